@@ -1,0 +1,101 @@
+package evidence
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// EventType names what was done.
+type EventType string
+
+// The custody events that exist.
+const (
+	EventInventoryTaken    EventType = "inventory.taken"
+	EventManifestReceived  EventType = "manifest.received"
+	EventTransferRefused   EventType = "transfer.refused"
+	EventEvidenceStored    EventType = "evidence.stored"
+	EventQuarantined       EventType = "evidence.quarantined"
+	EventCameraErased      EventType = "camera.erased"
+	EventCameraEraseFailed EventType = "camera.erase_failed"
+	EventEvidenceViewed    EventType = "evidence.viewed"
+	EventEvidencePlayed    EventType = "evidence.played"
+	EventReceiptOpened     EventType = "receipt.opened"
+	EventDockTokenMade     EventType = "dock.token_made"
+	EventDockEnrolled      EventType = "dock.enrolled"
+	EventDockConnected     EventType = "dock.connected"
+	EventDockRefused       EventType = "dock.refused"
+	EventUserCreated       EventType = "user.created"
+	EventSignedIn          EventType = "session.signed_in"
+	EventSignInFailed      EventType = "session.sign_in_failed"
+	EventSignedOut         EventType = "session.signed_out"
+	EventServerStarted     EventType = "server.started"
+)
+
+// Outcome says how an act ended. Refused and failed acts are events too.
+type Outcome string
+
+// The outcomes of an act.
+const (
+	OutcomeDone    Outcome = "done"
+	OutcomeRefused Outcome = "refused"
+	OutcomeFailed  Outcome = "failed"
+)
+
+// Actor is who acted.
+type Actor struct {
+	Kind string `json:"kind"` // "dock", "user" or "server"
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+// Event is one entry of the custody record: who did what, when, to which
+// object, from where, and how it ended. Its JSON, salted and hashed, is the
+// leaf of the custody log.
+type Event struct {
+	Version int               `json:"version"` // 1
+	Agency  AgencyID          `json:"agency"`
+	Type    EventType         `json:"type"`
+	At      time.Time         `json:"at"` // UTC, the server's clock, microseconds
+	Actor   Actor             `json:"actor"`
+	Source  string            `json:"source,omitempty"` // network address, or "local"
+	Object  string            `json:"object,omitempty"` // kind:id, for example "item:0123…" or "dock:front-desk"
+	Outcome Outcome           `json:"outcome"`
+	Reason  string            `json:"reason,omitempty"`
+	Details map[string]string `json:"details,omitempty"` // facts by name: sha256, length, path, camera, …
+}
+
+// MaxEvent bounds an event's JSON in bytes.
+const MaxEvent = 60 << 10
+
+// ItemObject is the Object of an event about an item.
+func ItemObject(id EvidenceID) string { return "item:" + id.String() }
+
+// DockObject is the Object of an event about a dock.
+func DockObject(id DockID) string { return "dock:" + string(id) }
+
+// Check implements Statement.
+func (e *Event) Check() error {
+	if e.Version != 1 {
+		return fmt.Errorf("event version %d: this program reads version 1; update the older side", e.Version)
+	}
+	switch {
+	case e.Type == "" || e.At.IsZero() || e.Actor.Kind == "":
+		return fmt.Errorf("event: type, time or actor is missing")
+	case e.Outcome != OutcomeDone && e.Outcome != OutcomeRefused && e.Outcome != OutcomeFailed:
+		return fmt.Errorf("event: outcome %q is unknown", clip(string(e.Outcome)))
+	}
+	return CheckName("agency", string(e.Agency))
+}
+
+// Encode returns the JSON that is stored and hashed.
+func (e *Event) Encode() ([]byte, error) {
+	if err := e.Check(); err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(e)
+	if err == nil && len(b) > MaxEvent {
+		return nil, fmt.Errorf("event %s: %d bytes, at most %d are kept", e.Type, len(b), MaxEvent)
+	}
+	return b, err
+}
