@@ -1,0 +1,69 @@
+package upload
+
+// Message is what one frame carries: a pointer to Hello, Welcome, Inventory,
+// InventoryAck, Status, Release, ReleaseAck, Offer, Accept, Data, Ack, Finish,
+// Receipt or Error.
+type Message interface {
+	// Kind is the frame kind of the message's type; it works on a nil pointer.
+	Kind() Kind
+	// Validate reports the first field outside the limits of SPEC.md section 5
+	// as an *Error with CodeBadFrame. Reading and writing call it.
+	Validate() error
+}
+
+// Data is one sealed segment of a recording (SPEC.md section 4).
+type Data struct {
+	Index  uint64 // position of the segment in the recording, from 0
+	Sealed []byte // as sealed at the dock, 1 to MaxSegment bytes
+}
+
+// Kind is KindHello.
+func (*Hello) Kind() Kind { return KindHello }
+
+// Kind is KindWelcome.
+func (*Welcome) Kind() Kind { return KindWelcome }
+
+// Kind is KindInventory.
+func (*Inventory) Kind() Kind { return KindInventory }
+
+// Kind is KindInventoryAck.
+func (*InventoryAck) Kind() Kind { return KindInventoryAck }
+
+// Kind is KindStatus.
+func (*Status) Kind() Kind { return KindStatus }
+
+// Kind is KindRelease.
+func (*Release) Kind() Kind { return KindRelease }
+
+// Kind is KindReleaseAck.
+func (*ReleaseAck) Kind() Kind { return KindReleaseAck }
+
+// Kind is KindOffer.
+func (*Offer) Kind() Kind { return KindOffer }
+
+// Kind is KindAccept.
+func (*Accept) Kind() Kind { return KindAccept }
+
+// Kind is KindData.
+func (*Data) Kind() Kind { return KindData }
+
+// Kind is KindAck.
+func (*Ack) Kind() Kind { return KindAck }
+
+// Kind is KindFinish.
+func (*Finish) Kind() Kind { return KindFinish }
+
+// Kind is KindReceipt.
+func (*Receipt) Kind() Kind { return KindReceipt }
+
+// Kind is KindError.
+func (*Error) Kind() Kind { return KindError }
+
+// LeafCount is the number of leaf hashes in the offer.
+func (o *Offer) LeafCount() uint64 { return uint64(len(o.GetLeaves()) / LeafSize) }
+
+// Leaf is the leaf hash of segment index, which must be below LeafCount. The
+// slice points into the offer.
+func (o *Offer) Leaf(index uint64) []byte {
+	return o.GetLeaves()[index*LeafSize : (index+1)*LeafSize]
+}
