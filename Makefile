@@ -1,0 +1,51 @@
+# Sealdock. The two commands of a newcomer are `make demo` and `make test`;
+# both install what they need on Debian and Ubuntu.
+
+GO      ?= go
+BIN     := bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+LDFLAGS := -X main.version=$(VERSION)
+
+.PHONY: setup build demo demo-once test test-usb test-fips test-race fuzz bench check clean help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: ## install what is missing on this machine
+	@scripts/setup
+
+build: ## build the programs into bin/
+	@mkdir -p $(BIN)
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-agent ./agent
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-ingest ./ingest
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/firmware-sim ./firmware-sim
+
+demo: setup build ## start server, dock and three cameras; prints the dashboard's address
+	@scripts/demo
+
+demo-once: setup build ## dock three cameras, compare every hash, check the store, stop
+	@scripts/demo --once
+
+test: setup build ## all tests that need no kernel USB (under 15 minutes)
+	$(GO) test -timeout 15m ./...
+
+test-usb: setup build ## against a real kernel USB stack, in a QEMU guest
+	@scripts/usb-lab/run
+
+test-race: setup ## unit tests under the race detector
+	$(GO) test -race -short -timeout 30m ./proto/... ./internal/... ./agent/... ./ingest/... ./firmware-sim/...
+
+test-fips: setup ## the evidence format in four FIPS modes, with counts
+	@scripts/fips
+
+fuzz: ## every fuzz target for FUZZTIME (default 30s), with counts
+	@scripts/fuzz
+
+bench: setup build ## camera to receipt, against this machine's own limits
+	@scripts/bench
+
+check: setup ## gofmt, vet, staticcheck, import table
+	@scripts/check
+
+clean: ## remove what was built
+	rm -rf $(BIN) .run

@@ -1,0 +1,190 @@
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sealdock/sealdock"
+
+// pkg is what `go list -json` says of a package, as far as it is used here.
+type pkg struct {
+	ImportPath   string
+	Dir          string
+	Name         string
+	Doc          string
+	GoFiles      []string
+	CgoFiles     []string
+	TestGoFiles  []string
+	XTestGoFiles []string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+func (p pkg) path() string { return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/") }
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Name,Doc,GoFiles,CgoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports", module+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list found %d packages: the rules below would hold of nothing", len(all))
+	}
+	return all
+}
+
+// match reports whether p is the pattern or, where it ends in "/...", below it.
+func match(pattern, p string) bool {
+	if base, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return p == base || strings.HasPrefix(p, base+"/")
+	}
+	return p == pattern
+}
+
+// forbidden: packages that match from must not import packages of ours that
+// match to, except those in but.
+var forbidden = []struct {
+	from, to string
+	but      []string
+	reason   string
+}{
+	{"proto/...", "internal/...", nil, "the ground floor knows nothing of ours above it"},
+	{"proto/...", "agent/...", nil, "the ground floor knows no program"},
+	{"proto/...", "ingest/...", nil, "the ground floor knows no program"},
+	{"proto/...", "firmware-sim/...", nil, "the ground floor knows no program"},
+	{"proto/evidence", "proto/...", nil, "the words of the system stand on nothing"},
+	{"proto/camera/...", "proto/upload", nil, "the camera's side knows nothing of the upload"},
+	{"proto/upload", "proto/camera/...", nil, "the upload knows nothing of cameras"},
+	{"internal/...", "agent/...", nil, "the shared floor knows no program"},
+	{"internal/...", "ingest/...", nil, "the shared floor knows no program"},
+	{"internal/...", "firmware-sim/...", nil, "the shared floor knows no program"},
+	{"internal/seal", "internal/...", nil, "the evidence format stands alone, so that others can write it again"},
+	{"internal/wire", "proto/...", nil, "the wire carries bytes and knows no message"},
+	{"agent/...", "ingest/...", nil, "the programs meet on the wire only"},
+	{"agent/...", "firmware-sim/...", nil, "the product knows no simulator"},
+	{"agent/...", "internal/testkit/...", nil, "helpers for tests stay out of the product"},
+	{"ingest/...", "agent/...", nil, "the programs meet on the wire only"},
+	{"ingest/...", "firmware-sim/...", nil, "the product knows no simulator"},
+	{"ingest/...", "internal/testkit/...", nil, "helpers for tests stay out of the product"},
+	{"ingest/...", "proto/camera/...", nil, "the server never speaks to a camera"},
+	{"firmware-sim/...", "agent/...", nil, "the simulator shares with the product only proto"},
+	{"firmware-sim/...", "ingest/...", nil, "the simulator shares with the product only proto"},
+	{"firmware-sim/...", "internal/...", []string{"internal/testkit/..."}, "the simulator must not share the product's mistakes"},
+	{"firmware-sim/...", "proto/upload", nil, "a camera knows nothing of the upload"},
+	{"agent/internal/camera", "agent/internal/...", nil, "the camera link stands on its pipe alone"},
+	{"agent/internal/usb", "agent/internal/...", []string{"agent/internal/camera"}, "a pipe knows only what it has to look like"},
+	{"agent/internal/usbip", "agent/internal/...", []string{"agent/internal/camera"}, "a pipe knows only what it has to look like"},
+	{"agent/internal/offload", "agent/internal/upload", nil, "the two stages of the agent meet only at the spool"},
+	{"agent/internal/upload", "agent/internal/offload", nil, "the two stages of the agent meet only at the spool"},
+	{"agent/internal/upload", "agent/internal/camera", nil, "the upload never reaches back to a camera"},
+	{"agent/internal/spool", "agent/internal/...", nil, "the spool is the meeting point and reaches nowhere"},
+	{"ingest/internal/receive", "ingest/internal/...", nil, "receive hands to an acceptor that it declares itself"},
+	{"ingest/internal/custody", "ingest/internal/dashboard", nil, "the write side knows no page"},
+	{"ingest/internal/custody", "ingest/internal/api", nil, "the write side knows no page"},
+	{"ingest/internal/dashboard", "ingest/internal/receive", nil, "the read side never imports the write side"},
+	{"ingest/internal/dashboard", "ingest/internal/custody", nil, "the read side never imports the write side"},
+	{"ingest/internal/api", "ingest/internal/receive", nil, "the read side never imports the write side"},
+	{"ingest/internal/api", "ingest/internal/custody", nil, "the read side never imports the write side"},
+	{"ingest/internal/fsck", "ingest/internal/receive", nil, "the check shares no step of the write path"},
+	{"ingest/internal/fsck", "ingest/internal/custody", nil, "the check shares no step of the write path"},
+	{"ingest/internal/fsck", "ingest/internal/audit", nil, "the check shares no step of the write path"},
+	{"ingest/internal/vault/...", "ingest/internal/catalog/...", nil, "blobs and rows are kept apart"},
+	{"ingest/internal/catalog/...", "ingest/internal/vault/...", nil, "blobs and rows are kept apart"},
+}
+
+// doors: a heavy dependency comes in through the packages named and no other.
+var doors = []struct {
+	dependency string
+	allowed    []string
+	reason     string
+}{
+	{"github.com/quic-go/quic-go", []string{"internal/wire/..."}, "its API changes with every minor release"},
+	{"github.com/google/gousb", []string{"agent/internal/usb"}, "the only USB library, and cgo"},
+	{"github.com/mattn/go-sqlite3", []string{"ingest/internal/catalog/sqldb", "agent/internal/spool"}, "one door per SQL driver; the spool's journal is the other"},
+	{"github.com/jackc/pgx/v5", []string{"ingest/internal/catalog/sqldb", "internal/testkit/postgres"}, "one door per SQL driver"},
+	{"github.com/pressly/goose/v3", []string{"ingest/internal/catalog/sqldb"}, "migrations belong to the catalog"},
+	{"github.com/chromedp/chromedp", []string{"ingest/internal/dashboard", "internal/e2e/..."}, "tests only"},
+	{"github.com/alecthomas/kong", []string{"agent", "ingest", "firmware-sim", "scripts/..."}, "command lines belong to programs"},
+	{"golang.org/x/mod", []string{"internal/tlog/...", "internal/proof", "ingest/internal/audit", "ingest/internal/fsck", "ingest/internal/server", "ingest/internal/custody"}, "log maths is in tlog; others hold only its signer and hash types"},
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		from := p.path()
+		for _, imp := range p.Imports {
+			ours, ok := strings.CutPrefix(imp, module+"/")
+			if !ok {
+				continue
+			}
+			for _, rule := range forbidden {
+				if match(rule.from, from) && match(rule.to, ours) && from != ours && !strings.HasPrefix(ours, from+"/") && !excepted(rule.but, ours) {
+					t.Errorf("%s imports %s: %s", from, ours, rule.reason)
+				}
+			}
+		}
+	}
+}
+
+func excepted(patterns []string, p string) bool {
+	for _, pattern := range patterns {
+		if match(pattern, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestHeavyDependenciesHaveOneDoor(t *testing.T) {
+	for _, p := range packages(t) {
+		imports := append(append(append([]string(nil), p.Imports...), p.TestImports...), p.XTestImports...)
+		for _, imp := range imports {
+			for _, door := range doors {
+				if match(door.dependency+"/...", imp) && !excepted(door.allowed, p.path()) {
+					t.Errorf("%s imports %s, which comes in through %s only: %s", p.path(), imp, strings.Join(door.allowed, ", "), door.reason)
+				}
+			}
+		}
+	}
+}
+
+func TestPackageNamesSayWhatIsInThem(t *testing.T) {
+	grabBags := map[string]bool{"util": true, "utils": true, "common": true, "helper": true, "helpers": true, "misc": true, "core": true, "model": true, "models": true, "types": true, "pkg": true, "cmd": true, "lib": true}
+	for _, p := range packages(t) {
+		for dir := p.path(); dir != "." && dir != ""; dir = path.Dir(dir) {
+			if grabBags[path.Base(dir)] {
+				t.Errorf("%s: %q says nothing about what is in it", p.path(), path.Base(dir))
+			}
+		}
+	}
+}
+
+func TestEachPackageSaysWhatItPromises(t *testing.T) {
+	for _, p := range packages(t) {
+		if len(p.GoFiles)+len(p.CgoFiles) > 0 && p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
