@@ -1,5 +1,7 @@
 package upload
 
+import "github.com/sealdock/sealdock/proto/evidence"
+
 // Version is the protocol version of this package (SPEC.md section 3).
 const Version = 1
 
@@ -8,38 +10,38 @@ const ALPN = "sealdock/1"
 
 // Sizes of the data plane, in bytes (SPEC.md section 2).
 const (
-	HeaderSize     = 5                            // kind and payload length in front of every payload
-	SegmentSize    = 1 << 20                      // plaintext bytes of every segment but the last
-	SegmentSeal    = 32                           // what sealing adds to a segment
-	MaxSegment     = SegmentSize + SegmentSeal    // longest sealed segment
-	IndexSize      = 8                            // segment index at the start of a Data payload
-	DataHeaderSize = HeaderSize + IndexSize       // everything in front of the sealed segment
-	MaxData        = IndexSize + MaxSegment       // longest Data payload
-	MaxFrame       = HeaderSize + maxOfferPayload // longest frame of any kind
+	HeaderSize     = 5                                // kind and payload length in front of every payload
+	SegmentSize    = evidence.LeafSize                // plaintext bytes of every segment but the last
+	SegmentSeal    = 32                               // what sealing adds to a segment
+	MaxSegment     = SegmentSize + SegmentSeal        // longest sealed segment
+	IndexSize      = 8                                // segment index at the start of a Data payload
+	DataHeaderSize = HeaderSize + IndexSize           // everything in front of the sealed segment
+	MaxData        = IndexSize + MaxSegment           // longest Data payload
+	MaxFrame       = HeaderSize + maxInventoryPayload // longest frame of any kind
 )
 
 // Longest payloads of control messages, in bytes (SPEC.md section 2).
 const (
-	maxOfferPayload     = 4 << 20
-	maxInventoryPayload = 4 << 20
+	maxInventoryPayload = MaxInventory + 1<<10
+	maxOfferPayload     = MaxSegments*HashSize + 128<<10
 	maxStatusPayload    = 256 << 10
 	maxControlPayload   = 64 << 10
 )
 
 // Limits of single fields (SPEC.md section 5). Lengths are bytes.
 const (
-	MaxID          = 128                 // agency, dock and evidence ids, key ids
-	MaxText        = 256                 // versions, serials, models, port paths
-	MaxMessage     = 1024                // sentences for people
-	MaxOrigin      = 255                 // origin line of the custody log
-	MaxPublicKey   = 8 << 10             // agency public key
-	MaxWrappedKey  = 8 << 10             // wrapped recording key
-	MaxSealHeader  = 1 << 10             // header of the sealed recording
-	MaxStatement   = 60 << 10            // manifest, release and receipt envelopes
-	MaxInventory   = 4<<20 - 64          // inventory envelope
-	LeafSize       = 32                  // one leaf hash
-	MaxLeaves      = 126_976             // leaf hashes of one offer: recordings of up to 124 GiB
-	Ed25519KeySize = 32                  // log and receipt public keys
-	MaxBays        = 128                 // bays in one status
-	MaxRetryAfter  = 24 * 60 * 60 * 1000 // milliseconds: one day
+	MaxKeyID       = 128                                    // receipt key id
+	MaxText        = 256                                    // versions, serials, models, port paths
+	MaxMessage     = 1024                                   // sentences for people
+	MaxOrigin      = 255                                    // origin line of the custody log
+	MaxPublicKey   = 8 << 10                                // agency public key
+	MaxWrappedKey  = 8 << 10                                // wrapped recording key
+	MaxSealHeader  = 1 << 10                                // header of the sealed recording
+	MaxStatement   = 60 << 10                               // manifest, release and receipt envelopes
+	MaxInventory   = evidence.MaxEnvelope                   // inventory envelope
+	HashSize       = 32                                     // one leaf hash
+	MaxSegments    = evidence.MaxLength / evidence.LeafSize // segments, and leaf hashes, of one recording
+	Ed25519KeySize = 32                                     // log and receipt public keys
+	MaxBays        = 128                                    // bays in one status
+	MaxRetryAfter  = 24 * 60 * 60 * 1000                    // milliseconds: one day
 )

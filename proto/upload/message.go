@@ -59,11 +59,11 @@ func (*Receipt) Kind() Kind { return KindReceipt }
 // Kind is KindError.
 func (*Error) Kind() Kind { return KindError }
 
-// LeafCount is the number of leaf hashes in the offer.
-func (o *Offer) LeafCount() uint64 { return uint64(len(o.GetLeaves()) / LeafSize) }
+// SegmentCount is the number of leaf hashes in the offer, one per segment.
+func (o *Offer) SegmentCount() uint64 { return uint64(len(o.GetLeaves()) / HashSize) }
 
-// Leaf is the leaf hash of segment index, which must be below LeafCount. The
+// Leaf is the leaf hash of segment index, which must be below SegmentCount. The
 // slice points into the offer.
 func (o *Offer) Leaf(index uint64) []byte {
-	return o.GetLeaves()[index*LeafSize : (index+1)*LeafSize]
+	return o.GetLeaves()[index*HashSize : (index+1)*HashSize]
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // Validate implements Message. The protocol number is the caller's to judge:
@@ -11,8 +13,8 @@ import (
 func (m *Hello) Validate() error {
 	return first(
 		text("Hello", "agent version", m.GetAgentVersion(), 1, MaxText),
-		id("Hello", "agency", m.GetAgency()),
-		id("Hello", "dock", m.GetDock()),
+		name("Hello", "agency", m.GetAgency()),
+		name("Hello", "dock", m.GetDock()),
 	)
 }
 
@@ -20,11 +22,11 @@ func (m *Hello) Validate() error {
 func (m *Welcome) Validate() error {
 	return first(
 		text("Welcome", "server version", m.GetServerVersion(), 1, MaxText),
-		id("Welcome", "agency", m.GetAgency()),
+		name("Welcome", "agency", m.GetAgency()),
 		size("Welcome", "agency public key", len(m.GetAgencyPublicKey()), 1, MaxPublicKey),
 		text("Welcome", "log origin", m.GetLogOrigin(), 1, MaxOrigin),
 		size("Welcome", "log public key", len(m.GetLogPublicKey()), Ed25519KeySize, Ed25519KeySize),
-		text("Welcome", "receipt key id", m.GetReceiptKeyId(), 1, MaxID),
+		text("Welcome", "receipt key id", m.GetReceiptKeyId(), 1, MaxKeyID),
 		size("Welcome", "receipt public key", len(m.GetReceiptPublicKey()), Ed25519KeySize, Ed25519KeySize),
 		instant("Welcome", "server time", m.GetServerTimeUs()),
 	)
@@ -74,38 +76,41 @@ func (m *Release) Validate() error {
 
 // Validate implements Message.
 func (m *ReleaseAck) Validate() error {
-	return first(id("ReleaseAck", "evidence id", m.GetEvidenceId()))
+	if _, err := evidence.ParseEvidenceID(m.GetEvidenceId()); err != nil {
+		return badFrame("ReleaseAck: %v", err)
+	}
+	return nil
 }
 
 // Validate implements Message.
 func (m *Offer) Validate() error {
-	if len(m.GetLeaves())%LeafSize != 0 {
-		return badFrame("Offer: %d bytes of leaf hashes are not a multiple of %d", len(m.GetLeaves()), LeafSize)
+	if len(m.GetLeaves())%HashSize != 0 {
+		return badFrame("Offer: %d bytes of leaf hashes are not a multiple of %d", len(m.GetLeaves()), HashSize)
 	}
 	return first(
 		size("Offer", "manifest", len(m.GetManifest()), 1, MaxStatement),
 		size("Offer", "wrapped key", len(m.GetWrappedKey()), 1, MaxWrappedKey),
 		size("Offer", "seal header", len(m.GetHeader()), 1, MaxSealHeader),
-		size("Offer", "leaf hashes", len(m.GetLeaves()), 0, MaxLeaves*LeafSize),
+		size("Offer", "leaf hashes", len(m.GetLeaves()), HashSize, MaxSegments*HashSize),
 	)
 }
 
 // Validate implements Message.
 func (m *Accept) Validate() error {
-	return first(segment("Accept", m.GetResumeSegment(), MaxLeaves))
+	return first(segment("Accept", m.GetResumeSegment(), MaxSegments))
 }
 
 // Validate implements Message.
 func (m *Data) Validate() error {
 	return first(
-		segment("Data", m.Index, MaxLeaves-1),
+		segment("Data", m.Index, MaxSegments-1),
 		size("Data", "sealed segment", len(m.Sealed), 1, MaxSegment),
 	)
 }
 
 // Validate implements Message.
 func (m *Ack) Validate() error {
-	return first(segment("Ack", m.GetDurableSegments(), MaxLeaves))
+	return first(segment("Ack", m.GetDurableSegments(), MaxSegments))
 }
 
 // Validate implements Message.
@@ -162,18 +167,10 @@ func instant(message, field string, us int64) *Error {
 	return nil
 }
 
-// id accepts letters, digits and "._:-", not beginning with a dot: safe in a
-// path, an address and a log line. What an id means is not judged here.
-func id(message, field, s string) *Error {
-	if err := size(message, field, len(s), 1, MaxID); err != nil {
-		return err
-	}
-	for i := range len(s) {
-		c := s[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && (i == 0 || !strings.ContainsRune("._:-", rune(c))) {
-			return badFrame("%s: %s %q has a character that an id cannot have", message, field, s)
-		}
+// name accepts what evidence accepts as agency or dock id.
+func name(message, field, s string) *Error {
+	if err := evidence.CheckName(field, s); err != nil {
+		return badFrame("%s: %v", message, err)
 	}
 	return nil
 }
