@@ -1,0 +1,173 @@
+package spool
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/mattn/go-sqlite3"
+
+	"github.com/sealdock/sealdock/internal/durable"
+)
+
+// journalVersion is kept in SQLite's user_version. A journal of a newer version
+// is refused, so that a downgrade never misreads it.
+const journalVersion = 1
+
+const schema = `
+CREATE TABLE recording (
+	seq            INTEGER PRIMARY KEY AUTOINCREMENT,
+	evidence       BLOB NOT NULL UNIQUE,
+	attempt        INTEGER NOT NULL,
+	state          TEXT NOT NULL,
+	reason         TEXT NOT NULL DEFAULT '',
+	serial         TEXT NOT NULL,
+	path           TEXT NOT NULL,
+	size           INTEGER NOT NULL,
+	captured       TEXT NOT NULL,
+	bay            TEXT NOT NULL DEFAULT '',
+	docking        BLOB NOT NULL,
+	length         INTEGER NOT NULL DEFAULT 0,
+	sha256         BLOB NOT NULL DEFAULT x'',
+	merkle_root    BLOB NOT NULL DEFAULT x'',
+	manifest       BLOB NOT NULL DEFAULT x'',
+	header         BLOB NOT NULL DEFAULT x'',
+	wrapped_key    BLOB NOT NULL DEFAULT x'',
+	receipt        BLOB NOT NULL DEFAULT x'',
+	receipt_digest BLOB NOT NULL DEFAULT x'',
+	sent_segments  INTEGER NOT NULL DEFAULT 0,
+	created_us     INTEGER NOT NULL,
+	changed_us     INTEGER NOT NULL
+);
+CREATE INDEX recording_source ON recording (serial, path, size, captured);
+CREATE INDEX recording_state ON recording (state, seq);
+CREATE TABLE proof (
+	evidence  BLOB PRIMARY KEY REFERENCES recording (evidence),
+	leaves    BLOB NOT NULL,
+	checksums BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE statement (
+	seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+	kind     TEXT NOT NULL,
+	envelope BLOB NOT NULL
+);
+`
+
+// openJournal opens journal.db. A journal that SQLite finds damaged is set aside
+// and a new one begun: every copy it spoke of is then read from its camera
+// again, since no camera erases without a verified receipt.
+func openJournal(ctx context.Context, opt Options) (*sql.DB, error) {
+	path := filepath.Join(opt.Dir, "journal.db")
+	db, err := openDatabase(ctx, path)
+	if err == nil || !damaged(err) {
+		return db, err
+	}
+	aside := fmt.Sprintf("%s.damaged-%d", path, opt.Now().Unix())
+	opt.Log.Error("the spool's journal is damaged and was set aside; recordings still on their cameras are read again",
+		"journal", path, "aside", aside, "error", err)
+	for _, end := range []string{"", "-wal", "-shm"} {
+		if _, statErr := os.Stat(path + end); statErr != nil {
+			continue
+		}
+		if err := durable.Rename(path+end, aside+end); err != nil {
+			return nil, fmt.Errorf("setting the damaged journal aside: %w", err)
+		}
+	}
+	return openDatabase(ctx, path)
+}
+
+func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening journal %s: %w", path, err)
+	}
+	source := url.URL{Scheme: "file", Path: filepath.ToSlash(absolute),
+		RawQuery: "_journal_mode=WAL&_synchronous=FULL&_txlock=immediate&_busy_timeout=10000&_foreign_keys=on"}
+	db, err := sql.Open("sqlite3", source.String())
+	if err != nil {
+		return nil, fmt.Errorf("opening journal %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(1) // one writer, and reads see every commit
+	if err := prepare(ctx, db); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), db.Close())
+	}
+	if err := os.Chmod(absolute, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), db.Close())
+	}
+	return db, durable.SyncDir(filepath.Dir(path))
+}
+
+var errDamaged = errors.New("SQLite's check found it damaged")
+
+func prepare(ctx context.Context, db *sql.DB) error {
+	var verdict string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", errDamaged, verdict)
+	}
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	switch {
+	case version == journalVersion:
+		return nil
+	case version != 0:
+		return fmt.Errorf("it has version %d and this program knows version %d: run the newer agent, or use another data folder", version, journalVersion)
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
+		return fmt.Errorf("making tables: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", journalVersion)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func damaged(err error) bool {
+	var e sqlite3.Error
+	if errors.As(err, &e) {
+		return e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB
+	}
+	return errors.Is(err, errDamaged)
+}
+
+// explain gives a full disk its name.
+func explain(err error) error {
+	var e sqlite3.Error
+	if errors.As(err, &e) && e.Code == sqlite3.ErrFull || durable.IsFull(err) {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return err
+}
+
+// update runs fn in one transaction and wakes those who wait for changes.
+func (s *Spool) update(ctx context.Context, doing string, fn func(*sql.Tx) error) error {
+	err := func() error {
+		tx, err := s.db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	}()
+	if err != nil {
+		return fmt.Errorf("%s in the journal: %w", doing, explain(err))
+	}
+	s.announce()
+	return nil
+}

@@ -1,0 +1,186 @@
+package spool
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// State says where a recording stands.
+type State string
+
+// The states of a recording, in the order of its life.
+const (
+	StateReading     State = "reading"     // known, no confirmed copy: to be read from its camera
+	StateSpooled     State = "spooled"     // confirmed copy durable here
+	StateUploading   State = "uploading"   // the server has seen its manifest
+	StateReceived    State = "received"    // receipt verified; the camera may erase
+	StateErasing     State = "erasing"     // the camera was or is about to be told to erase
+	StateErased      State = "erased"      // the camera no longer lists it
+	StateKept        State = "kept"        // received, but the camera keeps it: Reason says why
+	StateFailed      State = "failed"      // no copy could be made or handed over: Reason says why
+	StateQuarantined State = "quarantined" // the server set it aside: people decide, the camera keeps it
+)
+
+// HasReceipt reports whether a verified receipt exists in this state.
+func (s State) HasReceipt() bool {
+	return s == StateReceived || s == StateErasing || s == StateErased || s == StateKept
+}
+
+// Source identifies a recording on a camera, by what the camera says. Two
+// objects with equal Source may still differ in content.
+type Source struct {
+	Serial   string // camera
+	Path     string
+	Size     uint64 // as listed; UnknownSize where the camera does not say
+	Captured string // capture time as listed
+}
+
+// UnknownSize stands for a size that the camera does not tell.
+const UnknownSize = math.MaxUint64
+
+// Recording is one row of the journal.
+type Recording struct {
+	Sequence      int64
+	Evidence      evidence.EvidenceID
+	Attempt       uint32 // readings begun so far; the number of the spooled copy, if any
+	State         State
+	Reason        string
+	Source        Source
+	Bay           string
+	Docking       evidence.DockingID // when it was last read
+	Length        uint64             // bytes read
+	SHA256        evidence.Digest
+	MerkleRoot    evidence.Digest
+	Manifest      []byte // signed envelope, JSON
+	Header        []byte // of the sealed file
+	WrappedKey    []byte
+	Receipt       []byte          // signed envelope, JSON
+	ReceiptDigest evidence.Digest // SHA-256 of its payload
+	SentSegments  uint64          // acknowledged as durable by the server
+	ChangedAt     time.Time
+}
+
+const columns = `seq, evidence, attempt, state, reason, serial, path, size, captured, bay, docking, length, sha256,
+	merkle_root, manifest, header, wrapped_key, receipt, receipt_digest, sent_segments, changed_us`
+
+type scanner interface{ Scan(...any) error }
+
+func scan(row scanner) (Recording, error) {
+	var r Recording
+	var id, docking, sum, root, receiptDigest []byte
+	var size, length, sent, changed int64
+	err := row.Scan(&r.Sequence, &id, &r.Attempt, &r.State, &r.Reason, &r.Source.Serial, &r.Source.Path, &size, &r.Source.Captured,
+		&r.Bay, &docking, &length, &sum, &root, &r.Manifest, &r.Header, &r.WrappedKey, &r.Receipt, &receiptDigest, &sent, &changed)
+	if err != nil {
+		return r, err
+	}
+	copy(r.Evidence[:], id)
+	copy(r.Docking[:], docking)
+	copy(r.SHA256[:], sum)
+	copy(r.MerkleRoot[:], root)
+	copy(r.ReceiptDigest[:], receiptDigest)
+	r.Source.Size, r.Length, r.SentSegments = uint64(size), uint64(length), uint64(sent)
+	r.ChangedAt = time.UnixMicro(changed).UTC()
+	return r, nil
+}
+
+// Add makes the row of a newly seen recording, with a new evidence id, durable
+// before a byte of it is read.
+func (s *Spool) Add(ctx context.Context, source Source, docking evidence.DockingID, bay string) (Recording, error) {
+	r := Recording{Evidence: evidence.NewEvidenceID(), State: StateReading, Source: source, Docking: docking, Bay: bay, ChangedAt: s.opt.Now()}
+	err := s.update(ctx, "adding "+source.Path, func(tx *sql.Tx) error {
+		now := r.ChangedAt.UnixMicro()
+		result, err := tx.ExecContext(ctx, `INSERT INTO recording (evidence, attempt, state, serial, path, size, captured, bay, docking, created_us, changed_us)
+			VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.Evidence[:], r.State, source.Serial, source.Path, int64(source.Size), source.Captured, bay, docking[:], now, now)
+		if err != nil {
+			return err
+		}
+		r.Sequence, err = result.LastInsertId()
+		return err
+	})
+	return r, err
+}
+
+// Find returns the newest recording of that source, if there is any.
+func (s *Spool) Find(ctx context.Context, source Source) (r Recording, found bool, err error) {
+	r, err = scan(s.db.QueryRowContext(ctx, "SELECT "+columns+` FROM recording
+		WHERE serial = ? AND path = ? AND size = ? AND captured = ? ORDER BY seq DESC LIMIT 1`,
+		source.Serial, source.Path, int64(source.Size), source.Captured))
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, false, nil
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("looking for %s in the journal: %w", source.Path, err)
+	}
+	return r, true, nil
+}
+
+// Get returns one recording.
+func (s *Spool) Get(ctx context.Context, id evidence.EvidenceID) (Recording, error) {
+	r, err := scan(s.db.QueryRowContext(ctx, "SELECT "+columns+" FROM recording WHERE evidence = ?", id[:]))
+	if err != nil {
+		return r, fmt.Errorf("reading item %s from the journal: %w", id, err)
+	}
+	return r, nil
+}
+
+// Waiting returns up to limit recordings that wait to be handed over, oldest
+// first.
+func (s *Spool) Waiting(ctx context.Context, limit int) ([]Recording, error) {
+	return s.query(ctx, "state IN ('spooled', 'uploading') ORDER BY seq LIMIT ?", limit)
+}
+
+// InState returns up to limit recordings of one camera in any of the states,
+// newest first. An empty serial means every camera.
+func (s *Spool) InState(ctx context.Context, serial string, limit int, states ...State) ([]Recording, error) {
+	args := []any{serial, serial}
+	for _, state := range states {
+		args = append(args, state)
+	}
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(states)), ", ")
+	return s.query(ctx, "(? = '' OR serial = ?) AND state IN ("+marks+") ORDER BY seq DESC LIMIT ?", append(args, limit)...)
+}
+
+func (s *Spool) query(ctx context.Context, where string, args ...any) ([]Recording, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT "+columns+" FROM recording WHERE "+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing the journal: %w", err)
+	}
+	defer rows.Close()
+	var all []Recording
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("listing the journal: %w", err)
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// Counts returns how many recordings are in each state.
+func (s *Spool) Counts(ctx context.Context) (map[State]uint64, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT state, count(*) FROM recording GROUP BY state")
+	if err != nil {
+		return nil, fmt.Errorf("counting the journal: %w", err)
+	}
+	defer rows.Close()
+	counts := map[State]uint64{}
+	for rows.Next() {
+		var state State
+		var n uint64
+		if err := rows.Scan(&state, &n); err != nil {
+			return nil, fmt.Errorf("counting the journal: %w", err)
+		}
+		counts[state] = n
+	}
+	return counts, rows.Err()
+}

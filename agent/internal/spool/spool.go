@@ -1,0 +1,130 @@
+package spool
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sealdock/sealdock/internal/durable"
+)
+
+// ErrFull is wrapped when the quota or the disk leaves no room for a copy. The
+// camera keeps its recording; the same call succeeds once uploads made room.
+var ErrFull = errors.New("spool full")
+
+// ErrState is wrapped when a recording is not in a state that allows the step.
+var ErrState = errors.New("not possible in this state")
+
+// DefaultReserve is kept free on the disk for the journal, in bytes.
+const DefaultReserve = 64 << 20
+
+// Options are the settings of a spool.
+type Options struct {
+	Dir     string           // folder, made when missing
+	Quota   uint64           // most bytes of sealed recordings, 0 for no limit but the disk
+	Reserve uint64           // bytes to leave free on the disk, so that the journal can always commit
+	Now     func() time.Time // the dock's clock
+	Log     *slog.Logger
+}
+
+// Spool is the dock's store of copies in transit.
+type Spool struct {
+	opt     Options
+	db      *sql.DB
+	records string // folder of the sealed files
+
+	mu      sync.Mutex    // guards the fields below
+	stored  uint64        // bytes of finished copies
+	writing uint64        // bytes reserved by writers
+	changed chan struct{} // closed and replaced at every change
+	noted   int64         // size of the newest checkpoint kept
+	notes   *durable.File // checkpoints file
+	notesAt int64         // its length
+}
+
+// Open opens or makes the spool and brings it into order after a crash: unknown
+// and half-written files are removed, copies whose file is gone are marked for
+// reading again. The caller holds the lock of the folder.
+func Open(ctx context.Context, opt Options) (*Spool, error) {
+	s := &Spool{opt: opt, records: filepath.Join(opt.Dir, "recordings"), changed: make(chan struct{})}
+	if err := durable.MkdirAll(s.records, 0o700); err != nil {
+		return nil, fmt.Errorf("opening the spool: %w", err)
+	}
+	db, err := openJournal(ctx, opt)
+	if err != nil {
+		return nil, fmt.Errorf("opening the spool: %w", err)
+	}
+	s.db = db
+	if err := errors.Join(s.tidy(ctx), s.openCheckpoints()); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), db.Close())
+	}
+	return s, nil
+}
+
+// Close releases journal and files. Writers and copies must be done.
+func (s *Spool) Close() error {
+	return errors.Join(s.notes.Close(), s.db.Close())
+}
+
+// Changed returns a channel that is closed at the next change of any recording
+// or statement. Take it before looking, so that no change is missed.
+func (s *Spool) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// announce wakes all who wait on Changed.
+func (s *Spool) announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Usage returns the bytes of sealed recordings held or being written, and the
+// quota (0 for none).
+func (s *Spool) Usage() (used, quota uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stored + s.writing, s.opt.Quota
+}
+
+// reserve claims n more bytes for a writer, or says why there is no room.
+func (s *Spool) reserve(n uint64) error {
+	free, known := diskFree(s.records)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := s.stored + s.writing
+	if q := s.opt.Quota; q > 0 && (n > q || used > q-n) {
+		if n > q {
+			return fmt.Errorf("%w: the recording takes %d bytes and the quota is %d in all; raise spool.quota_bytes", ErrFull, n, q)
+		}
+		return fmt.Errorf("%w: %d of %d bytes are used and %d more are needed; it goes on by itself as uploads make room", ErrFull, used, q, n)
+	}
+	// What other writers have reserved and not written yet is still free on the disk.
+	if need := n + s.opt.Reserve; known && free < need {
+		return fmt.Errorf("%w: the disk of %s has %d bytes free and %d are needed; it goes on by itself as uploads make room", ErrFull, s.opt.Dir, free, need)
+	}
+	s.writing += n
+	return nil
+}
+
+// settle turns a writer's reservation into stored bytes (0 when dropped).
+func (s *Spool) settle(reserved, stored uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writing -= reserved
+	s.stored += stored
+}
+
+func (s *Spool) freed(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stored -= min(n, s.stored)
+}

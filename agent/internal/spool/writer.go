@@ -1,0 +1,185 @@
+package spool
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"path/filepath"
+	"strconv"
+
+	"github.com/sealdock/sealdock/internal/durable"
+	"github.com/sealdock/sealdock/internal/seal"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// flushEvery is how many segments are written between two flushes of a long
+// copy, so that its end does not have to push out all of it at once.
+const flushEvery = 128
+
+// Writer writes one copy of one recording. Its owner calls Header once, Segment
+// in order, then Commit; or Drop at any point. Not safe for concurrent use.
+type Writer struct {
+	spool     *Spool
+	file      *durable.File
+	path      string
+	rec       Recording
+	reserved  uint64
+	offset    uint64
+	segments  uint64
+	checksums []byte
+	done      bool
+}
+
+// Begin starts a new copy under the next attempt number. expect is the plain
+// length that the camera lists, or 0; room for it is claimed at once. Without
+// room the error is ErrFull and nothing has changed.
+func (s *Spool) Begin(ctx context.Context, id evidence.EvidenceID, docking evidence.DockingID, bay string, expect uint64) (*Writer, error) {
+	w := &Writer{spool: s, reserved: seal.SealedSize(min(expect, evidence.MaxLength))}
+	if err := s.reserve(w.reserved); err != nil {
+		return nil, err
+	}
+	if err := w.begin(ctx, id, docking, bay); err != nil {
+		s.settle(w.reserved, 0)
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *Writer) begin(ctx context.Context, id evidence.EvidenceID, docking evidence.DockingID, bay string) error {
+	err := w.spool.update(ctx, "beginning to read item "+id.String(), func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE recording SET attempt = attempt + 1, state = 'reading', reason = '', docking = ?, bay = ?, changed_us = ?
+			WHERE evidence = ? AND state IN ('reading', 'failed')`, docking[:], bay, w.spool.opt.Now().UnixMicro(), id[:])
+		if err := one(result, err); err != nil {
+			return err
+		}
+		w.rec, err = scan(tx.QueryRowContext(ctx, "SELECT "+columns+" FROM recording WHERE evidence = ?", id[:]))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.path = w.spool.file(id, w.rec.Attempt)
+	w.file, err = durable.CreateFile(w.path, 0o600)
+	if err != nil {
+		return fmt.Errorf("making the spool file of %s: %w", w.rec.Source.Path, explain(err))
+	}
+	return nil
+}
+
+// file is the path of a copy. Names come from ids only.
+func (s *Spool) file(id evidence.EvidenceID, attempt uint32) string {
+	return filepath.Join(s.records, id.String()+"-"+strconv.FormatUint(uint64(attempt), 10)+".floe")
+}
+
+// Attempt is the number of this reading, from 1.
+func (w *Writer) Attempt() uint32 { return w.rec.Attempt }
+
+// Header writes the sealed file's header.
+func (w *Writer) Header(header []byte) error {
+	if w.offset != 0 || len(header) != seal.HeaderSize {
+		return fmt.Errorf("writing the header of item %s: %d bytes at %d", w.rec.Evidence, len(header), w.offset)
+	}
+	w.rec.Header = append([]byte(nil), header...)
+	return w.write(header)
+}
+
+// Segment appends the next sealed segment. It is durable only after Commit.
+// Without room the error is ErrFull: drop the copy.
+func (w *Writer) Segment(sealed []byte) error {
+	if err := w.write(sealed); err != nil {
+		return err
+	}
+	w.checksums = binary.BigEndian.AppendUint32(w.checksums, checksum(sealed))
+	w.segments++
+	if w.segments%flushEvery != 0 {
+		return nil
+	}
+	return w.file.Sync()
+}
+
+func (w *Writer) write(p []byte) error {
+	if end := w.offset + uint64(len(p)); end > w.reserved {
+		more := end - w.reserved
+		if err := w.spool.reserve(more); err != nil {
+			return err
+		}
+		w.reserved += more
+	}
+	if _, err := w.file.WriteAt(p, int64(w.offset)); err != nil {
+		return fmt.Errorf("writing the spool file of %s: %w", w.rec.Source.Path, explain(err))
+	}
+	w.offset += uint64(len(p))
+	return nil
+}
+
+// checksum is CRC-32C (Castagnoli, RFC 3720 section 12.1) over sealed bytes.
+func checksum(sealed []byte) uint32 {
+	return crc32.Checksum(sealed, crc32.MakeTable(crc32.Castagnoli))
+}
+
+// Flush makes the bytes written so far durable. Commit does it anyway; calling
+// it before the second read of the camera lets the disk work meanwhile.
+func (w *Writer) Flush() error { return w.file.Sync() }
+
+// Sealed is what is known of a recording once two reads of it agree.
+type Sealed struct {
+	Length     uint64
+	SHA256     evidence.Digest
+	MerkleRoot evidence.Digest
+	Leaves     []evidence.Digest
+	Manifest   []byte // signed envelope, JSON
+	WrappedKey []byte
+}
+
+// Commit makes the copy durable, file first, then folder, then journal, and
+// hands it to upload. On an error the copy is gone: read the camera again.
+func (w *Writer) Commit(ctx context.Context, c Sealed) error {
+	if err := w.commit(ctx, c); err != nil {
+		return errors.Join(err, w.Drop())
+	}
+	w.done = true
+	w.spool.settle(w.reserved, w.offset)
+	w.spool.announce()
+	return w.file.Close()
+}
+
+func (w *Writer) commit(ctx context.Context, c Sealed) error {
+	if w.offset != seal.SealedSize(c.Length) || w.segments != uint64(len(c.Leaves)) {
+		return fmt.Errorf("committing item %s: %d segments and %d bytes do not fit %d plain bytes and %d leaves",
+			w.rec.Evidence, w.segments, w.offset, c.Length, len(c.Leaves))
+	}
+	if err := w.file.Sync(); err != nil {
+		return fmt.Errorf("committing %s: %w", w.rec.Source.Path, explain(err))
+	}
+	if err := durable.SyncDir(w.spool.records); err != nil {
+		return fmt.Errorf("committing %s: %w", w.rec.Source.Path, explain(err))
+	}
+	id := w.rec.Evidence[:]
+	return w.spool.update(ctx, "committing "+w.rec.Source.Path, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'spooled', reason = '', length = ?, sha256 = ?, merkle_root = ?, manifest = ?,
+			header = ?, wrapped_key = ?, receipt = x'', receipt_digest = x'', sent_segments = 0, changed_us = ? WHERE evidence = ? AND attempt = ? AND state = 'reading'`,
+			int64(c.Length), c.SHA256[:], c.MerkleRoot[:], c.Manifest, w.rec.Header, c.WrappedKey, w.spool.opt.Now().UnixMicro(), id, w.rec.Attempt)
+		if err := one(result, err); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO proof (evidence, leaves, checksums) VALUES (?, ?, ?)", id, evidence.EncodeLeaves(c.Leaves), w.checksums)
+		return err
+	})
+}
+
+// Drop removes the unfinished copy. The recording stays in state reading. After
+// Commit it does nothing.
+func (w *Writer) Drop() error {
+	if w.done {
+		return nil
+	}
+	w.done = true
+	w.spool.settle(w.reserved, 0)
+	w.file.Close() // a poisoned file is released too, and its bytes are thrown away
+	err := durable.Remove(w.path)
+	w.spool.announce()
+	return err
+}
