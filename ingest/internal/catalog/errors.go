@@ -1,0 +1,21 @@
+package catalog
+
+import "errors"
+
+// The errors that callers tell apart with errors.Is. Each is wrapped in a text
+// that says what was looked for or tried.
+var (
+	// ErrNotFound: there is no such row.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: the row, or another one for the same thing, is there already.
+	ErrExists = errors.New("exists already")
+	// ErrConflict: the row is not in the state that the change starts from.
+	ErrConflict = errors.New("is not in a state that allows this")
+	// ErrTokenUsed: a one-time token was used before.
+	ErrTokenUsed = errors.New("the token was used already: make a new one")
+	// ErrTokenExpired: a one-time token is past its time.
+	ErrTokenExpired = errors.New("the token has expired: make a new one")
+	// ErrLease: another process writes the custody log at the moment, or took
+	// the log over from this one.
+	ErrLease = errors.New("another process holds the custody log")
+)

@@ -1,0 +1,146 @@
+package catalog
+
+import (
+	"time"
+
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// ItemState says how far an item has come.
+type ItemState string
+
+// The states of an item. An item begins as receiving; stored is final.
+const (
+	StateReceiving   ItemState = "receiving"   // offered, its segments are coming in
+	StateStored      ItemState = "stored"      // read back, verified, its event in the catalog
+	StateQuarantined ItemState = "quarantined" // did not fit its manifest; Reason says why
+	StateSuperseded  ItemState = "superseded"  // never finished; another item took its recording over
+)
+
+// Item is one evidence item: a recording that the store holds or is receiving.
+// (Agency, ID) is unique, and among receiving and stored items so is (Agency,
+// Camera, Path, SHA256): one item per recording.
+type Item struct {
+	Agency  evidence.AgencyID
+	ID      evidence.EvidenceID
+	Attempt uint32 // the reading that the row speaks of, from 1
+
+	Dock        evidence.DockID
+	Station     evidence.StationID
+	Bay         string
+	Docking     evidence.DockingID
+	Camera      string // serial
+	CameraModel string
+	Path        string // as in the manifest
+	Kind        evidence.Kind
+	Length      uint64 // bytes of the recording, not of the blob
+	SHA256      evidence.Digest
+	MerkleRoot  evidence.Digest
+
+	Officer   string // as the camera's sidecar claims
+	OfficerID string
+	Category  string
+	StartedAt time.Time // by the camera's clock
+	EndedAt   time.Time
+	Marks     []string // what about the item is unknown or unusual, one word each
+
+	State           ItemState
+	Reason          string // why it is in quarantine or superseded
+	OfferedAt       time.Time
+	StoredAt        time.Time
+	ProvenAt        time.Time // last time that the stored bytes were re-read and found right
+	ErasedAt        time.Time // when the dock erased the original, by the dock's clock
+	ReleaseResult   evidence.ReleaseResult
+	ReleaseReason   string
+	DurableSegments uint64 // at least so many segments are durable; may lag behind the blob
+	EventID         int64  // row of the evidence.stored event, 0 before
+	EventIndex      int64  // its index in the custody log, -1 before the receipt is set
+
+	ManifestDigest evidence.Digest // SHA-256 of the manifest's payload
+
+	// The rest is left out by lists, see Offer for earlier attempts.
+	Manifest   []byte // envelope JSON
+	Leaves     []byte // 32 bytes per segment
+	Header     []byte // FLOE header
+	WrappedKey []byte
+	Receipt    []byte // envelope JSON, nil before
+}
+
+// Offer is what a dock offered in one attempt. Offers are kept for good, so
+// that a quarantined attempt can still be opened and judged.
+type Offer struct {
+	Agency         evidence.AgencyID
+	ID             evidence.EvidenceID
+	Attempt        uint32
+	At             time.Time
+	ManifestDigest evidence.Digest
+	Manifest       []byte
+	Leaves         []byte
+	Header         []byte
+	WrappedKey     []byte
+}
+
+// Order is the order of a list.
+type Order string
+
+// The orders of a list of items. Ties are broken by id, so paging is stable.
+const (
+	NewestArrival   Order = ""         // by OfferedAt, newest first
+	OldestArrival   Order = "arrival"  // by OfferedAt, oldest first
+	NewestRecording Order = "-started" // by StartedAt (OfferedAt where the camera said nothing), newest first
+	OldestRecording Order = "started"
+)
+
+// ItemFilter says which items a list holds: all conditions that are set apply.
+type ItemFilter struct {
+	Agency  evidence.AgencyID // required: no list crosses agencies
+	Text    string            // each word occurs, whatever its case, in path, camera, model, officer, category, dock, station, id or SHA-256
+	State   ItemState
+	Camera  string // serial, exact
+	Dock    evidence.DockID
+	Station evidence.StationID
+	Officer string // officer or officer id, exact
+	Kind    evidence.Kind
+	From    time.Time // recorded at or after (StartedAt, else OfferedAt)
+	To      time.Time // recorded before
+	Erased  *bool     // whether the original was erased
+}
+
+// MaxPage is the longest page of a list. A limit of 0 or above it means MaxPage.
+const MaxPage = 500
+
+// ItemPage is one page of a list.
+type ItemPage struct {
+	Items []Item
+	Next  string // cursor of the page after this one, "" at the end
+}
+
+// Count is a number of items and the bytes of their recordings.
+type Count struct {
+	Items int64
+	Bytes int64
+}
+
+// Totals are an agency's figures for the overview.
+type Totals struct {
+	All     Count
+	ByState map[ItemState]Count
+	Last24h Count // stored within the last 24 hours
+	Erased  Count // originals erased
+	Pending Count // stored, original not yet erased
+	Cameras int64
+	Docks   int64
+	Events  int64
+}
+
+// Release is a dock's signed statement of what it did on a camera.
+type Release struct {
+	Agency     evidence.AgencyID
+	Item       evidence.EvidenceID
+	Digest     evidence.Digest // SHA-256 of the payload
+	Result     evidence.ReleaseResult
+	Reason     string
+	At         time.Time // by the dock's clock
+	ReceivedAt time.Time
+	Envelope   []byte
+}
