@@ -1,0 +1,70 @@
+package auth
+
+import "github.com/sealdock/sealdock/proto/evidence"
+
+// Role is what a person was appointed to.
+type Role string
+
+// The roles that exist.
+const (
+	Administrator Role = "administrator" // everything, accounts included
+	Operator      Role = "operator"      // works with evidence, changes no account
+)
+
+// Action is one thing that a person may or may not do.
+type Action string
+
+// The actions that exist. A new one is denied to everybody until a role below
+// has it.
+const (
+	SeeOverview   Action = "overview.see"
+	ListItems     Action = "evidence.list"
+	ViewItem      Action = "evidence.view"
+	PlayItem      Action = "evidence.play"
+	OpenReceipt   Action = "receipt.open"
+	DownloadItem  Action = "evidence.download"
+	ListDocks     Action = "docks.list"
+	ManageAccount Action = "accounts.manage"
+)
+
+// Actor is a signed-in person.
+type Actor struct {
+	User    string // user id
+	Agency  evidence.AgencyID
+	Login   string
+	Name    string
+	Role    Role
+	Origin  Origin
+	Session evidence.Digest // hash of the session's token
+}
+
+// Origin is where a request came from.
+type Origin struct {
+	Address string // network address without port
+	Browser string // as the browser calls itself; hostile text
+}
+
+// Custody returns how the person is named in custody events.
+func (a *Actor) Custody() evidence.Actor {
+	return evidence.Actor{Kind: "user", ID: a.User, Name: a.Name}
+}
+
+// Object is what an action is done on.
+type Object struct {
+	Agency evidence.AgencyID
+}
+
+// May reports whether the person may do the action on the object. What no rule
+// allows is denied, as is everything of another agency.
+func May(a *Actor, do Action, on Object) bool {
+	if a == nil || a.User == "" || on.Agency == "" || a.Agency != on.Agency {
+		return false
+	}
+	switch do {
+	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks:
+		return a.Role == Operator || a.Role == Administrator
+	case ManageAccount:
+		return a.Role == Administrator
+	}
+	return false
+}
