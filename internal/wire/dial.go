@@ -107,7 +107,7 @@ func (d *Dialer) Dial(ctx context.Context, addr net.Addr, tlsConf *tls.Config) (
 	tlsConf.MinVersion = tls.VersionTLS13
 	conn, err := d.transport.Dial(ctx, addr, tlsConf, d.opt.diallerConfig(d.budget))
 	if err != nil {
-		return nil, fmt.Errorf("dialling %s: %w", addr, translate(err))
+		return nil, fmt.Errorf("dialling %s: %w", addr, translateDial(err))
 	}
 	return newSession(conn, d.socket, d.budget), nil
 }

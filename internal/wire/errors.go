@@ -79,7 +79,7 @@ func translate(err error) error {
 	case errors.As(err, &reset):
 		return ErrLost
 	case errors.As(err, &handshake):
-		return fmt.Errorf("%w: no answer in time; is the address right, is the server running, and does the network let UDP through?", ErrHandshake)
+		return errNoAnswer()
 	case errors.As(err, &version):
 		return fmt.Errorf("%w: the peer does not speak QUIC version 1", ErrHandshake)
 	case errors.As(err, &transport):
@@ -90,6 +90,19 @@ func translate(err error) error {
 		return ErrClosed
 	}
 	return fmt.Errorf("transport: %w", err)
+}
+
+// translateDial is translate for a handshake, in which silence has other causes
+// than in a session.
+func translateDial(err error) error {
+	if err = translate(err); errors.Is(err, ErrIdle) {
+		return errNoAnswer()
+	}
+	return err
+}
+
+func errNoAnswer() error {
+	return fmt.Errorf("%w: no answer in time; is the address right, is the server running, and does the network let UDP through?", ErrHandshake)
 }
 
 func translateTransport(e *quic.TransportError) error {

@@ -21,7 +21,7 @@ type Listener struct {
 	budget    *Budget
 	places    atomic.Int64 // sessions that may still come, those in handshake counted as come
 	strangers *rate.Limiter
-	proofs    atomic.Uint64 // handshakes that had to prove their address
+	proofs    atomic.Uint64 // first packets answered with a demand to prove the address
 
 	mu     sync.Mutex // guards all below
 	closed bool
@@ -132,8 +132,9 @@ func (l *Listener) Sessions() int {
 	return len(l.live)
 }
 
-// AddressProofs is how many handshakes had to prove their address first
-// because too many strangers knocked.
+// AddressProofs is how many first packets were answered with a demand to prove
+// the address, because too many strangers knocked. A handshake begins with one
+// packet or two.
 func (l *Listener) AddressProofs() uint64 { return l.proofs.Load() }
 
 // Shutdown takes no more sessions, closes the living ones with code and

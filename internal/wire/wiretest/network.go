@@ -22,13 +22,19 @@ type Conditions struct {
 	Seed uint64        // of the losses
 }
 
-// Network is a link with a server's end and a dock's end. It is safe for
-// concurrent use.
+// Network is a link with a server's end and a dock's end. RestartServer must
+// not run beside other methods; all else is safe for concurrent use.
 type Network struct {
 	router *router
-	net    *simnet.Simnet
-	server *simnet.SimConn
-	dock   *simnet.SimConn
+	rtt    time.Duration
+	server *end
+	dock   *end
+}
+
+// end is a packet connection and its link into the network.
+type end struct {
+	*simnet.SimConn
+	link *simnet.SimulatedLink
 }
 
 // ServerName is the name in certificates made by Pair.
@@ -37,28 +43,37 @@ const ServerName = "ingest.example"
 // New makes a network that is taken down when the test ends.
 func New(t testing.TB, c Conditions) *Network {
 	t.Helper()
-	r := &router{random: rand.New(rand.NewPCG(c.Seed, 1)), loss: c.Loss}
-	n := &Network{router: r, net: &simnet.Simnet{Router: r}}
-	link := simnet.NodeBiDiLinkSettings{Latency: c.RTT / 2, Downlink: simnet.LinkSettings{MTU: 1500}, Uplink: simnet.LinkSettings{MTU: 1500}}
-	n.server = n.net.NewEndpoint(&net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7443}, link)
-	n.dock = n.net.NewEndpoint(&net.UDPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 40000}, link)
-	if err := n.net.Start(); err != nil {
-		t.Fatalf("starting network: %v", err)
+	n := &Network{router: &router{random: rand.New(rand.NewPCG(c.Seed, 1)), loss: c.Loss}, rtt: c.RTT}
+	n.server = n.attach(t, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7443})
+	n.dock = n.attach(t, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 40000})
+	return n
+}
+
+// attach puts an end into the network, in the place of an older one with the
+// same address.
+func (n *Network) attach(t testing.TB, addr *net.UDPAddr) *end {
+	link := &simnet.SimulatedLink{
+		Latency:          n.rtt / 2,
+		DownlinkSettings: simnet.LinkSettings{MTU: 1500},
+		UplinkSettings:   simnet.LinkSettings{MTU: 1500},
+		UploadPacket:     n.router,
 	}
+	e := &end{SimConn: simnet.NewBlockingSimConn(addr, link), link: link}
+	n.router.AddNode(addr, link)
+	link.Start()
 	t.Cleanup(func() {
-		_ = n.server.Close()
-		_ = n.dock.Close()
-		if err := n.net.Close(); err != nil {
+		_ = e.Close()
+		if err := link.Close(); err != nil {
 			t.Errorf("taking network down: %v", err)
 		}
 	})
-	return n
+	return e
 }
 
 // Listen begins the server; it is closed when the test ends.
 func (n *Network) Listen(t testing.TB, tlsConf *tls.Config, opt wire.Options) *wire.Listener {
 	t.Helper()
-	l, err := wire.NewListener(n.server, tlsConf, opt)
+	l, err := wire.NewListener(n.server.SimConn, tlsConf, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,13 +84,24 @@ func (n *Network) Listen(t testing.TB, tlsConf *tls.Config, opt wire.Options) *w
 // Dialer makes the dock's end; it is closed when the test ends.
 func (n *Network) Dialer(t testing.TB, opt wire.Options) *wire.Dialer {
 	t.Helper()
-	d := wire.NewDialer(n.dock, opt)
+	d := wire.NewDialer(n.dock.SimConn, opt)
 	t.Cleanup(func() { _ = d.Close() })
 	return d
 }
 
 // ServerAddr is where the server listens.
 func (n *Network) ServerAddr() net.Addr { return n.server.LocalAddr() }
+
+// RestartServer takes the server's end away without a word and puts a new one
+// at the same address, for a new Listen: what the old one knew is forgotten.
+func (n *Network) RestartServer(t testing.TB) {
+	t.Helper()
+	old := n.server
+	n.server = n.attach(t, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7443})
+	if err := old.Close(); err != nil {
+		t.Fatalf("taking the server away: %v", err)
+	}
+}
 
 // SetLoss changes the share of packets lost.
 func (n *Network) SetLoss(share float64) { n.router.set(func(r *router) { r.loss = share }) }
