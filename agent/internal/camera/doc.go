@@ -1,0 +1,28 @@
+// Package camera reads body cameras that are docked to this machine. It speaks
+// PTP and MTP ([Dial]) over any [Pipe], and declares what a source of cameras is
+// ([Bus]); packages usb and usbip implement both.
+//
+// The life of a docking:
+//
+//  1. Bus.Devices names the cameras, each by its bay.
+//  2. Bus.Open gives a Pipe: bulk, control and interrupt transfers.
+//  3. Dial opens a session, whatever state the last host left the camera in.
+//  4. Link.Identity says who the camera claims to be.
+//  5. Link.List walks every storage. Nothing that a camera names is left out: what
+//     cannot be read becomes a Warning.
+//  6. Link.ReadAt reads windows of an object straight into the caller's memory.
+//  7. Link.Delete removes one object, after the caller holds a valid receipt.
+//
+// What it promises: bytes come from the object that was listed. A handle is
+// compared with its object again when the session changed since, and always
+// before a delete, so a camera that renumbers its objects cannot make one
+// recording's bytes or deletion pass as another's. A transaction that went wrong in
+// any way is cancelled, drained and begun anew before the next one, and reads are
+// repeated once after that. Nothing that a camera says makes it panic, wait
+// without end or take memory beyond stated limits.
+//
+// What it does not promise: that the camera tells the truth about itself, or reads
+// the same twice. The caller hashes and compares.
+//
+// Callers are offload and daemon. A Link is for one goroutine at a time.
+package camera

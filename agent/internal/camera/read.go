@@ -1,0 +1,268 @@
+package camera
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	ptp "github.com/sealdock/sealdock/proto/camera"
+)
+
+// ReadAt implements Link.
+func (l *link) ReadAt(ctx context.Context, object Object, off int64, p []byte) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("reading %s: negative offset %d", object.Path, off)
+	}
+	n, err := l.readAt(ctx, &object, off, p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return n, fmt.Errorf("reading %s at %d: %w", object.Path, off, err)
+	}
+	return n, err
+}
+
+func (l *link) readAt(ctx context.Context, o *Object, off int64, p []byte) (int, error) {
+	if !l.inParts(o) {
+		return l.readStream(ctx, o, off, p)
+	}
+	l.stopStream()
+	ending := error(nil)
+	if o.SizeKnown {
+		if left := max(int64(o.Size)-off, 0); int64(len(p)) > left {
+			p, ending = p[:left], io.EOF
+		}
+	}
+	done := 0
+	for done < len(p) {
+		part := p[done:min(len(p), done+l.options.Window)]
+		n, err := l.readPart(ctx, o, off+int64(done), part)
+		done += n
+		if err != nil {
+			if atEnd := !o.SizeKnown && isRefusal(err) && done > 0; atEnd {
+				return done, io.EOF // asked behind the end after a part that came short
+			}
+			return done, err
+		}
+		if n > 0 {
+			continue
+		}
+		if !o.SizeKnown {
+			return done, io.EOF
+		}
+		return done, fmt.Errorf("%w: it ends there, listed were %d bytes", ErrProtocol, o.Size)
+	}
+	return done, ending
+}
+
+// inParts says whether the object can be read in parts with what the camera supports.
+func (l *link) inParts(o *Object) bool {
+	switch l.partial {
+	case ptp.OpGetPartialObject64:
+		return true
+	case ptp.OpGetPartialObject:
+		return o.SizeKnown && o.Size <= 1<<32
+	}
+	return false
+}
+
+// readPart reads one window with one transaction. After a fault it recovers,
+// proves that the handle still means the object, and tries once more.
+func (l *link) readPart(ctx context.Context, o *Object, off int64, p []byte) (int, error) {
+	for again := false; ; again = true {
+		if err := l.prove(ctx, o); err != nil {
+			return 0, err
+		}
+		n, err := l.part(ctx, o.Handle, uint64(off), p)
+		if err == nil {
+			return n, nil
+		}
+		if again || !l.s.doubt || fatal(ctx, err) {
+			return 0, err
+		}
+		l.s.log.Warn("reading a part failed, trying again", "offset", off, "error", err)
+	}
+}
+
+func (l *link) part(ctx context.Context, handle uint32, off uint64, p []byte) (int, error) {
+	parameters := []uint32{handle, uint32(off), uint32(len(p))}
+	if l.partial == ptp.OpGetPartialObject64 {
+		parameters = []uint32{handle, uint32(off), uint32(off >> 32), uint32(len(p))}
+	}
+	n := 0
+	block, err := l.s.patiently(ctx, l.partial, false, func() (ptp.Block, error) {
+		n = 0
+		phase, block, err := l.s.begin(ctx, l.partial, parameters...)
+		if err != nil || phase == nil {
+			return block, err
+		}
+		if n, err = phase.read(ctx, p); err != nil && !errors.Is(err, io.EOF) {
+			return block, err
+		}
+		return phase.finish(ctx)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if said := block.Parameter(0); said != 0 && said != uint32(n) {
+		return 0, l.s.broken("%s sent %d bytes and says %d", l.partial, n, said)
+	}
+	return n, nil
+}
+
+// settle makes the camera ready for a transaction, whatever went before.
+func (l *link) settle(ctx context.Context) error {
+	l.stopStream()
+	if !l.s.doubt {
+		return nil
+	}
+	return l.s.recover(ctx)
+}
+
+// prove makes sure that the handle means this object in the session that is open now.
+func (l *link) prove(ctx context.Context, o *Object) error {
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
+	want := proof{l.s.generation, o.fingerprint()}
+	if l.proven[o.Handle] == want {
+		return nil
+	}
+	err := l.recognise(ctx, o)
+	var refused *RefusedError
+	if errors.As(err, &refused) && refused.Code == ptp.RespInvalidObjectHandle {
+		// Some responders know a handle only after it was listed in the same session.
+		if _, _, err := l.List(ctx); err != nil {
+			return fmt.Errorf("listing again to find the object: %w", err)
+		}
+		if l.proven[o.Handle].of != want.of {
+			return fmt.Errorf("%w: handle 0x%08x is not listed any more", ErrChanged, o.Handle)
+		}
+		return nil
+	}
+	return err
+}
+
+// recognise asks the camera what the handle means and compares.
+func (l *link) recognise(ctx context.Context, o *Object) error {
+	info, err := l.objectInfo(ctx, o.Handle)
+	if err != nil {
+		return err
+	}
+	now, _, err := l.describe(ctx, o.Handle, info)
+	if err != nil {
+		return err
+	}
+	if now.fingerprint() != o.fingerprint() {
+		return fmt.Errorf("%w: handle 0x%08x is now %s of %d bytes, listed was %d bytes", ErrChanged, o.Handle, SafeName(info.Filename), now.Size, o.Size)
+	}
+	l.proven[o.Handle] = proof{l.s.generation, now.fingerprint()}
+	return nil
+}
+
+// Delete implements Link.
+func (l *link) Delete(ctx context.Context, object Object) error {
+	if err := l.delete(ctx, &object); err != nil {
+		return fmt.Errorf("deleting %s from the camera: %w", object.Path, err)
+	}
+	return nil
+}
+
+func (l *link) delete(ctx context.Context, o *Object) error {
+	if o.Handle == 0 || o.Handle == ptp.DeleteAll {
+		return fmt.Errorf("handle 0x%08x would delete every object", o.Handle)
+	}
+	if !l.info.Supports(ptp.OpDeleteObject) {
+		return &RefusedError{Operation: ptp.OpDeleteObject, Code: ptp.RespOperationNotSupported}
+	}
+	delete(l.proven, o.Handle) // asked anew, however recently it was proven
+	if err := l.prove(ctx, o); err != nil {
+		return err
+	}
+	delete(l.proven, o.Handle)
+	_, err := l.s.patiently(ctx, ptp.OpDeleteObject, false, func() (ptp.Block, error) {
+		_, block, err := l.s.once(ctx, ptp.OpDeleteObject, maxDataset, o.Handle, 0)
+		return block, err
+	})
+	return err
+}
+
+// stream is a GetObject that is read piece by piece.
+type stream struct {
+	of     fingerprint
+	handle uint32
+	offset int64
+	phase  *dataPhase
+	done   bool // response seen: offset is the object's length
+}
+
+// stopStream forgets an open GetObject. When it was not read to its end, the
+// session is in doubt and recovers before its next transaction.
+func (l *link) stopStream() { l.stream = nil }
+
+func (l *link) readStream(ctx context.Context, o *Object, off int64, p []byte) (int, error) {
+	if st := l.stream; st == nil || st.handle != o.Handle || st.of != o.fingerprint() || st.offset != off {
+		if off != 0 {
+			return 0, ErrSequential
+		}
+		if err := l.startStream(ctx, o); err != nil {
+			return 0, err
+		}
+	}
+	st := l.stream
+	if st.done {
+		return 0, io.EOF
+	}
+	n, err := st.phase.read(ctx, p)
+	st.offset += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.stopStream()
+		return n, err
+	}
+	if err == nil && !(st.phase.ended && len(st.phase.stash) == 0) {
+		return n, nil
+	}
+	return l.endStream(ctx, o, n, err)
+}
+
+func (l *link) startStream(ctx context.Context, o *Object) error {
+	if err := l.prove(ctx, o); err != nil {
+		return err
+	}
+	var phase *dataPhase
+	_, err := l.s.patiently(ctx, ptp.OpGetObject, false, func() (block ptp.Block, err error) {
+		phase, block, err = l.s.begin(ctx, ptp.OpGetObject, o.Handle)
+		if phase != nil {
+			block.Code = uint16(ptp.RespOK)
+		}
+		return block, err
+	})
+	if err != nil {
+		return err
+	}
+	if phase == nil {
+		return l.s.broken("GetObject answered OK without data")
+	}
+	if phase.known && o.SizeKnown && phase.size != o.Size && o.Size < math.MaxUint32-ptp.HeaderSize {
+		return l.s.broken("GetObject sends %d bytes, listed were %d", phase.size, o.Size)
+	}
+	l.stream = &stream{of: o.fingerprint(), handle: o.Handle, phase: phase}
+	return nil
+}
+
+func (l *link) endStream(ctx context.Context, o *Object, n int, eof error) (int, error) {
+	st := l.stream
+	block, err := st.phase.finish(ctx)
+	if err == nil && ptp.Response(block.Code) != ptp.RespOK {
+		err = &RefusedError{Operation: ptp.OpGetObject, Code: ptp.Response(block.Code)}
+	}
+	if err == nil && o.SizeKnown && uint64(st.offset) != o.Size {
+		err = fmt.Errorf("%w: it ended after %d bytes, listed were %d", ErrProtocol, st.offset, o.Size)
+	}
+	if err != nil {
+		l.stopStream()
+		return n, err
+	}
+	st.done = true
+	return n, eof
+}
