@@ -20,7 +20,8 @@ const (
 // SignIn checks name and password and begins a session with a new token. former
 // is the session token that the browser sent, if any; that session ends. All
 // refusals are ErrSignIn, after the same work and with one custody event each;
-// further errors are ErrBusy and *TooManyError.
+// further errors are ErrBusy, *TooManyError, and ErrPepper, which counts as
+// nobody's failure.
 func (s *Service) SignIn(ctx context.Context, login, password, former string, from Origin) (session string, err error) {
 	if err := s.sources.admit(from.Address); err != nil {
 		return "", err
@@ -33,10 +34,9 @@ func (s *Service) SignIn(ctx context.Context, login, password, former string, fr
 	// The slow work comes first and always: what is decided below takes the
 	// same time whatever the answer is.
 	right, err := s.hasher.Verify(ctx, user.Password, password)
-	if err != nil && !errors.Is(err, ErrPepper) {
+	if err != nil {
 		return "", err
 	}
-	pepper := err
 	session, row := s.newSession(user, from)
 	refused := false
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
@@ -60,8 +60,6 @@ func (s *Service) SignIn(ctx context.Context, login, password, former string, fr
 	switch {
 	case err != nil:
 		return "", unexpected("signing in", err)
-	case pepper != nil:
-		return "", pepper
 	case refused:
 		return "", ErrSignIn
 	}

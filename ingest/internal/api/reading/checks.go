@@ -1,0 +1,101 @@
+package reading
+
+import (
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Verdict is the result of one comparison.
+type Verdict string
+
+// The verdicts.
+const (
+	Equal   Verdict = "equal"
+	Unequal Verdict = "unequal"
+	Pending Verdict = "pending" // not compared yet
+	Unknown Verdict = "unknown" // the statement that says it cannot be read or verified
+)
+
+// Place is where the bytes were when they were hashed.
+type Place string
+
+// The places, in the order in which a recording passes them.
+const (
+	AtCamera  Place = "camera"  // the second, independent read of the camera
+	AtDock    Place = "dock"    // the dock's signed manifest
+	OnArrival Place = "arrival" // each part, as it came
+	AtRest    Place = "rest"    // read back from the store's medium
+)
+
+// Check is one place of the chain from camera to disk. The dock commits to two
+// hashes in one pass: the SHA-256 of the whole, and the Merkle root over parts
+// of 1 MiB (RFC 6962). Each later pass checks one of them.
+type Check struct {
+	Place      Place
+	SHA256     *evidence.Digest // nil where this pass takes the other hash
+	MerkleRoot *evidence.Digest
+	Verdict    Verdict
+}
+
+// checks compares what was signed and kept. It reads no blob.
+func checks(v *ItemView) []Check {
+	camera, dock := Check{Place: AtCamera, Verdict: Unknown}, Check{Place: AtDock, Verdict: Unknown}
+	arrival, rest := Check{Place: OnArrival, Verdict: Pending}, Check{Place: AtRest, Verdict: Pending}
+	if m := v.Manifest; m != nil {
+		dock.SHA256, dock.MerkleRoot = &m.SHA256, &m.MerkleRoot
+		if m.Confirmed == evidence.ConfirmedByReread {
+			camera.MerkleRoot = &m.MerkleRoot
+		}
+		if v.ManifestSigned {
+			camera.Verdict = verdict(camera.MerkleRoot != nil)
+			dock.Verdict = verdict(m.SHA256 == v.Item.SHA256 && m.MerkleRoot == v.Item.MerkleRoot)
+		}
+		arrival = arrivalCheck(v)
+		rest = restCheck(v)
+	}
+	return []Check{camera, dock, arrival, rest}
+}
+
+// arrivalCheck recomputes the root over the leaves with which each part was
+// compared before it was written.
+func arrivalCheck(v *ItemView) Check {
+	c := Check{Place: OnArrival, Verdict: Pending}
+	leaves, err := evidence.DecodeLeaves(v.Item.Leaves)
+	if err != nil || uint64(len(leaves)) != evidence.LeafCount(v.Item.Length) {
+		c.Verdict = Unknown
+		return c
+	}
+	root := evidence.MerkleRoot(leaves)
+	switch v.Item.State {
+	case catalog.StateStored:
+		c.MerkleRoot, c.Verdict = &root, verdict(root == v.Manifest.MerkleRoot)
+	case catalog.StateQuarantined:
+		c.Verdict = Unequal
+	}
+	return c
+}
+
+// restCheck looks at what the receipt says of the bytes read back.
+func restCheck(v *ItemView) Check {
+	c := Check{Place: AtRest, Verdict: Pending}
+	switch {
+	case v.Receipt != nil:
+		c.SHA256, c.Verdict = &v.Receipt.SHA256, Unknown
+		if v.ReceiptSigned {
+			c.Verdict = verdict(v.Receipt.SHA256 == v.Manifest.SHA256 && v.Receipt.ManifestDigest == v.Item.ManifestDigest)
+		}
+	case v.Item.Receipt != nil:
+		c.Verdict = Unknown
+	}
+	if v.BlobMissing {
+		c.Verdict = Unequal
+	}
+	return c
+}
+
+func verdict(equal bool) Verdict {
+	if equal {
+		return Equal
+	}
+	return Unequal
+}

@@ -1,0 +1,179 @@
+package reading
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/vault"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// MaxEvents is how many custody events of an item are shown at once.
+const MaxEvents = 200
+
+// ItemView is all that there is to say of one item.
+type ItemView struct {
+	Item           *catalog.Item
+	Manifest       *evidence.Manifest // nil when it cannot be read
+	ManifestSigned bool               // by a key that the dock has or had
+	Receipt        *evidence.Receipt  // nil before it is signed, or when it cannot be read
+	ReceiptSigned  bool               // by this server's receipt key
+	Checks         []Check
+	Siblings       []catalog.Item
+	Releases       []catalog.Release
+	Events         []catalog.EventRow // newest first
+	MoreEvents     bool
+	BlobMissing    bool          // stored by the catalog, and not in the store
+	TakenOver      *catalog.Item // of a superseded item: the one that has its recording
+}
+
+// Items returns one page of the list, newest first.
+func (s *Service) Items(ctx context.Context, actor *auth.Actor, f catalog.ItemFilter, cursor string, limit int) (catalog.ItemPage, error) {
+	if err := s.allow(ctx, actor, auth.ListItems, "", ""); err != nil {
+		return catalog.ItemPage{}, err
+	}
+	f.Agency = s.Agency
+	return s.Catalog.Items(ctx, f, catalog.NewestArrival, cursor, limit)
+}
+
+// View returns one item, and enters into the custody record that it was looked
+// at. catalog.ErrNotFound when there is none.
+func (s *Service) View(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) (*ItemView, error) {
+	object := evidence.ItemObject(id)
+	if err := s.allow(ctx, actor, auth.ViewItem, evidence.EventEvidenceViewed, object); err != nil {
+		return nil, err
+	}
+	item, err := s.Catalog.Item(ctx, s.Agency, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.record(ctx, actor, evidence.EventEvidenceViewed, object, evidence.OutcomeDone, "", nil); err != nil {
+		return nil, err
+	}
+	return s.view(ctx, item)
+}
+
+func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, error) {
+	v := &ItemView{Item: item}
+	var err error
+	if v.Manifest, v.ManifestSigned, err = s.manifest(ctx, item); err != nil {
+		return nil, err
+	}
+	v.Receipt, v.ReceiptSigned = s.receipt(item)
+	v.Checks = checks(v)
+	if v.Siblings, err = s.Catalog.Siblings(ctx, s.Agency, item.ID); err != nil {
+		return nil, err
+	}
+	if v.Releases, err = s.Catalog.Releases(ctx, s.Agency, item.ID); err != nil {
+		return nil, err
+	}
+	if v.Events, v.MoreEvents, err = s.events(ctx, item.ID); err != nil {
+		return nil, err
+	}
+	if item.State == catalog.StateStored {
+		v.BlobMissing, err = s.blobMissing(ctx, item)
+	}
+	if err == nil && item.State == catalog.StateSuperseded {
+		v.TakenOver, err = s.Catalog.FindRecording(ctx, s.Agency, item.Camera, item.Path, item.SHA256)
+		if errors.Is(err, catalog.ErrNotFound) {
+			v.TakenOver, err = nil, nil
+		}
+	}
+	return v, err
+}
+
+func (s *Service) blobMissing(ctx context.Context, item *catalog.Item) (bool, error) {
+	blob, err := s.Blobs.Open(ctx, vault.Key{Agency: item.Agency, ID: item.ID, Attempt: item.Attempt})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for the blob of item %s: %w", item.ID, err)
+	}
+	return false, blob.Close()
+}
+
+// manifest reads the dock's statement. What cannot be read or verified is
+// shown as that, not hidden.
+func (s *Service) manifest(ctx context.Context, item *catalog.Item) (*evidence.Manifest, bool, error) {
+	envelope, err := evidence.ParseEnvelope(item.Manifest)
+	if err != nil {
+		return nil, false, nil
+	}
+	keys, err := s.Catalog.DockKeys(ctx, s.Agency, item.Dock)
+	if err != nil {
+		return nil, false, err
+	}
+	signed := false
+	for _, key := range keys {
+		if _, err := envelope.Verify(evidence.TypeManifest, key.PublicKey); err == nil {
+			signed = true
+			break
+		}
+	}
+	var m evidence.Manifest
+	if envelope.PayloadType != evidence.TypeManifest || evidence.Decode(envelope.Payload, &m) != nil || m.Evidence != item.ID || m.Agency != item.Agency {
+		return nil, false, nil
+	}
+	return &m, signed, nil
+}
+
+// receipt reads the server's own statement.
+func (s *Service) receipt(item *catalog.Item) (*evidence.Receipt, bool) {
+	if item.Receipt == nil {
+		return nil, false
+	}
+	envelope, err := evidence.ParseEnvelope(item.Receipt)
+	if err != nil || envelope.PayloadType != evidence.TypeReceipt {
+		return nil, false
+	}
+	_, err = envelope.Verify(evidence.TypeReceipt, s.ReceiptKey)
+	var r evidence.Receipt
+	if evidence.Decode(envelope.Payload, &r) != nil || r.Evidence != item.ID || r.Agency != item.Agency {
+		return nil, false
+	}
+	return &r, err == nil
+}
+
+func (s *Service) events(ctx context.Context, id evidence.EvidenceID) ([]catalog.EventRow, bool, error) {
+	rows, err := s.Catalog.Events(ctx, catalog.EventFilter{Agency: s.Agency, Object: evidence.ItemObject(id)}, MaxEvents+1)
+	if len(rows) > MaxEvents {
+		return rows[:MaxEvents], true, err
+	}
+	return rows, false, err
+}
+
+// Events returns an item's custody events, newest first, and enters into the
+// record that the item was looked at.
+func (s *Service) Events(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) ([]catalog.EventRow, error) {
+	v, err := s.View(ctx, actor, id)
+	if err != nil {
+		return nil, err
+	}
+	return v.Events, nil
+}
+
+// Receipt returns an item's receipt as it was signed, and enters into the
+// custody record that it was opened.
+func (s *Service) Receipt(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) (*ItemView, error) {
+	object := evidence.ItemObject(id)
+	if err := s.allow(ctx, actor, auth.OpenReceipt, evidence.EventReceiptOpened, object); err != nil {
+		return nil, err
+	}
+	item, err := s.Catalog.Item(ctx, s.Agency, id)
+	if err != nil {
+		return nil, err
+	}
+	v := &ItemView{Item: item}
+	if v.Receipt, v.ReceiptSigned = s.receipt(item); item.Receipt == nil {
+		return nil, fmt.Errorf("item %s: %w", id, ErrNoReceipt)
+	}
+	if err := s.record(ctx, actor, evidence.EventReceiptOpened, object, evidence.OutcomeDone, "", nil); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
