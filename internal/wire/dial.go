@@ -83,7 +83,8 @@ func dialAddress(ctx context.Context, addr netip.AddrPort, tlsConf *tls.Config, 
 	return session, nil
 }
 
-// NewDialer dials from conn, which then belongs to the dialler.
+// NewDialer dials from conn, which then belongs to the dialler and is used as
+// it is: buffers and coalesced receive are not touched.
 func NewDialer(conn net.PacketConn, opt Options) *Dialer {
 	return newDialer(&socket{conn: conn}, opt)
 }

@@ -42,7 +42,8 @@ func Listen(addr string, tlsConf *tls.Config, opt Options) (*Listener, error) {
 	return newListener(s, tlsConf, opt)
 }
 
-// NewListener takes sessions on conn, which then belongs to the listener.
+// NewListener takes sessions on conn, which then belongs to the listener and is
+// used as it is: buffers and coalesced receive are not touched.
 func NewListener(conn net.PacketConn, tlsConf *tls.Config, opt Options) (*Listener, error) {
 	return newListener(&socket{conn: conn}, tlsConf, opt)
 }

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sealdock/sealdock/internal/testkit/pki"
 	"github.com/sealdock/sealdock/internal/wire"
@@ -95,7 +97,11 @@ func TestADialledSocketClosesWithItsSession(t *testing.T) {
 	if err := dock.Close(0, ""); err != nil {
 		t.Fatal(err)
 	}
-	for t.Context().Err() == nil {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for {
 		c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port})
 		if err == nil {
 			_ = c.Close()
@@ -103,6 +109,11 @@ func TestADialledSocketClosesWithItsSession(t *testing.T) {
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			t.Fatal(err)
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			t.Fatal("the socket is still open")
 		}
 	}
 }

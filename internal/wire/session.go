@@ -11,6 +11,10 @@ import (
 )
 
 // Session is one secured connection to a peer. It is safe for concurrent use.
+//
+// Its streams share one receive window, from 1.5 MiB up to 18 MiB on a
+// listener's side: bytes that nobody reads on one stream hold up the others. Go
+// on reading a stream, or end it with StopRead or Reset.
 type Session struct {
 	conn   *quic.Conn
 	socket *socket
