@@ -32,6 +32,7 @@ var (
 	ErrStall = errors.New("request refused with a stall")
 	// ErrUnplug, returned by a Source, pulls the cable.
 	ErrUnplug = errors.New("the cable was pulled by a fault")
+	errPulled = errors.New("the camera was pulled out of its bay")
 )
 
 // Identity is what the device's descriptors say.

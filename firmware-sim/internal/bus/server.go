@@ -25,7 +25,8 @@ type Server struct {
 	log *slog.Logger
 
 	mu      sync.Mutex
-	devices []*device // guarded by mu; in the order of Add
+	devices []*device                                       // guarded by mu; in the order of Add
+	watch   func(busID string, plugged bool, reason string) // guarded by mu
 }
 
 // device is one device of a server. Fields other than plugged and host never change.
@@ -70,24 +71,36 @@ func (s *Server) find(busID string) *device {
 	return s.devices[i]
 }
 
+// Watch has f called after each device that was plugged in or pulled, also when a
+// fault pulled it. f must not call the server. One watcher at most.
+func (s *Server) Watch(f func(busID string, plugged bool, reason string)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch = f
+}
+
 // Plug makes a device visible to clients. Plugging it twice is no error.
-func (s *Server) Plug(busID string) error { return s.set(busID, true) }
+func (s *Server) Plug(busID string) error { return s.set(busID, true, "by hand") }
 
 // Unplug pulls a device: it leaves the list, and a host that holds it loses it at once.
-func (s *Server) Unplug(busID string) error { return s.set(busID, false) }
+func (s *Server) Unplug(busID string) error { return s.set(busID, false, "by hand") }
 
-func (s *Server) set(busID string, plugged bool) error {
+func (s *Server) set(busID string, plugged bool, reason string) error {
 	s.mu.Lock()
 	d := s.find(busID)
 	if d == nil {
 		s.mu.Unlock()
 		return fmt.Errorf("there is no bay %q", busID)
 	}
+	moved := d.plugged != plugged
 	d.plugged = plugged
 	h := d.host
+	if moved && s.watch != nil { // within the lock: reports come in the order of the moves
+		s.watch(busID, plugged, reason)
+	}
 	s.mu.Unlock()
 	if h != nil && !plugged {
-		h.Unplug(ErrUnplug)
+		h.Unplug(errPulled)
 	}
 	return nil
 }
@@ -244,7 +257,7 @@ func (s *Server) attach(ctx context.Context, conn net.Conn, busID string) (attac
 	plugged := d.plugged
 	s.mu.Unlock()
 	if !plugged { // pulled since it was taken
-		return true, ErrUnplug
+		return true, errPulled
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return true, fmt.Errorf("clearing the time for a request: %w", err)
@@ -255,9 +268,9 @@ func (s *Server) attach(ctx context.Context, conn net.Conn, busID string) (attac
 	s.log.Info("camera attached", "bay", busID, "client", conn.RemoteAddr().String())
 	err = h.serve(ctx)
 	if errors.Is(err, ErrUnplug) {
-		s.mu.Lock()
-		d.plugged = false
-		s.mu.Unlock()
+		if err := s.set(busID, false, "by a fault"); err != nil {
+			return true, err
+		}
 	}
 	s.log.Info("camera detached", "bay", busID, "reason", err)
 	return true, nil

@@ -1,0 +1,191 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealdock/sealdock/firmware-sim/internal/bus"
+	"github.com/sealdock/sealdock/firmware-sim/internal/firmware"
+	"github.com/sealdock/sealdock/firmware-sim/internal/oracle"
+	"github.com/sealdock/sealdock/internal/testkit/footage"
+)
+
+// makeAtOnce is how many cameras are filled in parallel.
+const makeAtOnce = 2
+
+// bay is one camera and what the simulator does with it.
+type bay struct {
+	number int
+	busID  string
+	camera *firmware.Camera
+
+	mu    sync.Mutex // one recording at a time
+	taken int        // guarded by mu: presses of the record button so far
+	names int        // guarded by mu: hostile names given so far
+}
+
+// Simulator is a bus full of cameras. Its methods may be called concurrently.
+type Simulator struct {
+	config Config
+	log    *slog.Logger
+	now    func() time.Time
+	book   *oracle.Book
+	bus    *bus.Server
+	source source
+	bays   []*bay
+}
+
+// journal hands deletions to the book.
+type journal struct{ book *oracle.Book }
+
+func (j journal) Deleted(serial string, r *firmware.Recording, at time.Time) error {
+	return j.book.Deleted(serial, r.Path, r.SHA256, at)
+}
+
+// New builds the cameras and their recordings, and plugs them in. Making footage
+// for the first time takes a while; the log tells how it goes.
+func New(ctx context.Context, config Config, now func() time.Time, log *slog.Logger) (*Simulator, error) {
+	if err := config.Check(); err != nil {
+		return nil, fmt.Errorf("this cannot be simulated: %w", err)
+	}
+	s := &Simulator{config: config, log: log, now: now}
+	s.source.config = &s.config
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	book, err := oracle.Open(config.Oracle, now)
+	if err != nil {
+		return nil, err
+	}
+	s.book, s.bus = book, bus.NewServer(log)
+	for n := 1; n <= config.Cameras; n++ {
+		c := firmware.New(config.settings(n), journal{book}, now, log)
+		s.bays = append(s.bays, &bay{number: n, busID: BusID(n), camera: c})
+		if err := s.bus.Add(BusID(n), c.Identity(), c); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.fill(ctx); err != nil {
+		return nil, err
+	}
+	s.bus.Watch(s.moved)
+	for _, b := range s.bays {
+		if config.Unplugged {
+			break
+		}
+		if err := s.Plug(b.busID); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// prepare finds where recordings come from.
+func (s *Simulator) prepare(ctx context.Context) (err error) {
+	switch {
+	case s.config.Folder != "":
+		if s.config.Folder, err = filepath.Abs(s.config.Folder); err != nil {
+			return fmt.Errorf("finding the folder of ready files: %w", err)
+		}
+		s.source.files, err = walk(s.config.Folder)
+	case s.config.Files == 0:
+		s.source.maker, err = footage.NewMaker(ctx, footage.Options{Dir: s.config.Cache}, s.log)
+	}
+	return err
+}
+
+// fill makes every camera's recordings.
+func (s *Simulator) fill(ctx context.Context) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(makeAtOnce)
+	for _, b := range s.bays {
+		work.Go(func() error {
+			made, err := s.initial(ctx, b)
+			if err != nil {
+				return fmt.Errorf("filling camera %s: %w", b.busID, err)
+			}
+			return s.store(b, made)
+		})
+	}
+	return work.Wait()
+}
+
+// initial makes what a camera has at the start, whatever became of it since.
+func (s *Simulator) initial(ctx context.Context, b *bay) (list []recording, err error) {
+	if s.source.files != nil {
+		return s.source.ready(b.number)
+	}
+	b.taken = s.config.Recordings
+	if s.config.Files > 0 {
+		b.taken = s.config.Files
+	}
+	for n := 1; n <= b.taken; n++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		made, err := s.source.next(ctx, b.number, b.camera.Serial(), n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, made...)
+	}
+	return list, nil
+}
+
+type recordingKey struct {
+	path, sum string
+}
+
+func keyOf(r *oracle.Recording) recordingKey { return recordingKey{r.Path, r.SHA256.String()} }
+
+// store puts recordings on a camera, together with those of an earlier run; what
+// was deleted in an earlier run stays deleted.
+func (s *Simulator) store(b *bay, made []recording) error {
+	serial := b.camera.Serial()
+	settled := map[recordingKey]bool{} // deleted, or on the camera by now
+	var rows []oracle.Recording
+	past := s.book.Past(serial)
+	for _, row := range past {
+		settled[keyOf(&row)] = row.Deleted
+	}
+	put := func(r recording) error {
+		if settled[keyOf(&r.row)] {
+			return nil
+		}
+		settled[keyOf(&r.row)] = true
+		rows = append(rows, r.row)
+		return b.camera.Add(r.Recording)
+	}
+	for _, r := range made {
+		if err := put(r); err != nil {
+			return err
+		}
+	}
+	for _, row := range past {
+		if settled[keyOf(&row)] {
+			continue
+		}
+		r, err := revive(row)
+		if err != nil {
+			return err
+		}
+		if err := put(r); err != nil {
+			return err
+		}
+	}
+	b.taken += max(0, len(past)-len(made)) // more than enough, so that nothing is made twice
+	b.names = len(past)
+	return s.book.Begin(serial, b.busID, rows)
+}
+
+// Bus is the bus with the cameras, to be served.
+func (s *Simulator) Bus() *bus.Server { return s.bus }
+
+// Close writes the oracle to its end.
+func (s *Simulator) Close() error { return s.book.Close() }

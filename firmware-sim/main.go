@@ -1,0 +1,44 @@
+// Command firmware-sim is a dock full of body cameras made of software: USB devices
+// that any USB/IP client can import, with real recordings and scripted faults.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+type commands struct {
+	Run     runCommand     `cmd:"" help:"Simulate cameras until interrupted."`
+	Ctl     ctlCommand     `cmd:"" help:"Control a running simulator: plug, unplug, record, break."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+const description = `A dock full of simulated body cameras.
+
+Each camera is a USB device (PTP/MTP) served over USB/IP. Sealdock's dock agent
+reads it directly; on Linux "usbip attach -r 127.0.0.1 -b 1-1" makes it an
+ordinary USB device for every program. The bays are called 1-1, 1-2 and so on.`
+
+func defaultSocket() string { return filepath.Join(os.TempDir(), "sealdock-firmware-sim.sock") }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	parser := kong.Parse(&c, kong.Name("firmware-sim"), kong.Description(description), kong.ShortUsageOnError(), kong.WithHyphenPrefixedParameters(true),
+		kong.Vars{"socket": defaultSocket()}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	parser.BindTo(ctx, (*context.Context)(nil))
+	parser.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err := parser.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
+		stop()
+		os.Exit(1)
+	}
+}
