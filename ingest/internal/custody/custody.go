@@ -1,0 +1,174 @@
+package custody
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/receive"
+	"github.com/sealdock/sealdock/ingest/internal/vault"
+	"github.com/sealdock/sealdock/internal/identity"
+	"github.com/sealdock/sealdock/internal/seal"
+	"github.com/sealdock/sealdock/internal/tlog"
+	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// Log is the custody log: what custody needs of audit.Log.
+type Log interface {
+	// Sequence brings all committed events into the log; on return a
+	// checkpoint that covers them is signed and durable.
+	Sequence(ctx context.Context) (tlog.Checkpoint, []byte, error)
+	// Prove shows that an event is in the log.
+	Prove(ctx context.Context, event int64) (index, size int64, proof []tlog.Hash, checkpoint []byte, err error)
+}
+
+// Keys opens recordings' keys: what custody needs of keys.Ring.
+type Keys interface {
+	Public(agency evidence.AgencyID) (*seal.PublicKey, error)
+	Unwrap(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (seal.Key, error)
+}
+
+// Config is what a Custody works with. All fields but Fail are required.
+type Config struct {
+	Catalog      *sqldb.DB
+	Vault        vault.Store
+	Log          Log
+	LogOrigin    string
+	LogPublicKey ed25519.PublicKey
+	Keys         Keys
+	ReceiptKey   *identity.StatementKey
+	Version      string // of the server
+	Now          func() time.Time
+	Logger       *slog.Logger
+
+	// Fail, in tests, is asked before and after each step; its error ends the
+	// step's caller as a crash would, except that the process lives on.
+	Fail func(step Step, after bool) error
+}
+
+// Custody implements receive.Acceptor.
+type Custody struct {
+	Config
+	claims  claims
+	events  throttle
+	jobs    chan *job           // to the committer
+	memory  *semaphore.Weighted // bytes of buffers for reading back
+	life    context.Context     // ends with Close
+	endLife context.CancelFunc
+}
+
+var _ receive.Acceptor = (*Custody)(nil)
+
+// readBackMemory bounds the buffers of all items that are being read back.
+const readBackMemory = 64 << 20
+
+// New returns a Custody. Run must run for receipts to be made.
+func New(config Config) *Custody {
+	c := &Custody{
+		Config: config,
+		claims: newClaims(),
+		events: newThrottle(config.Now),
+		jobs:   make(chan *job, maxBatch),
+		memory: semaphore.NewWeighted(readBackMemory),
+	}
+	c.life, c.endLife = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends what is still going on in Finish, as a crash would.
+func (c *Custody) Close() { c.endLife() }
+
+// Step is a part of an item's life that has a durable effect.
+type Step string
+
+// The steps, in their order.
+const (
+	StepOffered   Step = "manifest committed"
+	StepBegun     Step = "partial blob made"
+	StepWritten   Step = "segment written"
+	StepSynced    Step = "segments synced"
+	StepSealed    Step = "blob committed"
+	StepReadBack  Step = "blob read back"
+	StepStored    Step = "item stored"
+	StepLogged    Step = "event logged"
+	StepReceipted Step = "receipt kept"
+)
+
+// step does one step between its two points of failure.
+func (c *Custody) step(name Step, do func() error) error {
+	if c.Fail == nil {
+		return do()
+	}
+	if err := c.Fail(name, false); err != nil {
+		return fmt.Errorf("before %q: %w", name, err)
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if err := c.Fail(name, true); err != nil {
+		return fmt.Errorf("after %q: %w", name, err)
+	}
+	return nil
+}
+
+// Welcome lets enrolled and enabled docks in.
+func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welcome, evidence.StationID, error) {
+	dock, err := c.Catalog.Dock(ctx, peer.Agency, peer.Dock)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return nil, "", fmt.Errorf("looking for dock %s: %w", peer.Dock, err)
+	}
+	why := ""
+	switch {
+	case err != nil:
+		why = "this dock is not enrolled here: enrol it with a new token"
+	case !dock.Enabled:
+		why = "this dock is disabled: an administrator can enable it on the dashboard"
+	case dock.Fingerprint != peer.Certificate:
+		why = "this certificate was replaced by a later enrolment: use that one or enrol the dock again"
+	}
+	if why != "" {
+		c.noteRefusal(ctx, evidence.EventDockRefused, peer, evidence.DockObject(peer.Dock), why, nil)
+		return nil, "", upload.Errorf(upload.CodeUnknownDevice, "%s", why)
+	}
+	public, err := c.Keys.Public(peer.Agency)
+	if err != nil {
+		return nil, "", err
+	}
+	agencyKey, err := public.MarshalBinary()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := c.noteConnection(ctx, peer); err != nil {
+		return nil, "", err
+	}
+	return &upload.Welcome{
+		Protocol: upload.Version, ServerVersion: c.Version, Agency: string(peer.Agency), AgencyPublicKey: agencyKey,
+		LogOrigin: c.LogOrigin, LogPublicKey: c.LogPublicKey,
+		ReceiptKeyId: c.ReceiptKey.ID(), ReceiptPublicKey: c.ReceiptKey.Public(), ServerTimeUs: c.Now().UnixMicro(),
+	}, dock.Station, nil
+}
+
+func (c *Custody) noteConnection(ctx context.Context, peer receive.Peer) error {
+	// Docks open several connections at a time; one event tells of them.
+	fresh := c.events.allow("connected " + string(peer.Agency) + " " + string(peer.Dock))
+	err := c.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		if err := tx.DockSeen(ctx, peer.Agency, peer.Dock, c.Now(), peer.Address.String(), peer.AgentVersion); err != nil || !fresh {
+			return err
+		}
+		_, err := tx.AppendEvent(ctx, c.event(evidence.EventDockConnected, peer, evidence.DockObject(peer.Dock), evidence.OutcomeDone, "",
+			map[string]string{"agent": peer.AgentVersion, "certificate_sha256": peer.Certificate.String()}))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("recording the connection of dock %s: %w", peer.Dock, err)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sealdock/sealdock/ingest/internal/receive"
+	"github.com/sealdock/sealdock/ingest/internal/vault"
+	"github.com/sealdock/sealdock/internal/proof"
+	"github.com/sealdock/sealdock/internal/seal"
+	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// offered is an offer whose form holds: what it says fits together, and its
+// segments can be opened.
+type offered struct {
+	peer     receive.Peer
+	manifest evidence.Manifest
+	digest   evidence.Digest // of the manifest's payload
+	message  *upload.Offer
+	leaves   []evidence.Digest
+	opener   *seal.Opener
+	doubts   []string // why it can only end in quarantine
+}
+
+func (o *offered) key() vault.Key {
+	return vault.Key{Agency: o.manifest.Agency, ID: o.manifest.Evidence, Attempt: o.manifest.Attempt}
+}
+
+func (o *offered) segments() uint64 { return uint64(len(o.leaves)) }
+
+// names are what the offer's stream claims.
+func (o *offered) names() []string {
+	m := &o.manifest
+	recording := fmt.Sprintf("recording %q %q %q %v", m.Agency, m.Camera.Serial, m.Recording.Path, m.SHA256)
+	return []string{fmt.Sprintf("item %s %v", m.Agency, m.Evidence), recording}
+}
+
+// facts are the details by which events speak of the recording.
+func (o *offered) facts() map[string]string { return facts(&o.manifest, o.digest) }
+
+func facts(m *evidence.Manifest, digest evidence.Digest) map[string]string {
+	return proof.StoredDetails(&evidence.Receipt{
+		Attempt: m.Attempt, CameraSerial: m.Camera.Serial, Path: m.Recording.Path, Length: m.Length,
+		SHA256: m.SHA256, MerkleRoot: m.MerkleRoot, ManifestDigest: digest,
+	})
+}
+
+// judge reads an offer. A refusal is recorded.
+func (c *Custody) judge(ctx context.Context, peer receive.Peer, message *upload.Offer) (*offered, error) {
+	o, err := c.read(ctx, peer, message)
+	var refused *upload.Error
+	if errors.As(err, &refused) {
+		object, details := evidence.DockObject(peer.Dock), map[string]string{"code": string(refused.Code), "manifest_sha256": evidence.SHA256(message.GetManifest()).String()}
+		if o != nil {
+			object, details = evidence.ItemObject(o.manifest.Evidence), o.facts()
+		}
+		c.noteRefusal(ctx, evidence.EventTransferRefused, peer, object, refused.Message, details)
+	}
+	return o, err
+}
+
+// read does the work of judge. With a refusal it returns what of the offer was
+// readable, if anything.
+func (c *Custody) read(ctx context.Context, peer receive.Peer, message *upload.Offer) (*offered, error) {
+	envelope, err := evidence.ParseEnvelope(message.GetManifest())
+	if err != nil {
+		return nil, upload.Errorf(upload.CodeBadManifest, "the manifest cannot be read: %v", err)
+	}
+	if envelope.PayloadType != evidence.TypeManifest {
+		return nil, upload.Errorf(upload.CodeBadManifest, "a statement of another kind was offered as a manifest")
+	}
+	o := &offered{peer: peer, digest: evidence.SHA256(envelope.Payload), message: message}
+	if err := evidence.Decode(envelope.Payload, &o.manifest); err != nil {
+		return nil, upload.Errorf(upload.CodeBadManifest, "the manifest cannot be read: %v", err)
+	}
+	m := &o.manifest
+	if m.Agency != peer.Agency {
+		return nil, upload.Errorf(upload.CodeWrongAgency, "the manifest is of agency %s, the dock of agency %s: agencies never mix", m.Agency, peer.Agency)
+	}
+	if m.Dock != peer.Dock {
+		o.doubts = append(o.doubts, fmt.Sprintf("its manifest names dock %s, but dock %s offered it", m.Dock, peer.Dock))
+	}
+	switch _, err := c.verify(ctx, peer, envelope, evidence.TypeManifest); {
+	case errors.Is(err, evidence.ErrSignature):
+		o.doubts = append(o.doubts, fmt.Sprintf("its manifest carries no valid signature of dock %s", peer.Dock))
+	case err != nil:
+		return o, err
+	}
+	if err := o.readLeaves(); err != nil {
+		return o, err
+	}
+	key, err := c.Keys.Unwrap(m.Agency, m.Evidence, m.Attempt, message.GetWrappedKey())
+	if errors.Is(err, seal.ErrUnwrap) {
+		return o, upload.Errorf(upload.CodeConflict, "the recording's key was not wrapped for this agency's present key, or is damaged: read the camera again")
+	}
+	if err != nil {
+		return o, err
+	}
+	defer key.Zero()
+	o.opener, err = seal.NewOpener(key, seal.AAD(m.Agency, m.Evidence, m.Attempt), message.GetHeader())
+	if errors.Is(err, seal.ErrKey) {
+		return o, upload.Errorf(upload.CodeConflict, "the seal header does not belong to the recording's key: read the camera again")
+	}
+	return o, err
+}
+
+func (o *offered) readLeaves() error {
+	leaves, err := evidence.DecodeLeaves(o.message.GetLeaves())
+	if err != nil {
+		return upload.Errorf(upload.CodeBadManifest, "the leaf hashes cannot be read: %v", err)
+	}
+	if want := evidence.LeafCount(o.manifest.Length); uint64(len(leaves)) != want {
+		return upload.Errorf(upload.CodeBadManifest, "there are %d leaf hashes, a recording of %d bytes has %d", len(leaves), o.manifest.Length, want)
+	}
+	if evidence.MerkleRoot(leaves) != o.manifest.MerkleRoot {
+		return upload.Errorf(upload.CodeBadManifest, "the leaf hashes are not those of the signed manifest")
+	}
+	o.leaves = leaves
+	return nil
+}
+
+// verify returns a statement's payload if one of the dock's keys, present or
+// past, signed it. An error that is evidence.ErrSignature means that none did.
+func (c *Custody) verify(ctx context.Context, peer receive.Peer, envelope *evidence.Envelope, payloadType string) ([]byte, error) {
+	keys, err := c.Catalog.DockKeys(ctx, peer.Agency, peer.Dock)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the keys of dock %s: %w", peer.Dock, err)
+	}
+	failed := fmt.Errorf("dock %s has no key: %w", peer.Dock, evidence.ErrSignature)
+	for _, key := range keys {
+		payload, err := envelope.Verify(payloadType, key.PublicKey)
+		if err == nil {
+			return payload, nil
+		}
+		failed = err
+	}
+	return nil, failed
+}
+
+// check opens one sealed segment into plain and compares its leaf hash. false
+// is a segment that is not what the manifest says.
+func (o *offered) check(plain, sealed []byte, index uint64) bool {
+	opened, err := o.opener.Open(plain[:0], sealed, index, index == o.segments()-1)
+	return err == nil && uint64(len(opened)) == seal.SegmentLen(o.manifest.Length, index) && evidence.LeafHash(opened) == o.leaves[index]
+}
+
+// buffer returns memory for one opened segment of the recording.
+func (o *offered) buffer() []byte { return make([]byte, 0, min(o.manifest.Length, seal.SegmentSize)) }

@@ -1,0 +1,84 @@
+package receive
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// Peer is the dock at the other end of a connection, as its certificate names
+// it.
+type Peer struct {
+	Agency      evidence.AgencyID
+	Station     evidence.StationID // from the Acceptor's Welcome
+	Dock        evidence.DockID
+	Certificate evidence.Digest // SHA-256 of the certificate
+	Address     netip.AddrPort
+	Session     uint64 // counts connections since the server started
+
+	AgentVersion string // as its Hello says
+}
+
+// Acceptor judges what docks send. Errors that are (or wrap) *upload.Error are
+// told to the dock; all others are logged and told as internal. Called from
+// many goroutines at once.
+type Acceptor interface {
+	// Welcome says whether the dock may connect, and where it stands.
+	Welcome(ctx context.Context, dock Peer) (*upload.Welcome, evidence.StationID, error)
+	// Offer judges an offer. The manifest in it is durable when it returns.
+	Offer(ctx context.Context, dock Peer, offer *upload.Offer) (*Admission, error)
+	// Inventory takes a signed inventory's JSON; it is durable on return.
+	Inventory(ctx context.Context, dock Peer, envelope []byte) error
+	// Release takes a signed release's JSON; it is durable on return.
+	Release(ctx context.Context, dock Peer, envelope []byte) (evidence.EvidenceID, error)
+}
+
+// Admission is the answer to an offer: a receipt when the recording is stored
+// already, else an Intake for it.
+type Admission struct {
+	Item    Item
+	Receipt []byte // envelope JSON; nil: not stored yet
+	Intake  Intake // nil with a receipt
+}
+
+// Item is what there is to show of a recording on its way.
+type Item struct {
+	Evidence evidence.EvidenceID
+	Camera   string
+	Path     string
+	Length   uint64 // bytes
+	Segments uint64
+}
+
+// Intake takes the segments of one recording. One goroutine calls Segment,
+// another one Sync, at the same time; after both have ended, one calls Finish;
+// Close comes last, always.
+type Intake interface {
+	// Resume is the segment to go on with.
+	Resume() uint64
+	// Segment verifies and writes segment index, which follows the one before.
+	// It is not durable yet. sealed is only valid during the call.
+	Segment(ctx context.Context, index uint64, sealed []byte) error
+	// Sync makes durable what Segment had written before the call, and returns
+	// how many segments, from the first, are durable.
+	Sync(ctx context.Context) (durable uint64, err error)
+	// Finish proves and stores the recording and returns the receipt's envelope
+	// JSON. stage is told what is going on.
+	Finish(ctx context.Context, stage func(Stage)) ([]byte, error)
+	// Close ends the intake. What is durable stays for another try.
+	Close() error
+	// Interrupted is closed when another stream takes the item over.
+	Interrupted() <-chan struct{}
+}
+
+// Stage is a part of a recording's way into the store, as a word to show.
+type Stage string
+
+// The stages.
+const (
+	StageReceiving Stage = "receiving"
+	StageProving   Stage = "proving"    // read back from the medium, opened, hashed
+	StageRecording Stage = "committing" // catalog, custody log, checkpoint, receipt
+)

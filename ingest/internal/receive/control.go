@@ -1,0 +1,101 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// statusInterval is the shortest time between two reports that are shown;
+// others are dropped (SPEC.md section 4: at most two a second).
+const statusInterval = 200 * time.Millisecond
+
+// control answers requests in their order until the stream ends. nil is a clean
+// end; an *upload.Error was told to the dock.
+func (s *session) control(ctx context.Context, control stream) error {
+	if err := control.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	defer stopReading(ctx, control)()
+	in := &frames{stream: control, ctx: ctx, whole: s.options.FrameTimeout}
+	var shown time.Time
+	for {
+		message, release, err := s.request(in)
+		if err == io.EOF || ctx.Err() != nil {
+			return nil
+		}
+		var refused *upload.Error
+		if errors.As(err, &refused) {
+			s.log.WarnContext(ctx, "a dock broke the protocol", "why", refused.Message)
+			if err := upload.WriteMessage(control, refused); err != nil {
+				return err
+			}
+			return refused
+		}
+		if err != nil {
+			return err
+		}
+		if status, ok := message.(*upload.Status); ok {
+			if now := time.Now(); now.Sub(shown) >= statusInterval {
+				shown = now
+				s.live.status(s.peer, status)
+			}
+			release()
+			continue
+		}
+		err = upload.WriteMessage(control, s.answer(ctx, message))
+		release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// request reads one frame. release gives back its memory.
+func (s *session) request(in *frames) (upload.Message, func(), error) {
+	release := func() {}
+	room := func(ctx context.Context, kind upload.Kind, n int64) (err error) {
+		release, err = take(ctx, s.budget.control, s.all.control, n)
+		return err
+	}
+	// The deadline of a frame ends with it; between frames there is none.
+	if !in.end.IsZero() {
+		if err := in.stream.SetReadDeadline(time.Time{}); err != nil {
+			return nil, nil, err
+		}
+	}
+	// A buffer of its own for each frame: an inventory's megabytes must not
+	// stay with a connection that is silent from then on.
+	message, err := in.next(new(upload.Buffer), room, upload.KindInventory, upload.KindRelease, upload.KindStatus)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return message, release, nil
+}
+
+// answer does what an Inventory or Release asks.
+func (s *session) answer(ctx context.Context, message upload.Message) upload.Message {
+	var answer upload.Message
+	var err error
+	switch m := message.(type) {
+	case *upload.Inventory:
+		answer, err = &upload.InventoryAck{}, s.acceptor.Inventory(ctx, s.peer, m.GetEnvelope())
+	case *upload.Release:
+		id, failure := s.acceptor.Release(ctx, s.peer, m.GetEnvelope())
+		answer, err = &upload.ReleaseAck{EvidenceId: id.String()}, failure
+	}
+	if err == nil {
+		return answer
+	}
+	refused, told := refusal(err)
+	if told {
+		s.log.WarnContext(ctx, "a statement was refused", "kind", message.Kind().String(), "code", refused.Code, "why", refused.Message)
+	} else {
+		s.log.ErrorContext(ctx, "taking a statement failed", "kind", message.Kind().String(), "error", err)
+	}
+	return refused
+}

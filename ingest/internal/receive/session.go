@@ -1,0 +1,264 @@
+package receive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sealdock/sealdock/internal/identity"
+	"github.com/sealdock/sealdock/internal/wire"
+	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// Options bound what docks may cost. The zero value of a field is its default.
+type Options struct {
+	HelloTimeout    time.Duration // from connection to Hello: 10 s
+	IdleTimeout     time.Duration // without a byte on a recording stream: 60 s
+	FrameTimeout    time.Duration // for one frame: 10 min, a segment at 14 kbit/s
+	Memory          int64         // bytes that data frames of all docks may hold, and control frames as much: 128 MiB
+	MemoryPerDock   int64         // the same for one dock: 16 MiB
+	SessionsPerDock int           // connections of one dock: 32
+}
+
+func (o Options) withDefaults() Options {
+	set := func(d *time.Duration, standard time.Duration) {
+		if *d == 0 {
+			*d = standard
+		}
+	}
+	set(&o.HelloTimeout, 10*time.Second)
+	set(&o.IdleTimeout, 60*time.Second)
+	set(&o.FrameTimeout, 10*time.Minute)
+	if o.Memory == 0 {
+		o.Memory = 128 << 20
+	}
+	if o.MemoryPerDock == 0 {
+		o.MemoryPerDock = 16 << 20
+	}
+	if o.SessionsPerDock == 0 {
+		o.SessionsPerDock = 32
+	}
+	return o
+}
+
+// Receiver takes docks' connections.
+type Receiver struct {
+	acceptor Acceptor
+	live     *Live
+	log      *slog.Logger
+	options  Options
+	all      *budget
+	sessions atomic.Uint64 // counted since the start
+}
+
+// New returns a Receiver that hands to acceptor and shows in live.
+func New(acceptor Acceptor, live *Live, log *slog.Logger, options Options) *Receiver {
+	options = options.withDefaults()
+	return &Receiver{
+		acceptor: acceptor, live: live, log: log, options: options,
+		all: newBudget(options.Memory, options.MemoryPerDock, options.SessionsPerDock),
+	}
+}
+
+// Serve takes connections until ctx ends or the listener fails. At the end of
+// ctx it takes nothing new, lets recordings that are being proven come to their
+// receipt, and returns when all connections are closed.
+func (r *Receiver) Serve(ctx context.Context, listener *wire.Listener) error {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		connection, err := listener.Accept(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, wire.ErrClosed):
+			return nil
+		case err != nil:
+			return fmt.Errorf("waiting for docks: %w", err)
+		}
+		running.Go(func() { r.session(ctx, connection) })
+	}
+}
+
+// session is one connection after its Hello.
+type session struct {
+	acceptor Acceptor
+	live     *Live
+	log      *slog.Logger
+	options  Options
+	peer     Peer
+	budget   *dockBudget
+	all      *budget
+}
+
+// session runs one connection to its end.
+func (r *Receiver) session(serving context.Context, connection *wire.Session) {
+	ctx, cancel := context.WithCancel(serving)
+	defer cancel()
+	defer context.AfterFunc(connection.Context(), cancel)()
+	log := r.log.With("address", connection.RemoteAddr().String())
+	control, err := r.first(ctx, connection)
+	if err != nil {
+		log.DebugContext(ctx, "a connection ended before its Hello", "error", err)
+		connection.Close(upload.EndProtocol, "no Hello")
+		return
+	}
+	s := &session{acceptor: r.acceptor, live: r.live, options: r.options, all: r.all}
+	hello, err := r.greet(ctx, s, connection, control)
+	if err != nil {
+		r.turnAway(ctx, log, connection, control, err)
+		return
+	}
+	defer r.all.leave(dockName{s.peer.Agency, s.peer.Dock})
+	s.log = log.With("agency", s.peer.Agency, "dock", s.peer.Dock, "session", s.peer.Session)
+	s.live.connected(s.peer)
+	defer s.live.disconnected(s.peer)
+	s.log.InfoContext(ctx, "a dock has connected", "agent", hello.GetAgentVersion())
+	code, why := s.run(ctx, connection, control)
+	if serving.Err() != nil {
+		code, why = upload.EndGoingAway, "the server stops"
+	}
+	s.log.InfoContext(ctx, "a dock's connection has ended", "why", why)
+	connection.Close(code, why)
+}
+
+// first waits for the control stream.
+func (r *Receiver) first(ctx context.Context, connection *wire.Session) (*wire.Stream, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.HelloTimeout)
+	defer cancel()
+	return connection.AcceptStream(ctx)
+}
+
+// greet reads Hello, compares it with the certificate and answers Welcome. When
+// it succeeds, the connection is counted in the dock's budget.
+func (r *Receiver) greet(ctx context.Context, s *session, connection *wire.Session, control *wire.Stream) (*upload.Hello, error) {
+	peer, err := r.identify(connection)
+	if err != nil {
+		return nil, err
+	}
+	if err := control.SetReadDeadline(time.Now().Add(r.options.HelloTimeout)); err != nil {
+		return nil, &goneError{err}
+	}
+	hello, err := upload.Expect[*upload.Hello](control, new(upload.Buffer))
+	if err != nil {
+		return nil, lost(err)
+	}
+	switch {
+	case hello.GetProtocol() != upload.Version:
+		return nil, upload.VersionMismatch(hello.GetProtocol())
+	case hello.GetAgency() != string(peer.Agency):
+		return nil, upload.Errorf(upload.CodeWrongAgency, "the dock says it is of agency %q, its certificate says %q: enrol it again", hello.GetAgency(), peer.Agency)
+	case hello.GetDock() != string(peer.Dock):
+		return nil, upload.Errorf(upload.CodeUnknownDevice, "the dock says it is %q, its certificate says %q: enrol it again", hello.GetDock(), peer.Dock)
+	}
+	peer.AgentVersion = hello.GetAgentVersion()
+	welcome, station, err := r.acceptor.Welcome(ctx, peer)
+	if err != nil {
+		return nil, err
+	}
+	peer.Station = station
+	own, ok := r.all.enter(dockName{peer.Agency, peer.Dock})
+	if !ok {
+		refused := upload.Errorf(upload.CodeRetryLater, "this dock has %d connections already: close one", r.options.SessionsPerDock)
+		refused.RetryAfter = 30 * time.Second
+		return nil, refused
+	}
+	s.peer, s.budget = peer, own
+	if err := upload.WriteMessage(control, welcome); err != nil {
+		r.all.leave(dockName{peer.Agency, peer.Dock})
+		return nil, &goneError{err}
+	}
+	return hello, nil
+}
+
+func (r *Receiver) identify(connection *wire.Session) (Peer, error) {
+	certificate := connection.PeerCertificate()
+	if certificate == nil {
+		return Peer{}, upload.Errorf(upload.CodeUnknownDevice, "the dock showed no certificate: enrol it")
+	}
+	agency, dock, err := identity.DockFromCertificate(certificate)
+	if err != nil {
+		return Peer{}, upload.Errorf(upload.CodeUnknownDevice, "the certificate names no dock: enrol it again")
+	}
+	return Peer{
+		Agency: agency, Dock: dock, Certificate: evidence.SHA256(certificate.Raw),
+		Address: addressOf(connection.RemoteAddr()), Session: r.sessions.Add(1),
+	}, nil
+}
+
+func addressOf(a net.Addr) netip.AddrPort {
+	if udp, ok := a.(*net.UDPAddr); ok {
+		p := udp.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{} // a transport without such addresses: shown as unknown
+	}
+	return p
+}
+
+// turnAway tells why, and gives the dock a moment to read it.
+func (r *Receiver) turnAway(ctx context.Context, log *slog.Logger, connection *wire.Session, control *wire.Stream, err error) {
+	var gone *goneError
+	if errors.As(err, &gone) || err == io.EOF {
+		connection.Close(upload.EndProtocol, "no Hello")
+		return
+	}
+	refused, told := refusal(err)
+	if told {
+		log.WarnContext(ctx, "a dock was turned away", "code", refused.Code, "why", refused.Message)
+	} else {
+		log.ErrorContext(ctx, "greeting a dock failed", "error", err)
+	}
+	if err := upload.WriteMessage(control, refused); err == nil && control.CloseWrite() == nil {
+		wait, cancel := context.WithTimeout(ctx, r.options.HelloTimeout)
+		defer cancel()
+		io.Copy(io.Discard, io.LimitReader(control, 1<<20)) // until the dock ends its side, or the deadline of the Hello
+		select {
+		case <-connection.Context().Done():
+		case <-wait.Done():
+		}
+	}
+	connection.Close(upload.EndRefused, string(refused.Code))
+}
+
+// run serves the control stream and all recording streams, until the control
+// stream ends, and returns how to close the connection.
+func (s *session) run(ctx context.Context, connection *wire.Session, control *wire.Stream) (code uint64, why string) {
+	ctx, cancel := context.WithCancel(ctx)
+	var recordings sync.WaitGroup
+	defer recordings.Wait()
+	defer cancel()
+	recordings.Go(func() {
+		for {
+			incoming, err := connection.AcceptStream(ctx)
+			if err != nil {
+				return
+			}
+			recordings.Go(func() {
+				r := &recording{session: s, stream: incoming, frames: frames{stream: incoming, ctx: ctx, idle: s.options.IdleTimeout, whole: s.options.FrameTimeout}}
+				r.run(ctx)
+			})
+		}
+	})
+	err := s.control(ctx, control)
+	var refused *upload.Error
+	switch {
+	case err == nil:
+		return upload.EndNormal, "the dock has ended the control stream"
+	case errors.As(err, &refused):
+		return upload.EndProtocol, refused.Message
+	case connection.Err() != nil:
+		return upload.EndNormal, connection.Err().Error()
+	}
+	return upload.EndNormal, err.Error()
+}
