@@ -1,0 +1,267 @@
+//go:build cgo && linux
+
+package usb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/gousb"
+
+	"github.com/sealdock/sealdock/agent/internal/camera"
+)
+
+const (
+	// pieceSize is one bulk transfer. All devices together share usbfs's 16 MiB of
+	// transfer memory, so sixteen bays take half of it.
+	pieceSize      = 512 << 10
+	minPieceSize   = 16 << 10
+	controlTimeout = 5 * time.Second
+
+	requestClearFeature = 1 // USB 2.0 section 9.4.1
+	toEndpoint          = 0x02
+)
+
+// pipe is one open camera. It implements camera.Pipe.
+type pipe struct {
+	bus    *Bus
+	port   string
+	serial string
+
+	controlling sync.Mutex // held during a control transfer: gousb keeps its timeout in the device
+
+	// mu is held for reading while the device is used, for writing by Reset and Close.
+	mu        sync.RWMutex
+	context   *gousb.Context
+	device    *gousb.Device
+	config    *gousb.Config
+	claimed   *gousb.Interface
+	place     place
+	in        *gousb.InEndpoint
+	out       *gousb.OutEndpoint
+	interrupt *gousb.InEndpoint // nil when the camera has none
+	piece     int               // bytes; shrinks when the kernel has no memory. Used by bulk reads only
+}
+
+var _ camera.Pipe = (*pipe)(nil)
+
+// claim takes the still image interface and its endpoints.
+func (p *pipe) claim() error {
+	active, err := p.device.ActiveConfigNum()
+	if err != nil {
+		return fmt.Errorf("asking for the configuration: %w", translate(err))
+	}
+	if p.place, err = findInterface(p.device.Desc, active); err != nil {
+		return err
+	}
+	if p.config, err = p.device.Config(p.place.configuration); err != nil {
+		return fmt.Errorf("choosing configuration %d: %w", p.place.configuration, translate(err))
+	}
+	if p.claimed, err = p.config.Interface(p.place.number, p.place.alternate); err != nil {
+		return fmt.Errorf("claiming interface %d (is another program using the camera?): %w", p.place.number, translate(err))
+	}
+	if p.in, err = p.claimed.InEndpoint(p.place.in.Number); err != nil {
+		return fmt.Errorf("opening the bulk-in endpoint: %w", translate(err))
+	}
+	if p.out, err = p.claimed.OutEndpoint(p.place.out.Number); err != nil {
+		return fmt.Errorf("opening the bulk-out endpoint: %w", translate(err))
+	}
+	if p.place.interrupt.MaxPacketSize > 0 {
+		if p.interrupt, err = p.claimed.InEndpoint(p.place.interrupt.Number); err != nil {
+			return fmt.Errorf("opening the interrupt endpoint: %w", translate(err))
+		}
+	}
+	return nil
+}
+
+// release gives the interface back. The caller holds mu for writing.
+func (p *pipe) release() error {
+	p.in, p.out, p.interrupt = nil, nil, nil
+	if p.claimed != nil {
+		p.claimed.Close()
+		p.claimed = nil
+	}
+	if p.config == nil {
+		return nil
+	}
+	err := p.config.Close()
+	p.config = nil
+	return err
+}
+
+var errClosed = fmt.Errorf("%w: it was closed", camera.ErrGone)
+
+// BulkIn implements camera.Pipe. libusb itself keeps the kernel's queue filled
+// within one transfer.
+func (p *pipe) BulkIn(ctx context.Context, data []byte) (int, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.in == nil {
+		return 0, errClosed
+	}
+	done := 0
+	for {
+		size := min(len(data)-done, p.piece-p.piece%p.place.in.MaxPacketSize)
+		n, err := p.in.ReadContext(ctx, data[done:done+size])
+		if errors.Is(err, gousb.ErrorNoMem) && n == 0 && p.piece > minPieceSize {
+			p.piece /= 2
+			continue
+		}
+		done += n
+		if err != nil {
+			return done, judge(ctx, err)
+		}
+		if n < size || done == len(data) {
+			return done, nil
+		}
+	}
+}
+
+// BulkOut implements camera.Pipe.
+func (p *pipe) BulkOut(ctx context.Context, data []byte) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.out == nil {
+		return errClosed
+	}
+	n, err := p.out.WriteContext(ctx, data)
+	if err == nil && n != len(data) {
+		return fmt.Errorf("%w: it took %d of %d bytes", camera.ErrProtocol, n, len(data))
+	}
+	if err == nil && n > 0 && n%p.place.out.MaxPacketSize == 0 {
+		_, err = p.out.WriteContext(ctx, nil)
+	}
+	return judge(ctx, err)
+}
+
+// Interrupt implements camera.Pipe.
+func (p *pipe) Interrupt(ctx context.Context, data []byte) (int, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.in == nil {
+		return 0, errClosed
+	}
+	if p.interrupt == nil {
+		return 0, errors.New("the camera has no interrupt endpoint")
+	}
+	n, err := p.interrupt.ReadContext(ctx, data)
+	return n, judge(ctx, err)
+}
+
+// Control implements camera.Pipe. It ends at the deadline of ctx or after five
+// seconds; a cancellation in between is seen when it ends.
+func (p *pipe) Control(ctx context.Context, requestType, request uint8, value, index uint16, data []byte) (int, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.in == nil {
+		return 0, errClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	p.controlling.Lock()
+	defer p.controlling.Unlock()
+	p.device.ControlTimeout = controlTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		// Below a millisecond libusb would take the timeout for none.
+		p.device.ControlTimeout = max(min(time.Until(deadline), controlTimeout), time.Millisecond)
+	}
+	n, err := p.device.Control(requestType, request, value, index, data)
+	return n, judge(ctx, err)
+}
+
+// ClearHalt implements camera.Pipe.
+func (p *pipe) ClearHalt(ctx context.Context) error {
+	const endpointHalt = 0
+	for _, e := range []gousb.EndpointDesc{p.place.in, p.place.out} {
+		if _, err := p.Control(ctx, toEndpoint, requestClearFeature, endpointHalt, uint16(e.Address), nil); err != nil {
+			return fmt.Errorf("clearing the halt of endpoint 0x%02x: %w", uint8(e.Address), err)
+		}
+	}
+	return nil
+}
+
+// Reset implements camera.Pipe with a reset of the USB port.
+func (p *pipe) Reset(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.device == nil {
+		return errClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := p.release(); err != nil {
+		return fmt.Errorf("releasing the camera for a reset: %w", translate(err))
+	}
+	if err := p.device.Reset(); err != nil {
+		return fmt.Errorf("resetting the camera's USB port: %w", translate(err))
+	}
+	return p.claim()
+}
+
+func (p *pipe) Serial() string    { return p.serial }
+func (p *pipe) Port() string      { return p.port }
+func (p *pipe) Interface() uint16 { return uint16(p.place.number) }
+func (p *pipe) MaxPacket() int    { return p.place.in.MaxPacketSize }
+
+// Close implements camera.Pipe. It waits for transfers that run.
+func (p *pipe) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.device == nil {
+		return nil
+	}
+	err := errors.Join(p.release(), p.device.Close(), p.bus.end(p.context))
+	p.device = nil
+	if err != nil {
+		return fmt.Errorf("closing the camera in bay %s: %w", p.port, err)
+	}
+	return nil
+}
+
+// judge translates a transfer's error; a cancelled transfer is the context's end.
+func judge(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil && (errors.Is(err, gousb.TransferCancelled) || errors.Is(err, gousb.ErrorTimeout)) {
+		return ctx.Err()
+	}
+	return translate(err)
+}
+
+// translate maps libusb's errors to the camera package's.
+func translate(err error) error {
+	kind := camera.ErrProtocol
+	var transfer gousb.TransferStatus
+	var code gousb.Error
+	switch {
+	case errors.As(err, &transfer):
+		switch transfer {
+		case gousb.TransferStall:
+			kind = camera.ErrStall
+		case gousb.TransferNoDevice:
+			kind = camera.ErrGone
+		case gousb.TransferTimedOut, gousb.TransferCancelled:
+			kind = camera.ErrTimeout
+		}
+	case errors.As(err, &code):
+		switch code {
+		case gousb.ErrorPipe:
+			kind = camera.ErrStall
+		case gousb.ErrorNoDevice, gousb.ErrorNotFound:
+			kind = camera.ErrGone
+		case gousb.ErrorTimeout:
+			kind = camera.ErrTimeout
+		case gousb.ErrorAccess, gousb.ErrorBusy, gousb.ErrorNoMem:
+			return err // this machine's doing, not the camera's
+		}
+	default:
+		return err
+	}
+	return fmt.Errorf("%w (%w)", kind, err)
+}
