@@ -39,6 +39,7 @@ CREATE TABLE recording (
 	wrapped_key    BLOB NOT NULL DEFAULT x'',
 	receipt        BLOB NOT NULL DEFAULT x'',
 	receipt_digest BLOB NOT NULL DEFAULT x'',
+	receipt_item   BLOB NOT NULL DEFAULT x'',
 	sent_segments  INTEGER NOT NULL DEFAULT 0,
 	created_us     INTEGER NOT NULL,
 	changed_us     INTEGER NOT NULL

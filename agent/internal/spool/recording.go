@@ -3,7 +3,6 @@ package spool
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -61,23 +60,24 @@ type Recording struct {
 	Manifest      []byte // signed envelope, JSON
 	Header        []byte // of the sealed file
 	WrappedKey    []byte
-	Receipt       []byte          // signed envelope, JSON
-	ReceiptDigest evidence.Digest // SHA-256 of its payload
-	SentSegments  uint64          // acknowledged as durable by the server
+	Receipt       []byte              // signed envelope, JSON
+	ReceiptDigest evidence.Digest     // SHA-256 of its payload
+	ReceiptItem   evidence.EvidenceID // the item that the receipt is for: another one where the server had the same bytes already
+	SentSegments  uint64              // acknowledged as durable by the server
 	ChangedAt     time.Time
 }
 
 const columns = `seq, evidence, attempt, state, reason, serial, path, size, captured, bay, docking, length, sha256,
-	merkle_root, manifest, header, wrapped_key, receipt, receipt_digest, sent_segments, changed_us`
+	merkle_root, manifest, header, wrapped_key, receipt, receipt_digest, receipt_item, sent_segments, changed_us`
 
 type scanner interface{ Scan(...any) error }
 
 func scan(row scanner) (Recording, error) {
 	var r Recording
-	var id, docking, sum, root, receiptDigest []byte
+	var id, docking, sum, root, receiptDigest, receiptItem []byte
 	var size, length, sent, changed int64
 	err := row.Scan(&r.Sequence, &id, &r.Attempt, &r.State, &r.Reason, &r.Source.Serial, &r.Source.Path, &size, &r.Source.Captured,
-		&r.Bay, &docking, &length, &sum, &root, &r.Manifest, &r.Header, &r.WrappedKey, &r.Receipt, &receiptDigest, &sent, &changed)
+		&r.Bay, &docking, &length, &sum, &root, &r.Manifest, &r.Header, &r.WrappedKey, &r.Receipt, &receiptDigest, &receiptItem, &sent, &changed)
 	if err != nil {
 		return r, err
 	}
@@ -86,6 +86,7 @@ func scan(row scanner) (Recording, error) {
 	copy(r.SHA256[:], sum)
 	copy(r.MerkleRoot[:], root)
 	copy(r.ReceiptDigest[:], receiptDigest)
+	copy(r.ReceiptItem[:], receiptItem)
 	r.Source.Size, r.Length, r.SentSegments = uint64(size), uint64(length), uint64(sent)
 	r.ChangedAt = time.UnixMicro(changed).UTC()
 	return r, nil
@@ -109,18 +110,43 @@ func (s *Spool) Add(ctx context.Context, source Source, docking evidence.Docking
 	return r, err
 }
 
-// Find returns the newest recording of that source, if there is any.
-func (s *Spool) Find(ctx context.Context, source Source) (r Recording, found bool, err error) {
-	r, err = scan(s.db.QueryRowContext(ctx, "SELECT "+columns+` FROM recording
-		WHERE serial = ? AND path = ? AND size = ? AND captured = ? ORDER BY seq DESC LIMIT 1`,
-		source.Serial, source.Path, int64(source.Size), source.Captured))
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, false, nil
-	}
+// Matching returns the recordings of that source, newest first. More than one
+// exist when a camera showed other bytes under the same name, size and time.
+func (s *Spool) Matching(ctx context.Context, source Source) ([]Recording, error) {
+	return s.query(ctx, "serial = ? AND path = ? AND size = ? AND captured = ? ORDER BY seq DESC LIMIT 16",
+		source.Serial, source.Path, int64(source.Size), source.Captured)
+}
+
+// Standing is where a recording stands, and why.
+type Standing struct {
+	Attempt   uint32
+	State     State
+	Reason    string
+	ChangedAt time.Time
+}
+
+// Standings returns where the recordings of one camera stand, those that were
+// erased left out.
+func (s *Spool) Standings(ctx context.Context, serial string) (map[evidence.EvidenceID]Standing, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT evidence, attempt, state, reason, changed_us FROM recording WHERE serial = ? AND state != 'erased'", serial)
 	if err != nil {
-		return r, false, fmt.Errorf("looking for %s in the journal: %w", source.Path, err)
+		return nil, fmt.Errorf("listing the journal: %w", err)
 	}
-	return r, true, nil
+	defer rows.Close()
+	all := map[evidence.EvidenceID]Standing{}
+	for rows.Next() {
+		var id evidence.EvidenceID
+		var raw []byte
+		var st Standing
+		var changed int64
+		if err := rows.Scan(&raw, &st.Attempt, &st.State, &st.Reason, &changed); err != nil {
+			return nil, fmt.Errorf("listing the journal: %w", err)
+		}
+		copy(id[:], raw)
+		st.ChangedAt = time.UnixMicro(changed).UTC()
+		all[id] = st
+	}
+	return all, rows.Err()
 }
 
 // Get returns one recording.

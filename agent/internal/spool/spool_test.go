@@ -53,13 +53,18 @@ func body(plain uint64) (header []byte, segments [][]byte, leaves []evidence.Dig
 
 func begin(t *testing.T, s *Spool, source Source) (Recording, *Writer) {
 	t.Helper()
-	rec, found, err := s.Find(t.Context(), source)
-	if err == nil && !found {
-		rec, err = s.Add(t.Context(), source, evidence.NewDockingID(), "1-1")
-	}
+	known, err := s.Matching(t.Context(), source)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(known) == 0 {
+		rec, err := s.Add(t.Context(), source, evidence.NewDockingID(), "1-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		known = append(known, rec)
+	}
+	rec := known[0]
 	w, err := s.Begin(t.Context(), rec.Evidence, rec.Docking, "1-1", source.Size)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +144,7 @@ func TestSpooledCopySurvivesRestart(t *testing.T) {
 // state after restart is one from which the work goes on.
 func TestCrashMatrix(t *testing.T) {
 	receipt := func(s *Spool, r Recording) error {
-		return s.Received(context.Background(), r.Evidence, r.Attempt, []byte("receipt"), evidence.SHA256([]byte("receipt")), 4, []byte("origin\n4\nroot\n\n— sig\n"))
+		return s.Received(context.Background(), r.Evidence, r.Attempt, Receipt{Envelope: []byte("receipt"), Item: r.Evidence, LogSize: 4, Checkpoint: []byte("origin\n4\nroot\n\n— sig\n")})
 	}
 	cases := []struct {
 		name  string
@@ -293,7 +298,7 @@ func TestQuotaPausesAndResumes(t *testing.T) {
 	if _, err := s.Begin(t.Context(), rec.Evidence, rec.Docking, "1-1", second.Size); !errors.Is(err, ErrFull) {
 		t.Fatalf("a copy beyond the quota: %v, want ErrFull", err)
 	}
-	if err := s.Received(t.Context(), first.Evidence, 1, []byte("r"), evidence.SHA256([]byte("r")), 1, []byte("checkpoint\n")); err != nil {
+	if err := s.Received(t.Context(), first.Evidence, 1, Receipt{Envelope: []byte("r"), LogSize: 1, Checkpoint: []byte("checkpoint\n")}); err != nil {
 		t.Fatal(err)
 	}
 	<-changed
@@ -344,7 +349,7 @@ func TestReceiptIsTakenOnceAndOnlyForTheOfferedAttempt(t *testing.T) {
 	s := open(t, options(t.TempDir()))
 	rec := spooled(t, s, video)
 	take := func(attempt uint32) error {
-		return s.Received(t.Context(), rec.Evidence, attempt, []byte("r"), evidence.SHA256([]byte("r")), 1, []byte("checkpoint\n"))
+		return s.Received(t.Context(), rec.Evidence, attempt, Receipt{Envelope: []byte("r"), LogSize: 1, Checkpoint: []byte("checkpoint\n")})
 	}
 	if err := take(2); !errors.Is(err, ErrState) {
 		t.Fatalf("receipt of another attempt: %v, want ErrState", err)
@@ -396,8 +401,8 @@ func TestDamagedJournalIsSetAside(t *testing.T) {
 		os.Remove(filepath.Join(dir, "journal.db"+end))
 	}
 	s = open(t, options(dir))
-	if _, found, err := s.Find(t.Context(), video); err != nil || found {
-		t.Fatalf("found %v, %v in a new journal", found, err)
+	if known, err := s.Matching(t.Context(), video); err != nil || len(known) != 0 {
+		t.Fatalf("found %v, %v in a new journal", known, err)
 	}
 	if names := files(t, s); len(names) != 0 {
 		t.Fatalf("copies without a key are kept: %v", names)
@@ -450,7 +455,7 @@ func TestCheckpointsAreAppendedAndTornTailIsCut(t *testing.T) {
 func TestJournalHoldsOnlyTheWrappedKeyAndOnlyWhileNeeded(t *testing.T) {
 	s := open(t, options(t.TempDir()))
 	rec := spooled(t, s, video)
-	if err := s.Received(t.Context(), rec.Evidence, 1, []byte("r"), evidence.SHA256([]byte("r")), 1, []byte("checkpoint\n")); err != nil {
+	if err := s.Received(t.Context(), rec.Evidence, 1, Receipt{Envelope: []byte("r"), LogSize: 1, Checkpoint: []byte("checkpoint\n")}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Get(t.Context(), rec.Evidence)

@@ -41,16 +41,24 @@ func (s *Spool) Note(ctx context.Context, id evidence.EvidenceID, reason string)
 	})
 }
 
-// Received takes in a receipt that the caller has verified, durably, and then
-// removes the copy: from here on the camera may erase. attempt is that of the
-// copy that was offered. checkpoint is the signed text in the receipt.
-func (s *Spool) Received(ctx context.Context, id evidence.EvidenceID, attempt uint32, receipt []byte, digest evidence.Digest, size int64, checkpoint []byte) error {
-	if err := s.keepCheckpoint(size, checkpoint); err != nil {
+// Receipt is a receipt that the caller has verified.
+type Receipt struct {
+	Envelope   []byte              // JSON, as it came
+	Digest     evidence.Digest     // SHA-256 of its payload
+	Item       evidence.EvidenceID // the item that it is for
+	LogSize    int64               // of the custody log at the checkpoint
+	Checkpoint []byte              // signed text
+}
+
+// Received takes in a verified receipt, durably, and then removes the copy: from
+// here on the camera may erase. attempt is that of the copy that was offered.
+func (s *Spool) Received(ctx context.Context, id evidence.EvidenceID, attempt uint32, r Receipt) error {
+	if err := s.keepCheckpoint(r.LogSize, r.Checkpoint); err != nil {
 		return err
 	}
 	err := s.update(ctx, "taking in the receipt of item "+id.String(), func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'received', reason = '', receipt = ?, receipt_digest = ?, wrapped_key = x'', changed_us = ?
-			WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')`, receipt, digest[:], s.opt.Now().UnixMicro(), id[:], attempt)
+		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'received', reason = '', receipt = ?, receipt_digest = ?, receipt_item = ?, wrapped_key = x'', changed_us = ?
+			WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')`, r.Envelope, r.Digest[:], r.Item[:], s.opt.Now().UnixMicro(), id[:], attempt)
 		if err := one(result, err); err != nil {
 			return err
 		}

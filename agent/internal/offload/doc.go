@@ -1,0 +1,38 @@
+// Package offload copies what a docked camera holds into the spool, and lets the
+// camera erase what the server has proven to hold.
+//
+// One docking, step by step:
+//
+//  1. The camera says who it is and lists what it has; small sidecars are read
+//     for what they claim about the videos beside them.
+//  2. The signed inventory is queued in the spool.
+//  3. Each recording gets an evidence id, durable before its first byte is read.
+//  4. One pass reads the camera, takes SHA-256 and leaf hashes, seals and writes
+//     the spool file. Stages run side by side over a fixed set of buffers.
+//  5. A second, independent read must give the same leaves. When it does not, a
+//     third whole pass decides; without two equal readings nothing is handed on.
+//  6. The manifest is signed and the copy committed (durable point). Upload takes
+//     it from there.
+//  7. Once the journal holds a verified receipt, the camera is listed again, told
+//     to erase, and listed once more: only what is gone counts as erased.
+//  8. The signed release is queued in the spool (durable point).
+//
+// # What it promises
+//
+// A camera is told to erase a recording only when this docking itself has read
+// from that very object, whole, the bytes that the receipt speaks of: when they
+// were copied, or, for receipts that came after an earlier docking, by reading
+// again. So two cameras with one serial number, a clock that stands still or
+// numbers that start again never cost a recording. Whatever a camera claims
+// about sizes, times and people is carried as a claim; odd recordings are
+// taken in, never left out.
+//
+// # What it does not promise
+//
+// It talks to no server and judges no receipt: that is upload's part, before the
+// journal says received. Memory per reading bay is buffersPerBay windows of
+// 1 MiB and one sealed segment; Options.Reading bounds the bays that read at once.
+//
+// The daemon is the only caller. A Desk may be used by several goroutines; each
+// Docking runs in one.
+package offload

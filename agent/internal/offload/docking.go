@@ -1,0 +1,227 @@
+package offload
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealdock/sealdock/agent/internal/camera"
+	"github.com/sealdock/sealdock/agent/internal/spool"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Docking is one stay of one camera in one bay. Serve runs in one goroutine,
+// which owns all fields but status; Status may be called from any.
+type Docking struct {
+	desk *Desk
+	port string
+	link camera.Link
+	id   evidence.DockingID
+	log  *slog.Logger
+	status
+
+	camera   evidence.CameraInfo
+	clockRaw string    // the camera's clock
+	clockAt  time.Time // the dock's clock at that reading
+	claims   map[string]evidence.Claims
+	items    map[objectKey]*item
+	listedAt time.Time
+	troubles int // failed copies in a row
+
+	buffers [buffersPerBay][]byte
+	sealed  []byte // the one sealed segment between sealer and spool
+}
+
+// objectKey is how the camera itself tells its objects apart within a session.
+type objectKey struct{ storage, handle uint32 }
+
+// item is one object of the camera, as this docking knows it.
+type item struct {
+	object camera.Object
+	source spool.Source
+	id     evidence.EvidenceID // zero until it is known which recording this is
+
+	// read: this docking has read, from this very object, the bytes that
+	// attempt of id stands for. Only then may the object be erased.
+	read    bool
+	attempt uint32
+
+	standing spool.Standing
+	retryAt  time.Time
+	failures int
+	sought   bool // looked for in the journal
+	listed   bool // still on the camera at the last listing
+	settled  bool // nothing more is done about it in this docking
+}
+
+// Docking prepares the docking of the camera behind link in the bay at port.
+func (k *Desk) Docking(port string, link camera.Link) *Docking {
+	d := &Docking{desk: k, port: port, link: link, id: evidence.NewDockingID(), claims: map[string]evidence.Claims{}, items: map[objectKey]*item{}}
+	d.log = k.opt.Log.With("component", "offload", "bay", port)
+	d.status.begin(port, k.opt.Now)
+	return d
+}
+
+// Serve copies, waits for receipts and erases until the camera is gone, the link
+// fails or ctx ends; the error is never nil. It does not close the link. What
+// was begun goes on at the next docking.
+func (d *Docking) Serve(ctx context.Context) error {
+	defer d.desk.leave(d)
+	if err := d.arrive(ctx); err != nil {
+		return err
+	}
+	for {
+		changed := d.desk.opt.Spool.Changed()
+		busy, err := d.step(ctx)
+		if err != nil {
+			return err
+		}
+		if busy {
+			continue
+		}
+		if err := d.wait(ctx, changed); err != nil {
+			return err
+		}
+	}
+}
+
+// arrive asks the camera who it is and what it has.
+func (d *Docking) arrive(ctx context.Context) error {
+	d.say("reading", "Reading what the camera holds.")
+	identity, err := d.link.Identity(ctx)
+	if err != nil {
+		return fmt.Errorf("asking the camera in bay %s who it is: %w", d.port, err)
+	}
+	d.camera = cameraInfo(identity)
+	d.clockRaw, d.clockAt = clean(identity.ClockRaw, 64), d.desk.opt.Now().UTC()
+	d.log = d.log.With("camera", d.camera.Serial)
+	d.identify(d.camera, identity.Battery)
+	if d.camera.Serial == unknownSerial {
+		d.alert("This camera does not tell its serial number. Its recordings are taken in without one.")
+	}
+	twin, err := d.enter(ctx)
+	if err != nil {
+		return err
+	}
+	if twin != "" {
+		d.alert(fmt.Sprintf("The camera in bay %s gives the same serial number. Both are taken in; have the cameras looked at.", twin))
+	}
+	if err := d.list(ctx); err != nil {
+		return err
+	}
+	return d.finishErasing(ctx)
+}
+
+// enter notes whose docking this is. A camera that was moved from one bay to
+// another may still be noted for the old one: that passes within a moment. A
+// second camera with the same serial number stays.
+func (d *Docking) enter(ctx context.Context) (twin string, err error) {
+	const tries, pause = 10, 200 * time.Millisecond
+	for range tries {
+		if twin = d.desk.enter(d.camera.Serial, d); twin == "" || d.camera.Serial == unknownSerial {
+			return "", nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return "", ctx.Err()
+		}
+	}
+	return twin, nil
+}
+
+// list asks the camera what it holds. When something is new, the inventory is
+// signed and queued for the server before any of it is read.
+func (d *Docking) list(ctx context.Context) error {
+	objects, odd, err := d.link.List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing the camera in bay %s: %w", d.port, err)
+	}
+	d.listedAt = d.desk.opt.Now()
+	first := len(d.items) == 0
+	if !d.merge(objects) && !first {
+		return nil
+	}
+	warnings := make([]string, 0, len(odd))
+	for _, w := range odd {
+		d.log.Warn("the camera's listing is odd", "handle", w.Handle, "warning", w.Message)
+		warnings = append(warnings, w.Message)
+	}
+	unread, err := d.readClaims(ctx, objects)
+	if err != nil {
+		return err
+	}
+	signed, err := d.inventories(objects, append(warnings, unread...))
+	if err != nil {
+		return fmt.Errorf("signing the inventory of bay %s: %w", d.port, err)
+	}
+	if err := d.desk.opt.Spool.Queue(ctx, spool.KindInventory, signed...); err != nil {
+		return err
+	}
+	d.log.Info("camera listed", "recordings", len(objects), "warnings", len(warnings)+len(unread))
+	return nil
+}
+
+// merge brings the known items up to date with a listing, and says whether
+// anything is new. An object that changed size or time is another recording.
+func (d *Docking) merge(objects []camera.Object) (news bool) {
+	for _, it := range d.items {
+		it.listed = false
+	}
+	for _, o := range objects {
+		key, source := objectKey{o.Storage, o.Handle}, sourceOf(d.camera.Serial, o)
+		if it, known := d.items[key]; known && it.source == source {
+			it.object, it.listed = o, true
+			continue
+		}
+		d.items[key] = &item{object: o, source: source, listed: true}
+		news = true
+	}
+	for key, it := range d.items {
+		if !it.listed && it.standing.State != spool.StateErased {
+			d.log.Info("the camera no longer lists a recording", "path", it.source.Path, "item", it.id)
+			delete(d.items, key)
+		}
+	}
+	return news
+}
+
+// queue gives the items in the order in which they are copied: sidecars first,
+// those that failed last, else oldest first.
+func (d *Docking) queue() []*item {
+	all := make([]*item, 0, len(d.items))
+	for _, it := range d.items {
+		all = append(all, it)
+	}
+	slices.SortFunc(all, func(a, b *item) int {
+		return compare(a.rank(), b.rank(), strings.Compare(a.source.Captured, b.source.Captured), strings.Compare(a.source.Path, b.source.Path))
+	})
+	return all
+}
+
+func (it *item) rank() int {
+	switch {
+	case it.failures > 0:
+		return 2
+	case it.object.Kind == evidence.KindMetadata:
+		return 0
+	}
+	return 1
+}
+
+func compare(a, b int, then ...int) int {
+	if a != b {
+		return a - b
+	}
+	for _, c := range then {
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}

@@ -1,0 +1,168 @@
+package offload
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sealdock/sealdock/agent/internal/spool"
+	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// Status is how a bay is doing, for people.
+type Status struct {
+	Port            string   `json:"port"`
+	CameraSerial    string   `json:"camera_serial"`
+	CameraModel     string   `json:"camera_model"`
+	State           string   `json:"state"`   // one of the Bay words of proto/upload
+	Message         string   `json:"message"` // one sentence
+	RecordingsTotal uint64   `json:"recordings_total"`
+	RecordingsDone  uint64   `json:"recordings_done"` // with a receipt
+	BytesTotal      uint64   `json:"bytes_total"`     // to copy in this docking
+	BytesDone       uint64   `json:"bytes_done"`      // copied and confirmed, or half-way there
+	BytesPerSecond  uint64   `json:"bytes_per_second"`
+	BatteryPercent  int      `json:"battery_percent"` // -1 unknown
+	Alerts          []string `json:"alerts,omitempty"`
+}
+
+const maxAlerts = 20
+
+// status is the part of a docking that other goroutines may ask for.
+type status struct {
+	now func() time.Time
+
+	mu       sync.Mutex // guards all below
+	shown    Status
+	copied   uint64    // listed bytes of finished copies
+	passed   uint64    // bytes that passes of the present copy have read
+	size     uint64    // listed size of the present copy
+	measured time.Time // start of the present measurement of the rate
+	moved    uint64    // bytes since then
+}
+
+func (s *status) begin(port string, now func() time.Time) {
+	s.now, s.measured = now, now()
+	s.shown = Status{Port: port, State: upload.BayReading, BatteryPercent: -1, Message: "A camera was plugged in."}
+}
+
+// Status returns how the bay is doing. Safe for concurrent use.
+func (s *status) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measure()
+	out := s.shown
+	out.Alerts = slices.Clone(out.Alerts)
+	out.BytesDone = min(s.copied+min(s.passed/2, s.size), out.BytesTotal)
+	return out
+}
+
+// measure renews the rate about once a second.
+func (s *status) measure() {
+	if elapsed := s.now().Sub(s.measured); elapsed >= time.Second {
+		s.shown.BytesPerSecond = uint64(float64(s.moved) / elapsed.Seconds())
+		s.measured, s.moved = s.now(), 0
+	}
+}
+
+func (s *status) identify(info evidence.CameraInfo, battery int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.CameraSerial, s.shown.CameraModel, s.shown.BatteryPercent = info.Serial, info.Model, battery
+}
+
+func (s *status) say(state, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.State, s.shown.Message = state, message
+}
+
+// alert keeps a sentence that a person must read, once.
+func (s *status) alert(sentence string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.shown.Alerts, sentence) && len(s.shown.Alerts) < maxAlerts {
+		s.shown.Alerts = append(s.shown.Alerts, sentence)
+	}
+}
+
+func (s *status) waitingForRoom(message string) { s.say(upload.BayAttention, message) }
+
+func (s *status) progress(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passed += uint64(n)
+	s.moved += uint64(n)
+	s.measure()
+}
+
+func (s *status) starting(it *item) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.passed, s.size = 0, it.object.Size
+	s.shown.State, s.shown.Message = upload.BayCopying, fmt.Sprintf("Copying %s. Leave the camera in the dock.", it.source.Path)
+}
+
+func (s *status) stopped(it *item, well bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if well {
+		s.copied += it.object.Size // until the next count
+	}
+	s.passed, s.size = 0, 0
+}
+
+// tally is how many recordings of a docking stand where.
+type tally struct{ total, safe, waiting, open uint64 }
+
+// count renews the totals that are shown.
+func (d *Docking) count(queue []*item) tally {
+	var t tally
+	var bytes, copied uint64
+	for _, it := range queue {
+		size := min(it.object.Size, evidence.MaxLength)
+		bytes += size
+		t.total++
+		switch {
+		case it.standing.State.HasReceipt():
+			t.safe++
+			copied += size
+		case it.standing.State == spool.StateSpooled, it.standing.State == spool.StateUploading:
+			t.waiting++
+			copied += size
+		default:
+			t.open++
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown.RecordingsTotal, d.shown.RecordingsDone, d.shown.BytesTotal, d.copied = t.total, t.safe, bytes, copied
+	return t
+}
+
+// summarise says where the docking stands when there is nothing to do on the
+// camera at this moment.
+func (d *Docking) summarise(queue []*item) {
+	t := d.count(queue)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	newest := ""
+	if n := len(d.shown.Alerts); n > 0 {
+		newest = d.shown.Alerts[n-1]
+	}
+	set := func(state, message string) { d.shown.State, d.shown.Message = state, message }
+	switch {
+	case t.open > 0 && d.shown.State == upload.BayAttention: // it says already what is wrong
+	case t.open > 0 && newest != "":
+		set(upload.BayAttention, newest)
+	case t.open > 0:
+		set(upload.BayAttention, fmt.Sprintf("%d of %d recordings are not copied yet.", t.open, t.total))
+	case t.waiting > 0:
+		set(upload.BayUploading, fmt.Sprintf("All copied; %d of %d recordings are on their way to the server. The camera may be taken out; it is cleared at its next docking.", t.waiting, t.total))
+	case newest != "":
+		set(upload.BayAttention, newest)
+	default:
+		set(upload.BayDone, fmt.Sprintf("All %d recordings are safe at the server. The camera may be taken out.", t.total))
+	}
+}
