@@ -15,6 +15,8 @@ var (
 	ErrTokenUsed = errors.New("the token was used already: make a new one")
 	// ErrTokenExpired: a one-time token is past its time.
 	ErrTokenExpired = errors.New("the token has expired: make a new one")
+	// ErrCursor: the cursor of a list is not one that this list gave out.
+	ErrCursor = errors.New("the page is not one of this list: start at the first")
 	// ErrLease: another process writes the custody log at the moment, or took
 	// the log over from this one.
 	ErrLease = errors.New("another process holds the custody log")

@@ -1,0 +1,210 @@
+package catalogtest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Agency is the agency of everything that the suite makes.
+const Agency evidence.AgencyID = "metro-pd"
+
+// Clock is a clock that stands until it is moved. Safe for concurrent use.
+type Clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+// NewClock returns a clock at a time in 2026.
+func NewClock() *Clock {
+	return &Clock{now: time.Date(2026, 11, 22, 9, 30, 0, 123456000, time.UTC)}
+}
+
+// Now returns the time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// suite is one open catalog under test.
+type suite struct {
+	*testing.T
+	db    *sqldb.DB
+	clock *Clock
+	url   string
+}
+
+// Run checks each promise on an empty catalog of its own; fresh returns the
+// address of one.
+func Run(t *testing.T, fresh func(t *testing.T) string) {
+	for _, c := range []struct {
+		promise string
+		check   func(suite)
+	}{
+		{"items keep every field", itemsKeepEveryField},
+		{"one item per recording", oneItemPerRecording},
+		{"items move through their states only", itemStates},
+		{"a later attempt keeps the earlier offer", laterAttempt},
+		{"a receipt is set once", receiptOnce},
+		{"releases are kept and an erasure stays", releases},
+		{"siblings share camera and stem", siblings},
+		{"lists filter", listsFilter},
+		{"lists page without gaps or repeats", listsPage},
+		{"searching takes text literally", searchLiteral},
+		{"totals add up", totals},
+		{"agencies are walls", agenciesAreWalls},
+		{"each item is visited once", eachItem},
+		{"docks enrol once per token", dockTokens},
+		{"docks keep their old keys", dockKeys},
+		{"cameras are remembered", cameras},
+		{"inventories are kept once", inventories},
+		{"events are found again", eventsFound},
+		{"events cannot be changed or deleted", eventsFinal},
+		{"bad events are refused", eventsRefused},
+		{"log indices are dense and in row order", indicesDense},
+		{"one writer has the log", logLease},
+		{"checkpoints never go back", checkpointsGrow},
+		{"users sign in by one login", users},
+		{"sessions end", sessions},
+		{"a setup token works once", setupTokens},
+		{"refused sign-ins are counted", loginFailures},
+		{"settings are kept", settings},
+		{"an update is all or nothing", allOrNothing},
+		{"concurrent updates all count", concurrentUpdates},
+		{"a failed update harms no other", failedUpdateAlone},
+		{"an ended context changes nothing", endedContext},
+		{"opening again finds all", openAgain},
+	} {
+		t.Run(c.promise, func(t *testing.T) {
+			url, clock := fresh(t), NewClock()
+			db, err := sqldb.Open(t.Context(), url, clock.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			c.check(suite{T: t, db: db, clock: clock, url: url})
+		})
+	}
+}
+
+// Raw opens the database behind a catalog's address beside it, as somebody with
+// the database's password can: for tests that tamper. The drivers come with
+// sqldb.
+func Raw(t testing.TB, address string) *sql.DB {
+	t.Helper()
+	driver, source := "pgx", address
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		driver, source = "sqlite3", (&url.URL{Scheme: "file", Path: path}).String()+"?_busy_timeout=10000"
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func (s suite) update(fn func(ctx context.Context, tx *sqldb.Tx) error) {
+	s.Helper()
+	if err := s.db.Update(s.Context(), func(tx *sqldb.Tx) error { return fn(s.Context(), tx) }); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// refused runs an update that must fail with want.
+func (s suite) refused(want error, fn func(ctx context.Context, tx *sqldb.Tx) error) {
+	s.Helper()
+	err := s.db.Update(s.Context(), func(tx *sqldb.Tx) error { return fn(s.Context(), tx) })
+	if !errors.Is(err, want) {
+		s.Fatalf("got %v, want %v", err, want)
+	}
+}
+
+func (s suite) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// NewItem makes the n-th item, offered n seconds after at.
+func NewItem(n int, at time.Time) *catalog.Item {
+	var id evidence.EvidenceID
+	copy(id[:], fmt.Sprintf("%016d", n))
+	offered := at.Add(time.Duration(n) * time.Second)
+	return &catalog.Item{
+		Agency: Agency, ID: id, Attempt: 1, Dock: "front-desk", Station: "central", Bay: "1-2.3", Docking: evidence.DockingID{7},
+		Camera: fmt.Sprintf("CAM-%04d", n%10), CameraModel: "Model 3", Path: fmt.Sprintf("DCIM/100/CLIP%06d.MP4", n), Kind: evidence.KindVideo,
+		Length: uint64(1000 + n), SHA256: evidence.SHA256(fmt.Append(nil, "sha", n)), MerkleRoot: evidence.SHA256(fmt.Append(nil, "root", n)),
+		Officer: "Ünal Öztürk", OfficerID: fmt.Sprintf("B%03d", n%7), Category: "traffic",
+		StartedAt: offered.Add(-8 * time.Hour), EndedAt: offered.Add(-7 * time.Hour), Marks: []string{"clock_unknown"},
+		State: catalog.StateReceiving, OfferedAt: offered, EventIndex: -1, ManifestDigest: evidence.SHA256(fmt.Append(nil, "manifest", n)),
+		Manifest: []byte(`{"payloadType":"x"}`), Leaves: make([]byte, 32), Header: []byte("header"), WrappedKey: []byte{0, 1, 2},
+	}
+}
+
+// insert adds items and returns the last.
+func (s suite) insert(items ...*catalog.Item) *catalog.Item {
+	s.Helper()
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		for _, i := range items {
+			if err := tx.InsertItem(ctx, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return items[len(items)-1]
+}
+
+// store makes an inserted item stored.
+func (s suite) store(item *catalog.Item) {
+	s.Helper()
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		event, err := tx.AppendEvent(ctx, newEvent(item))
+		if err != nil {
+			return err
+		}
+		return tx.StoreItem(ctx, item.Agency, item.ID, item.Attempt, event, s.clock.Now())
+	})
+}
+
+func (s suite) item(id evidence.EvidenceID) *catalog.Item {
+	s.Helper()
+	item, err := s.db.Item(s.Context(), Agency, id)
+	s.must(err)
+	return item
+}
+
+func newEvent(item *catalog.Item) evidence.Event {
+	return evidence.Event{
+		Version: 1, Agency: item.Agency, Type: evidence.EventEvidenceStored, Actor: evidence.Actor{Kind: "dock", ID: string(item.Dock)},
+		Object: evidence.ItemObject(item.ID), Outcome: evidence.OutcomeDone, Details: map[string]string{"sha256": item.SHA256.String()},
+	}
+}
+
+// is fails when got is not want.
+func is[T comparable](s suite, what string, got, want T) {
+	s.Helper()
+	if got != want {
+		s.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}

@@ -1,0 +1,130 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+const dockColumns = "agency, id, station, fingerprint, statement_key, enabled, enrolled_at, last_seen_at, last_address, agent_version"
+
+func scanDock(s scanner, d *catalog.Dock) error {
+	var enabled int64
+	err := s.Scan(&d.Agency, &d.ID, &d.Station, hexInto(d.Fingerprint[:]), &d.StatementKey, &enabled, timeInto{&d.EnrolledAt},
+		timeInto{&d.LastSeenAt}, &d.LastAddress, &d.AgentVersion)
+	d.Enabled = enabled == 1
+	return err
+}
+
+// Dock returns a dock, enabled or not. catalog.ErrNotFound.
+func (r *Reader) Dock(ctx context.Context, agency evidence.AgencyID, id evidence.DockID) (*catalog.Dock, error) {
+	return get(ctx, r, fmt.Sprintf("dock %q", id), scanDock, "SELECT "+dockColumns+" FROM docks WHERE agency = $1 AND id = $2", agency, id)
+}
+
+// Docks returns an agency's docks by id.
+func (r *Reader) Docks(ctx context.Context, agency evidence.AgencyID) ([]catalog.Dock, error) {
+	return list(ctx, r, "docks", scanDock, "SELECT "+dockColumns+" FROM docks WHERE agency = $1 ORDER BY id", agency)
+}
+
+// DockKeys returns all statement keys that a dock has or had, newest first.
+func (r *Reader) DockKeys(ctx context.Context, agency evidence.AgencyID, id evidence.DockID) ([]catalog.DockKey, error) {
+	return list(ctx, r, "the keys of a dock", func(s scanner, k *catalog.DockKey) error {
+		return s.Scan(&k.Agency, &k.Dock, &k.PublicKey, timeInto{&k.AddedAt})
+	}, "SELECT agency, dock, public_key, added_at FROM dock_keys WHERE agency = $1 AND dock = $2 ORDER BY added_at DESC, public_key", agency, id)
+}
+
+// Stations returns an agency's stations by id.
+func (r *Reader) Stations(ctx context.Context, agency evidence.AgencyID) ([]catalog.Station, error) {
+	return list(ctx, r, "stations", func(s scanner, v *catalog.Station) error {
+		return s.Scan(&v.Agency, &v.ID, timeInto{&v.CreatedAt})
+	}, "SELECT agency, id, created_at FROM stations WHERE agency = $1 ORDER BY id", agency)
+}
+
+const tokenColumns = "hash, agency, dock, station, created_by, created_at, expires_at, used_at"
+
+func scanToken(s scanner, t *catalog.DockToken) error {
+	return s.Scan(hexInto(t.Hash[:]), &t.Agency, &t.Dock, &t.Station, &t.CreatedBy, timeInto{&t.CreatedAt}, timeInto{&t.ExpiresAt}, timeInto{&t.UsedAt})
+}
+
+// DockTokens returns the tokens of an agency that are neither used nor
+// expired, newest first.
+func (r *Reader) DockTokens(ctx context.Context, agency evidence.AgencyID) ([]catalog.DockToken, error) {
+	return list(ctx, r, "enrolment tokens", scanToken, "SELECT "+tokenColumns+` FROM dock_tokens
+		WHERE agency = $1 AND used_at = 0 AND expires_at > $2 ORDER BY created_at DESC, hash`, agency, micros(r.now()))
+}
+
+// InsertDockToken keeps a new enrolment token.
+func (tx *Tx) InsertDockToken(ctx context.Context, t *catalog.DockToken) error {
+	_, err := tx.change(ctx, fmt.Sprintf("keeping an enrolment token for dock %q", t.Dock),
+		"INSERT INTO dock_tokens ("+tokenColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, 0)",
+		t.Hash.String(), t.Agency, t.Dock, t.Station, clean(t.CreatedBy), micros(t.CreatedAt), micros(t.ExpiresAt))
+	return err
+}
+
+// ConsumeDockToken marks a token used, once, and returns it.
+// catalog.ErrNotFound, ErrTokenUsed, ErrTokenExpired.
+func (tx *Tx) ConsumeDockToken(ctx context.Context, hash evidence.Digest, at time.Time) (*catalog.DockToken, error) {
+	const what = "an enrolment token"
+	t, err := get(ctx, &tx.Reader, what, scanToken, "SELECT "+tokenColumns+" FROM dock_tokens WHERE hash = $1"+tx.engine.forUpdate(), hash.String())
+	if err != nil {
+		return nil, err
+	}
+	if err := usable(what, t.UsedAt, t.ExpiresAt, at); err != nil {
+		return nil, err
+	}
+	t.UsedAt = at.UTC().Truncate(time.Microsecond)
+	return t, tx.exec(ctx, "using "+what, catalog.ErrTokenUsed, "UPDATE dock_tokens SET used_at = $2 WHERE hash = $1 AND used_at = 0", hash.String(), micros(at))
+}
+
+// usable reports why a one-time token may not be used.
+func usable(what string, used, expires, at time.Time) error {
+	switch {
+	case !used.IsZero():
+		return fmt.Errorf("using %s: %w", what, catalog.ErrTokenUsed)
+	case !at.Before(expires):
+		return fmt.Errorf("using %s: %w", what, catalog.ErrTokenExpired)
+	}
+	return nil
+}
+
+// RegisterDock adds a dock, or enrols it anew with another certificate and
+// key, and its station where that is new. The statement key joins DockKeys.
+func (tx *Tx) RegisterDock(ctx context.Context, d *catalog.Dock) error {
+	what := fmt.Sprintf("registering dock %q", d.ID)
+	if _, err := tx.change(ctx, what, "INSERT INTO stations (agency, id, created_at) VALUES ($1, $2, $3) ON CONFLICT (agency, id) DO NOTHING",
+		d.Agency, d.Station, micros(d.EnrolledAt)); err != nil {
+		return err
+	}
+	if _, err := tx.change(ctx, what, "INSERT INTO docks ("+dockColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $8)
+		ON CONFLICT (agency, id) DO UPDATE SET station = excluded.station, fingerprint = excluded.fingerprint, statement_key = excluded.statement_key,
+		enabled = excluded.enabled, enrolled_at = excluded.enrolled_at, agent_version = excluded.agent_version`,
+		d.Agency, d.ID, d.Station, d.Fingerprint.String(), d.StatementKey, flag(d.Enabled), micros(d.EnrolledAt), clean(d.AgentVersion)); err != nil {
+		return err
+	}
+	_, err := tx.change(ctx, what, `INSERT INTO dock_keys (agency, dock, public_key, added_at) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (agency, dock, public_key) DO NOTHING`, d.Agency, d.ID, d.StatementKey, micros(d.EnrolledAt))
+	return err
+}
+
+// SetDockCertificate notes the certificate that a dock has after a renewal.
+// catalog.ErrNotFound.
+func (tx *Tx) SetDockCertificate(ctx context.Context, agency evidence.AgencyID, id evidence.DockID, fingerprint evidence.Digest) error {
+	return tx.exec(ctx, fmt.Sprintf("renewing dock %q", id), catalog.ErrNotFound,
+		"UPDATE docks SET fingerprint = $3 WHERE agency = $1 AND id = $2", agency, id, fingerprint.String())
+}
+
+// SetDockEnabled lets a dock in or keeps it out. catalog.ErrNotFound.
+func (tx *Tx) SetDockEnabled(ctx context.Context, agency evidence.AgencyID, id evidence.DockID, enabled bool) error {
+	return tx.exec(ctx, fmt.Sprintf("changing dock %q", id), catalog.ErrNotFound,
+		"UPDATE docks SET enabled = $3 WHERE agency = $1 AND id = $2", agency, id, flag(enabled))
+}
+
+// DockSeen notes a dock's connection. catalog.ErrNotFound.
+func (tx *Tx) DockSeen(ctx context.Context, agency evidence.AgencyID, id evidence.DockID, at time.Time, address, version string) error {
+	return tx.exec(ctx, fmt.Sprintf("noting the connection of dock %q", id), catalog.ErrNotFound,
+		"UPDATE docks SET last_seen_at = $3, last_address = $4, agent_version = $5 WHERE agency = $1 AND id = $2",
+		agency, id, micros(at), clean(address), clean(version))
+}

@@ -1,0 +1,132 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
+
+	"github.com/sealdock/sealdock/internal/durable"
+)
+
+const (
+	sqliteReaders = 8                // connections that read beside the one that writes
+	postgresConns = 24               // per server process
+	busyTimeout   = 30 * time.Second // how long SQLite waits for another process, such as fsck
+)
+
+// DB is an open catalog.
+type DB struct {
+	Reader
+	engine dialect
+	now    func() time.Time
+	reads  *sql.DB
+	writes *sql.DB // SQLite: one connection; PostgreSQL: the same pool as reads
+	queue  *queue  // SQLite only: joins waiting updates into one commit
+}
+
+// Open opens the catalog at url and brings its tables up to date:
+// "sqlite:PATH", which is made when missing, or "postgres://…" as libpq writes
+// it. now is the clock that lists and leases go by.
+func Open(ctx context.Context, url string, now func() time.Time) (*DB, error) {
+	var db *DB
+	var err error
+	switch {
+	case strings.HasPrefix(url, "sqlite:"):
+		db, err = openSQLite(strings.TrimPrefix(url, "sqlite:"))
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
+		db, err = openPostgres(url)
+	default:
+		return nil, errors.New("opening the catalog: its address must begin with sqlite: or postgres://")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the catalog: %w", err)
+	}
+	db.now = now
+	db.Reader = Reader{q: db.reads, engine: db.engine, now: now}
+	if err := db.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the catalog: bringing its tables up to date: %w", err), db.Close())
+	}
+	return db, nil
+}
+
+// openSQLite opens two pools on one file: a single writer whose transactions
+// begin as writers (a reader that turns writer is refused at once), and readers.
+func openSQLite(path string) (*DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	// Made here, so that no one else can read it: the catalog names people.
+	switch f, err := durable.CreateFile(path, 0o600); {
+	case err == nil:
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return nil, err
+	}
+	// mattn/go-sqlite3 builds WAL with synchronous=NORMAL as default, where a
+	// power cut takes back commits: FULL is not optional.
+	source := func(extra string) string {
+		u := url.URL{Scheme: "file", Path: path}
+		return fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=%d&_foreign_keys=1%s", u.String(), busyTimeout.Milliseconds(), extra)
+	}
+	writes, err := sql.Open("sqlite3", source("&_txlock=immediate"))
+	if err != nil {
+		return nil, err
+	}
+	writes.SetMaxOpenConns(1)
+	writes.SetMaxIdleConns(1)
+	reads, err := sql.Open("sqlite3", source("&_query_only=1"))
+	if err != nil {
+		return nil, errors.Join(err, writes.Close())
+	}
+	reads.SetMaxOpenConns(sqliteReaders)
+	reads.SetMaxIdleConns(sqliteReaders)
+	return &DB{engine: sqlite{}, reads: reads, writes: writes, queue: newQueue(writes)}, nil
+}
+
+func openPostgres(url string) (*DB, error) {
+	conf, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the postgres:// address cannot be read: check it (it is not shown, it may hold a password)")
+	}
+	pool := stdlib.OpenDB(*conf)
+	pool.SetMaxOpenConns(postgresConns)
+	pool.SetMaxIdleConns(postgresConns)
+	return &DB{engine: postgres{}, reads: pool, writes: pool}, nil
+}
+
+// Close waits for running transactions and closes the catalog.
+func (db *DB) Close() error {
+	err := db.reads.Close()
+	if db.writes != db.reads {
+		err = errors.Join(err, db.writes.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("closing the catalog: %w", err)
+	}
+	return nil
+}
+
+// Ping reports whether the catalog answers.
+func (db *DB) Ping(ctx context.Context) error {
+	var one int
+	if err := db.reads.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("asking the catalog for a sign of life: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+//go:build unix
+
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	superuser = "sealdock"
+	startTime = time.Minute
+)
+
+// Server is a running PostgreSQL server. Safe for concurrent use.
+type Server struct {
+	dir string
+}
+
+// Start starts a server that stops at the end of the test t.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	programs := programs(t)
+	dir, err := os.MkdirTemp("", "pg-") // short: a socket's path has at most 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	as := runAs(t)
+	if as != nil {
+		if err := os.Chown(dir, int(as.Uid), int(as.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(dir, "data")
+	initialise := exec.Command(filepath.Join(programs, "initdb"), "-D", data, "-U", superuser, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+	initialise.Dir = dir
+	initialise.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	if out, err := initialise.CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	s := &Server{dir: dir}
+	s.run(t, programs, data, as)
+	return s
+}
+
+// run starts the server under a shell that stops it when its input ends: when
+// the test ends, however it ends.
+func (s *Server) run(t testing.TB, programs, data string, as *syscall.Credential) {
+	t.Helper()
+	const script = `"$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 </dev/null &
+		server=$!; read -r _; kill -INT $server; wait $server; rm -rf "$3"`
+	var output bytes.Buffer
+	cmd := exec.Command("/bin/sh", "-c", script, "sh", filepath.Join(programs, "postgres"), data, s.dir)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	cmd.Stdout, cmd.Stderr = &output, &output
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		input.Close()
+		cmd.Wait() // its exit code is that of an interrupted server
+	})
+	if err := s.await(); err != nil {
+		input.Close()
+		cmd.Wait()
+		t.Fatalf("starting PostgreSQL: %v\n%s", err, output.Bytes())
+	}
+}
+
+func (s *Server) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, s.url("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-again.C:
+		}
+	}
+}
+
+// Database makes an empty database and returns its address.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	ctx := t.Context()
+	conn, err := pgx.Connect(ctx, s.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var n int64
+	if err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_database").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("t%d_%d", n, time.Now().UnixNano())
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" STRATEGY file_copy"); err != nil {
+		t.Fatal(err)
+	}
+	return s.url(name)
+}
+
+func (s *Server) url(database string) string {
+	return fmt.Sprintf("postgres://%s@/%s?host=%s", superuser, database, url.QueryEscape(s.dir))
+}
+
+// programs returns the directory of the newest server programs.
+func programs(t testing.TB) string {
+	t.Helper()
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is well formed
+	newest, best := "", -1
+	for _, f := range found {
+		dir := filepath.Dir(f)
+		if n, err := strconv.Atoi(filepath.Base(filepath.Dir(dir))); err == nil && n > best {
+			newest, best = dir, n
+		}
+	}
+	if newest != "" {
+		return newest
+	}
+	if f, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(f)
+	}
+	t.Fatal("the PostgreSQL server programs are missing: run `make setup`")
+	return ""
+}
+
+// runAs returns whom the server runs as: nil for the user of the test itself.
+func runAs(t testing.TB) *syscall.Credential {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err1 == nil && err2 == nil {
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		}
+	}
+	t.Fatal("PostgreSQL refuses to run as root, and there is neither a user postgres nor a user nobody")
+	return nil
+}
