@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	minFirstRead = 512     // bytes: a header and every response fit
-	bulkPiece    = 4 << 20 // bytes of the longest single bulk read; the timeout is per piece
+	minFirstRead = ptp.MaxBlockSize // bytes: a header and every response fit
+	bulkPiece    = 4 << 20          // bytes of the longest single bulk read; the timeout is per piece
 	maxDataset   = 4<<20 + 64
 	maxSkips     = 16 // zero-length packets and stray events before an answer
 )
