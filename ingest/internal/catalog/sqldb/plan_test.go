@@ -1,0 +1,116 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// fill adds n items quickly.
+func fill(t testing.TB, db *DB, n int) {
+	t.Helper()
+	base := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const step = 5000
+	for from := 0; from < n; from += step {
+		err := db.Update(t.Context(), func(tx *Tx) error {
+			for i := from; i < min(from+step, n); i++ {
+				var id evidence.EvidenceID
+				sum := evidence.SHA256(fmt.Append(nil, i))
+				copy(id[:], sum[:])
+				item := &catalog.Item{Agency: "metro-pd", ID: id, Attempt: 1, Dock: "front-desk", Station: "central", Camera: fmt.Sprintf("CAM-%04d", i%500),
+					Path: fmt.Sprintf("DCIM/100/CLIP%06d.MP4", i), Kind: evidence.KindVideo, Length: 1 << 30, SHA256: sum, MerkleRoot: sum, ManifestDigest: sum,
+					Officer: fmt.Sprintf("Officer %d", i%700), OfferedAt: base.Add(time.Duration(i) * time.Second)}
+				if err := tx.InsertItem(t.Context(), item); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// No list of a page reads the whole table or sorts it.
+func TestListsGoByAnIndex(t *testing.T) {
+	db := openTest(t, sqliteURL(t))
+	cursor := " AND (%s, id) < (5, 'x')"
+	for _, c := range []struct {
+		filter catalog.ItemFilter
+		column string
+		want   string
+	}{
+		{catalog.ItemFilter{}, "offered_at", "items_arrival"},
+		{catalog.ItemFilter{}, "recorded_at", "items_recorded"},
+		{catalog.ItemFilter{From: time.Unix(1, 0), To: time.Unix(2, 0)}, "recorded_at", "items_recorded"},
+		{catalog.ItemFilter{Camera: "C"}, "offered_at", "items_camera"},
+		{catalog.ItemFilter{State: catalog.StateQuarantined}, "offered_at", "items_state"},
+		{catalog.ItemFilter{Text: "clip"}, "offered_at", "items_arrival"},
+	} {
+		c.filter.Agency = "metro-pd"
+		w := itemWhere(&c.filter)
+		query := fmt.Sprintf("EXPLAIN QUERY PLAN SELECT "+itemColumns+" FROM items %s"+cursor+" ORDER BY %s DESC, id DESC LIMIT 51", w, c.column, c.column)
+		var plan []string
+		if err := db.each(t.Context(), "plan", func(s scanner) error {
+			var a, b, d int
+			var line string
+			err := s.Scan(&a, &b, &d, &line)
+			plan = append(plan, line)
+			return err
+		}, query, w.args...); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(plan, "; ")
+		if !strings.Contains(text, "USING INDEX "+c.want) && !strings.Contains(text, "USING COVERING INDEX "+c.want) || strings.Contains(text, "TEMP B-TREE") {
+			t.Errorf("%+v by %s: %s", c.filter, c.column, text)
+		}
+	}
+}
+
+func BenchmarkHundredThousandItems(b *testing.B) {
+	db, err := Open(b.Context(), "sqlite:"+b.TempDir()+"/catalog.db", time.Now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	started := time.Now()
+	fill(b, db, 100_000)
+	b.Logf("100000 items added in %s", time.Since(started).Round(time.Millisecond))
+	ctx := context.Background()
+	page := func(f catalog.ItemFilter, cursor string) func(*testing.B) {
+		f.Agency = "metro-pd"
+		return func(b *testing.B) {
+			for b.Loop() {
+				if _, err := db.Items(ctx, f, catalog.NewestArrival, cursor, 50); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	}
+	deep := fmt.Sprintf("%d.%032d", time.Date(2026, 1, 1, 0, 0, 50_000, 0, time.UTC).UnixMicro(), 0)
+	b.Run("first page", page(catalog.ItemFilter{}, ""))
+	b.Run("deep page", page(catalog.ItemFilter{}, deep))
+	b.Run("camera", page(catalog.ItemFilter{Camera: "CAM-0077"}, ""))
+	b.Run("search, many", page(catalog.ItemFilter{Text: "officer 33"}, ""))
+	b.Run("search, none", page(catalog.ItemFilter{Text: "nowhere"}, ""))
+	b.Run("count", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.CountItems(ctx, catalog.ItemFilter{Agency: "metro-pd"}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("totals", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := db.Totals(ctx, "metro-pd"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
