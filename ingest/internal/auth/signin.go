@@ -107,6 +107,9 @@ func (s *Service) judge(ctx context.Context, tx *sqldb.Tx, login string, user *c
 func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *catalog.User, reason string, from Origin) error {
 	key := s.loginKey(login)
 	now := s.clock()
+	if _, err := tx.DeleteLoginFailures(ctx, now.Add(-failureWindow)); err != nil {
+		return err
+	}
 	if err := tx.InsertLoginFailure(ctx, &catalog.LoginFailure{Login: key, Address: from.Address, At: now}); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, erro
 	}
 	v.Receipt, v.ReceiptSigned = s.receipt(item)
 	v.Checks = checks(v)
-	if v.Siblings, err = s.Catalog.Siblings(ctx, s.Agency, item.ID); err != nil {
+	if v.Siblings, err = s.Catalog.Siblings(ctx, item); err != nil {
 		return nil, err
 	}
 	if v.Releases, err = s.Catalog.Releases(ctx, s.Agency, item.ID); err != nil {
@@ -176,4 +176,13 @@ func (s *Service) Receipt(ctx context.Context, actor *auth.Actor, id evidence.Ev
 		return nil, err
 	}
 	return v, nil
+}
+
+// HeldBack counts the items in quarantine.
+func (s *Service) HeldBack(ctx context.Context, actor *auth.Actor) (int64, error) {
+	if err := s.allow(ctx, actor, auth.ListItems, "", ""); err != nil {
+		return 0, err
+	}
+	n, err := s.Catalog.CountItems(ctx, catalog.ItemFilter{Agency: s.Agency, State: catalog.StateQuarantined})
+	return n.Items, err
 }

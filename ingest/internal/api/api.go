@@ -1,0 +1,233 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sealdock/sealdock/ingest/internal/api/reading"
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Config is what the API stands on. All fields are required.
+type Config struct {
+	Auth    *auth.Service
+	Reading *reading.Service
+	Log     *slog.Logger
+}
+
+// New returns the handler of everything below /api/v1/. Give it to
+// dashboard.Config.API, which puts the security headers around it.
+func New(c Config) http.Handler {
+	a := &api{c}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/overview", a.private(a.overview))
+	mux.HandleFunc("GET /api/v1/docks", a.private(a.docks))
+	mux.HandleFunc("GET /api/v1/items", a.private(a.items))
+	mux.HandleFunc("GET /api/v1/items/{id}", a.private(a.item))
+	mux.HandleFunc("GET /api/v1/items/{id}/events", a.private(a.events))
+	mux.HandleFunc("GET /api/v1/items/{id}/receipt", a.private(a.receipt))
+	mux.HandleFunc("/api/v1/", a.private(a.nothing))
+	return mux
+}
+
+type api struct{ Config }
+
+// private lets signed-in people through.
+func (a *api) private(next func(http.ResponseWriter, *http.Request, *auth.Actor)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		actor, err := a.Auth.Actor(r.Context(), auth.Token(r), auth.OriginOf(r))
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		next(w, r, actor)
+	}
+}
+
+func (a *api) nothing(w http.ResponseWriter, r *http.Request, _ *auth.Actor) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		problem(w, http.StatusMethodNotAllowed, "This interface is for reading", "Only GET is answered here.")
+		return
+	}
+	problem(w, http.StatusNotFound, "No such address", "There is nothing at "+clip(r.URL.Path)+".")
+}
+
+func (a *api) overview(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	o, err := a.Reading.Overview(r.Context(), actor)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.answer(w, r, overviewOf(o))
+}
+
+func (a *api) docks(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	docks, err := a.Reading.Docks(r.Context(), actor)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.answer(w, r, map[string]any{"docks": docksOf(docks)})
+}
+
+func (a *api) items(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	filter, cursor, limit, err := listQuery(r)
+	if err != nil {
+		problem(w, http.StatusBadRequest, "The search cannot be read", err.Error())
+		return
+	}
+	page, err := a.Reading.Items(r.Context(), actor, filter, cursor, limit)
+	if err != nil && cursor != "" && !errors.Is(err, reading.ErrForbidden) {
+		problem(w, http.StatusBadRequest, "The search cannot be read", "cursor: take it from the next of the page before, with the same search")
+		return
+	} else if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.answer(w, r, itemsOf(page))
+}
+
+func (a *api) item(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	id, err := evidence.ParseEvidenceID(r.PathValue("id"))
+	if err != nil {
+		a.fail(w, r, catalog.ErrNotFound)
+		return
+	}
+	v, err := a.Reading.View(r.Context(), actor, id)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.answer(w, r, itemDetailOf(v))
+}
+
+func (a *api) events(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	id, err := evidence.ParseEvidenceID(r.PathValue("id"))
+	if err != nil {
+		a.fail(w, r, catalog.ErrNotFound)
+		return
+	}
+	rows, err := a.Reading.Events(r.Context(), actor, id)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.answer(w, r, map[string]any{"events": eventsOf(rows)})
+}
+
+// receipt answers the signed envelope byte for byte.
+func (a *api) receipt(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	id, err := evidence.ParseEvidenceID(r.PathValue("id"))
+	if err != nil {
+		a.fail(w, r, catalog.ErrNotFound)
+		return
+	}
+	v, err := a.Reading.Receipt(r.Context(), actor, id)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(v.Item.Receipt)))
+	w.Write(v.Item.Receipt)
+}
+
+// maxLimit is the longest page of a list.
+const maxLimit = 200
+
+func listQuery(r *http.Request) (f catalog.ItemFilter, cursor string, limit int, err error) {
+	q := r.URL.Query()
+	for name, values := range q {
+		if len(values) != 1 || !utf8.ValidString(values[0]) || len(values[0]) > 1024 || strings.ContainsFunc(values[0], func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+			return f, "", 0, errors.New(clip(name) + ": once, as text of at most 1024 bytes")
+		}
+		switch value := values[0]; name {
+		case "q":
+			f.Text = value
+		case "state":
+			f.State = catalog.ItemState(value)
+		case "kind":
+			f.Kind = evidence.Kind(value)
+		case "camera":
+			f.Camera = value
+		case "dock":
+			f.Dock = evidence.DockID(value)
+		case "station":
+			f.Station = evidence.StationID(value)
+		case "cursor":
+			cursor = value
+		case "limit":
+			if limit, err = strconv.Atoi(value); err != nil || limit < 1 || limit > maxLimit {
+				return f, "", 0, errors.New("limit: 1 to 200")
+			}
+		default:
+			return f, "", 0, errors.New(clip(name) + ": not a parameter; there are q, state, kind, camera, dock, station, cursor, limit")
+		}
+	}
+	if limit == 0 {
+		limit = 50
+	}
+	return f, cursor, limit, nil
+}
+
+// answer sends v as JSON.
+func (a *api) answer(w http.ResponseWriter, r *http.Request, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Write(body)
+}
+
+// fail answers an error as a problem. What is not for people stays in the log.
+func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is there to answer
+	}
+	code, title := http.StatusInternalServerError, "This did not work"
+	detail := "Something on the server failed, and its log says what. Nothing was changed."
+	switch {
+	case errors.Is(err, auth.ErrNoSession):
+		code, title, detail = http.StatusUnauthorized, "Not signed in", "Sign in at /sign-in and send the session cookie."
+	case errors.Is(err, reading.ErrForbidden):
+		code, title, detail = http.StatusForbidden, "Not allowed", reading.ErrForbidden.Error()
+	case errors.Is(err, catalog.ErrNotFound):
+		code, title, detail = http.StatusNotFound, "No such item", "No evidence item with this id is held here."
+	case errors.Is(err, reading.ErrNoReceipt):
+		code, title, detail = http.StatusNotFound, "No receipt yet", reading.ErrNoReceipt.Error()
+	case errors.Is(err, reading.ErrUnrecorded):
+		code, title, detail = http.StatusServiceUnavailable, "The custody record cannot be written", reading.ErrUnrecorded.Error()
+	}
+	if code >= 500 {
+		a.Log.ErrorContext(r.Context(), "answering a request", "path", r.URL.Path, "error", err)
+	}
+	problem(w, code, title, detail)
+}
+
+// problem sends RFC 9457 problem details.
+func problem(w http.ResponseWriter, code int, title, detail string) {
+	body, _ := json.Marshal(map[string]any{"type": "about:blank", "title": title, "status": code, "detail": detail}) // strings and a number always marshal
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(code)
+	w.Write(body)
+}
+
+// clip bounds hostile text in an answer.
+func clip(s string) string {
+	if len(s) > 64 {
+		s = s[:64]
+	}
+	return strings.ToValidUTF8(s, "")
+}

@@ -1,0 +1,127 @@
+package dashboard
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/api/reading"
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+)
+
+// Config is what the dashboard stands on.
+type Config struct {
+	Auth    *auth.Service    // required
+	Reading *reading.Service // required
+	// API answers below /api/v1/, see package api; nil: there is none.
+	API http.Handler
+	// Zone is the agency's time zone, in which pages show times; nil is UTC.
+	Zone *time.Location
+	// LiveClients bounds how many browsers may hold the live overview open at
+	// once; 0 is 128.
+	LiveClients int
+	Now         func() time.Time // required
+	Log         *slog.Logger     // required
+}
+
+//go:embed pages static
+var files embed.FS
+
+// Dashboard serves the pages. Make it with New.
+type Dashboard struct {
+	Config
+	pages   *template.Template
+	assets  map[string]asset // by file name
+	release string           // names this set of assets in addresses
+	clients chan struct{}    // one per open live overview
+	streams chan struct{}    // one per footage being read
+}
+
+type asset struct {
+	text        []byte
+	contentType string
+}
+
+const (
+	defaultLiveClients = 128
+	maxStreams         = 256
+)
+
+// New returns the dashboard's handler. It answers every path that is not the
+// API's, with all security headers, over TLS only: its cookies are Secure.
+func New(c Config) (http.Handler, error) {
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	if c.LiveClients <= 0 {
+		c.LiveClients = defaultLiveClients
+	}
+	d := &Dashboard{Config: c, clients: make(chan struct{}, c.LiveClients), streams: make(chan struct{}, maxStreams)}
+	if err := d.loadAssets(); err != nil {
+		return nil, err
+	}
+	pages, err := template.New("").Funcs(d.functions()).ParseFS(files, "pages/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("reading the pages: %w", err)
+	}
+	d.pages = pages
+	return d.protect(d.routes()), nil
+}
+
+func (d *Dashboard) loadAssets() error {
+	types := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+	entries, err := fs.ReadDir(files, "static")
+	if err != nil {
+		return fmt.Errorf("reading the static files: %w", err)
+	}
+	d.assets = map[string]asset{}
+	sum := sha256.New()
+	for _, e := range entries {
+		text, err := fs.ReadFile(files, "static/"+e.Name())
+		if err != nil {
+			return fmt.Errorf("reading the static files: %w", err)
+		}
+		for suffix, contentType := range types {
+			if len(e.Name()) > len(suffix) && e.Name()[len(e.Name())-len(suffix):] == suffix {
+				d.assets[e.Name()] = asset{text, contentType}
+			}
+		}
+		fmt.Fprintf(sum, "%s %d\n", e.Name(), len(text))
+		sum.Write(text)
+	}
+	d.release = hex.EncodeToString(sum.Sum(nil)[:8])
+	return nil
+}
+
+func (d *Dashboard) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /static/{release}/{name}", d.static)
+	mux.HandleFunc("GET /setup", d.setupPage)
+	mux.HandleFunc("POST /setup", d.setUp)
+	mux.HandleFunc("GET /sign-in", d.signInPage)
+	mux.HandleFunc("POST /sign-in", d.signIn)
+	mux.HandleFunc("POST /sign-out", d.signOut)
+	mux.HandleFunc("GET /session", d.session)
+	mux.HandleFunc("GET /{$}", d.private(d.overview))
+	mux.HandleFunc("GET /live", d.live)
+	mux.HandleFunc("GET /evidence", d.private(d.items))
+	mux.HandleFunc("GET /evidence/{id}", d.private(d.item))
+	mux.HandleFunc("GET /evidence/{id}/play", d.private(d.play))
+	mux.HandleFunc("POST /evidence/{id}/original", d.private(d.original))
+	mux.HandleFunc("GET /evidence/{id}/receipt", d.private(d.receipt))
+	mux.HandleFunc("POST /evidence/{id}/receipt", d.private(d.receiptFile))
+	mux.HandleFunc("GET /quarantine", d.private(d.quarantine))
+	if d.API != nil {
+		mux.Handle("/api/v1/", d.API)
+	}
+	mux.HandleFunc("/", d.private(func(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+		d.problem(w, r, actor, http.StatusNotFound, "There is no such page", "The address may be mistyped, or the page has moved.")
+	}))
+	return mux
+}

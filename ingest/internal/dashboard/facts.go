@@ -1,0 +1,227 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/api/reading"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+type factGroup struct {
+	Heading string
+	Rows    []fact
+}
+
+// fact is one line about an item: a text, a link or a time.
+type fact struct {
+	Name, Value string
+	Link        string
+	Time        time.Time
+	Note        string
+	Mono        bool
+}
+
+// facts is the column beside the player: what the manifest, the receipt and
+// the catalog say.
+func (d *Dashboard) facts(v *reading.ItemView) []factGroup {
+	return slices.Concat(recordingFacts(v), claimFacts(v), clockFacts(v), originalFacts(v), besideFacts(v))
+}
+
+func recordingFacts(v *reading.ItemView) []factGroup {
+	item := v.Item
+	rows := []fact{
+		{Name: "Path on the camera", Value: item.Path, Mono: true},
+		{Name: "Evidence id", Value: item.ID.String(), Mono: true},
+		{Name: "Length", Value: countText(item.Length) + " bytes"},
+		{Name: "SHA-256", Value: item.SHA256.String(), Mono: true},
+		{Name: "Camera", Value: item.Camera, Mono: true, Note: item.CameraModel, Link: listLink("camera", item.Camera)},
+		{Name: "Dock", Value: string(item.Dock), Mono: true, Note: "station " + string(item.Station) + ", bay " + item.Bay, Link: listLink("dock", string(item.Dock))},
+	}
+	if item.Attempt > 1 {
+		rows = append(rows, fact{Name: "Reading", Value: "no. " + strconv.FormatUint(uint64(item.Attempt), 10), Note: "earlier readings did not reach the store whole"})
+	}
+	if m := v.Manifest; m == nil {
+		rows = append(rows, fact{Name: "Manifest", Value: "cannot be read", Note: "the dock’s statement is kept as it came"})
+	} else {
+		signed := "signed by the dock, and the signature holds"
+		if !v.ManifestSigned {
+			signed = "the signature fits none of the dock’s keys"
+		}
+		if m.Camera.Firmware != "" {
+			rows = append(rows, fact{Name: "Camera firmware", Value: m.Camera.Firmware, Mono: true})
+		}
+		rows = append(rows, fact{Name: "Manifest", Value: signed, Note: "dock agent " + m.Agent})
+	}
+	for _, mark := range item.Marks {
+		rows = append(rows, fact{Name: "Noted", Value: mark})
+	}
+	return []factGroup{{"Recording", rows}}
+}
+
+// claimFacts are what the camera's sidecar says: claims, and named so.
+func claimFacts(v *reading.ItemView) []factGroup {
+	item := v.Item
+	officer := item.Officer
+	if officer == "" {
+		officer = "not known"
+	}
+	rows := []fact{{Name: "Officer", Value: officer, Note: item.OfficerID}}
+	if item.Category != "" {
+		rows = append(rows, fact{Name: "Category", Value: item.Category})
+	}
+	return []factGroup{{"As the camera claims", rows}}
+}
+
+func clockFacts(v *reading.ItemView) []factGroup {
+	rows := []fact{}
+	add := func(name string, t time.Time, note string) {
+		if !t.IsZero() {
+			rows = append(rows, fact{Name: name, Time: t, Note: note})
+		}
+	}
+	add("Recording began", v.Item.StartedAt, "camera’s clock, as it was")
+	add("Recording ended", v.Item.EndedAt, "camera’s clock, as it was")
+	if m := v.Manifest; m != nil {
+		if m.Recording.CapturedRaw != "" {
+			rows = append(rows, fact{Name: "Listed by the camera as", Value: m.Recording.CapturedRaw, Mono: true, Note: "never corrected"})
+		}
+		if m.Clocks.CameraRaw != "" {
+			rows = append(rows, fact{Name: "Camera’s clock read", Value: m.Clocks.CameraRaw, Mono: true})
+			add("when the dock’s clock was", m.Clocks.CameraAt, "")
+		}
+		add("Read at the dock from", m.Clocks.DockStart, "dock’s clock")
+		add("to", m.Clocks.DockEnd, "dock’s clock")
+	}
+	add("Announced", v.Item.OfferedAt, "server’s clock")
+	add("Stored", v.Item.StoredAt, "server’s clock")
+	add("Last proven intact", v.Item.ProvenAt, "server’s clock")
+	return []factGroup{{"Clocks", rows}}
+}
+
+func originalFacts(v *reading.ItemView) []factGroup {
+	item := v.Item
+	var rows []fact
+	switch {
+	case item.ReleaseResult == evidence.ReleaseErased:
+		rows = []fact{{Name: "Original", Value: "erased from the camera after the receipt was verified"}, {Name: "Erased", Time: item.ErasedAt, Note: "dock’s clock"}}
+	case item.ReleaseResult == evidence.ReleaseFailed:
+		rows = []fact{{Name: "Original", Value: "the camera refused to erase it; it is still there", Note: item.ReleaseReason}}
+	default:
+		rows = []fact{{Name: "Original", Value: "on the camera, as far as is known", Note: "it is erased only against a verified receipt"}}
+	}
+	return []factGroup{{"On the camera", rows}}
+}
+
+func besideFacts(v *reading.ItemView) []factGroup {
+	var rows []fact
+	for _, s := range v.Siblings {
+		name := "Beside it"
+		switch s.Kind {
+		case evidence.KindMetadata:
+			name = "Sidecar"
+		case evidence.KindVideo:
+			name = "Video"
+		}
+		rows = append(rows, fact{Name: name, Value: baseName(s.Path), Link: "/evidence/" + s.ID.String(), Note: itemStatus(s.State).Word})
+	}
+	if v.TakenOver != nil {
+		rows = append(rows, fact{Name: "Its recording is in", Value: v.TakenOver.ID.String(), Mono: true, Link: "/evidence/" + v.TakenOver.ID.String()})
+	}
+	if rows == nil {
+		return nil
+	}
+	return []factGroup{{"Belongs together", rows}}
+}
+
+// eventView is one custody event in words.
+type eventView struct {
+	Tone, Shape, What string
+	Who, Source       string
+	At                time.Time
+	LogIndex          string
+	Reason            string
+	Details           []fact
+}
+
+func eventOf(row catalog.EventRow) eventView {
+	v := eventView{At: row.At, What: string(row.Type), Shape: "info"}
+	if row.LogIndex != nil {
+		v.LogIndex = countText(*row.LogIndex)
+	}
+	var e evidence.Event
+	if err := json.Unmarshal(row.JSON, &e); err != nil {
+		v.Reason = "The event’s text cannot be read; its hash is in the log."
+		return v
+	}
+	v.Tone, v.Shape, v.What = eventText(e.Type)
+	v.Who, v.Source, v.Reason = whoText(e.Actor), e.Source, e.Reason
+	switch e.Outcome {
+	case evidence.OutcomeRefused:
+		v.Tone, v.Shape, v.What = "warn", "warn", v.What+": refused"
+	case evidence.OutcomeFailed:
+		v.Tone, v.Shape, v.What = "bad", "stop", v.What+": failed"
+	}
+	for name, value := range e.Details {
+		v.Details = append(v.Details, fact{Name: name, Value: value})
+	}
+	slices.SortFunc(v.Details, func(a, b fact) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return v
+}
+
+func whoText(a evidence.Actor) string {
+	switch a.Kind {
+	case "user":
+		if a.Name != "" {
+			return a.Name
+		}
+		return "user " + a.ID
+	case "dock":
+		return "dock " + a.ID
+	case "server":
+		return "this server"
+	}
+	return a.Kind + " " + a.ID
+}
+
+func eventText(t evidence.EventType) (tone, shape, what string) {
+	switch t {
+	case evidence.EventInventoryTaken:
+		return "", "notes", "Camera listed"
+	case evidence.EventManifestReceived:
+		return "busy", "dock", "Announced by the dock"
+	case evidence.EventTransferRefused:
+		return "warn", "warn", "Transfer refused"
+	case evidence.EventEvidenceStored:
+		return "ok", "ok", "Stored, read back and proven"
+	case evidence.EventQuarantined:
+		return "bad", "stop", "Put into quarantine"
+	case evidence.EventCameraErased:
+		return "ok", "camera", "Original erased from the camera"
+	case evidence.EventCameraEraseFailed:
+		return "warn", "warn", "Camera did not erase the original"
+	case evidence.EventEvidenceViewed:
+		return "", "eye", "Looked at"
+	case evidence.EventEvidencePlayed:
+		return "", "play", "Played"
+	case evidence.EventReceiptOpened:
+		return "", "receipt", "Receipt opened"
+	case reading.EventDownloaded:
+		return "", "down", "Original downloaded"
+	}
+	return "", "info", string(t)
+}
+
+// listLink is the address of the evidence list, narrowed to one value.
+func listLink(name, value string) string {
+	return "/evidence?" + url.Values{name: {value}}.Encode()
+}

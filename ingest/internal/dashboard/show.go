@@ -1,0 +1,102 @@
+package dashboard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/sealdock/sealdock/ingest/internal/api/reading"
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+)
+
+// base is what every page shows around its content.
+type base struct {
+	Title, Agency, Room string
+	User                struct{ Name, Role string }
+	Quarantined         uint64
+	Scripts             []string
+}
+
+// gateBase is base for pages before sign-in.
+func (d *Dashboard) gateBase(title string) base {
+	return base{Title: title, Agency: string(d.Auth.Agency())}
+}
+
+// roomBase is base for a signed-in person.
+func (d *Dashboard) roomBase(ctx context.Context, actor *auth.Actor, title, room string, scripts ...string) base {
+	b := d.gateBase(title)
+	b.Room, b.Scripts = room, scripts
+	b.User.Name, b.User.Role = actor.Name, string(actor.Role)
+	held, err := d.Reading.HeldBack(ctx, actor)
+	if err != nil { // the page itself says so where it matters
+		d.Log.WarnContext(ctx, "counting the items in quarantine", "error", err)
+	}
+	b.Quarantined = uint64(max(held, 0))
+	return b
+}
+
+// show sends a page, whole or not at all.
+func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, code int, page string, view any) {
+	var b bytes.Buffer
+	if err := d.pages.ExecuteTemplate(&b, page, view); err != nil {
+		d.Log.ErrorContext(r.Context(), "drawing a page", "page", page, "error", err)
+		http.Error(w, "The page could not be drawn. The server's log says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(code)
+	w.Write(b.Bytes())
+}
+
+type problemView struct {
+	base
+	Heading, Detail string
+	Status          int
+}
+
+// problem says on a page what is wrong and what to do. actor may be nil.
+func (d *Dashboard) problem(w http.ResponseWriter, r *http.Request, actor *auth.Actor, code int, heading, detail string) {
+	v := problemView{base: d.gateBase(heading), Heading: heading, Detail: detail, Status: code}
+	if actor != nil {
+		v.base = d.roomBase(r.Context(), actor, heading, "")
+	}
+	d.show(w, r, code, "problem", v)
+}
+
+// fail answers an error. What is not for people stays in the log.
+func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Actor, err error) {
+	if r.Context().Err() != nil {
+		return // nobody is there to answer
+	}
+	for _, known := range []struct {
+		err     error
+		code    int
+		heading string
+	}{
+		{reading.ErrForbidden, http.StatusForbidden, "Not allowed"},
+		{reading.ErrUnrecorded, http.StatusServiceUnavailable, "The custody record cannot be written"},
+		{reading.ErrMissing, http.StatusInternalServerError, "Stored bytes are missing"},
+		{reading.ErrChanged, http.StatusInternalServerError, "Stored bytes have changed"},
+		{reading.ErrNotStored, http.StatusConflict, "Not in the store"},
+		{reading.ErrNoReceipt, http.StatusNotFound, "No receipt yet"},
+	} {
+		if errors.Is(err, known.err) {
+			if known.code >= 500 {
+				d.Log.ErrorContext(r.Context(), "an act was refused", "path", r.URL.Path, "error", err)
+			}
+			d.problem(w, r, actor, known.code, known.heading, sentence(known.err))
+			return
+		}
+	}
+	if errors.Is(err, catalog.ErrNotFound) {
+		d.problem(w, r, actor, http.StatusNotFound, "There is no such item",
+			"No evidence item with this id is held here. Items never disappear on their own: one that was superseded or put into quarantine still has its page, and so has one whose bytes are missing. Check the id, or search for the recording.")
+		return
+	}
+	d.Log.ErrorContext(r.Context(), "answering a request", "path", r.URL.Path, "error", err)
+	d.problem(w, r, actor, http.StatusInternalServerError, "This did not work", "Something on the server failed, and its log says what. Nothing was changed; try again in a moment.")
+}
