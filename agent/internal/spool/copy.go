@@ -42,7 +42,7 @@ func (s *Spool) OpenCopy(ctx context.Context, id evidence.EvidenceID) (*Copy, er
 	if n := seal.SegmentCount(r.Length); uint64(len(c.Leaves)) != n*32 || uint64(len(c.checksums)) != n*4 {
 		return nil, fmt.Errorf("opening the copy of %s: %d leaf and %d checksum bytes for %d segments: %w", r.Source.Path, len(c.Leaves), len(c.checksums), n, ErrRot)
 	}
-	c.file, err = durable.OpenRead(s.file(id, r.Attempt))
+	c.file, err = durable.OpenRead(s.file(id, r.Held))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("opening the copy of %s: %w: %w", r.Source.Path, ErrRot, err)
 	}

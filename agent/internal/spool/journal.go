@@ -23,6 +23,7 @@ CREATE TABLE recording (
 	seq            INTEGER PRIMARY KEY AUTOINCREMENT,
 	evidence       BLOB NOT NULL UNIQUE,
 	attempt        INTEGER NOT NULL,
+	held           INTEGER NOT NULL DEFAULT 0,
 	state          TEXT NOT NULL,
 	reason         TEXT NOT NULL DEFAULT '',
 	serial         TEXT NOT NULL,

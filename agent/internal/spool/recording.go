@@ -48,7 +48,8 @@ const UnknownSize = math.MaxUint64
 type Recording struct {
 	Sequence      int64
 	Evidence      evidence.EvidenceID
-	Attempt       uint32 // readings begun so far; the number of the spooled copy, if any
+	Attempt       uint32 // readings begun so far
+	Held          uint32 // the attempt whose copy is in the spool, 0 for none
 	State         State
 	Reason        string
 	Source        Source
@@ -67,7 +68,7 @@ type Recording struct {
 	ChangedAt     time.Time
 }
 
-const columns = `seq, evidence, attempt, state, reason, serial, path, size, captured, bay, docking, length, sha256,
+const columns = `seq, evidence, attempt, held, state, reason, serial, path, size, captured, bay, docking, length, sha256,
 	merkle_root, manifest, header, wrapped_key, receipt, receipt_digest, receipt_item, sent_segments, changed_us`
 
 type scanner interface{ Scan(...any) error }
@@ -76,7 +77,7 @@ func scan(row scanner) (Recording, error) {
 	var r Recording
 	var id, docking, sum, root, receiptDigest, receiptItem []byte
 	var size, length, sent, changed int64
-	err := row.Scan(&r.Sequence, &id, &r.Attempt, &r.State, &r.Reason, &r.Source.Serial, &r.Source.Path, &size, &r.Source.Captured,
+	err := row.Scan(&r.Sequence, &id, &r.Attempt, &r.Held, &r.State, &r.Reason, &r.Source.Serial, &r.Source.Path, &size, &r.Source.Captured,
 		&r.Bay, &docking, &length, &sum, &root, &r.Manifest, &r.Header, &r.WrappedKey, &r.Receipt, &receiptDigest, &receiptItem, &sent, &changed)
 	if err != nil {
 		return r, err

@@ -11,17 +11,17 @@ import (
 	"github.com/sealdock/sealdock/internal/seal"
 )
 
-// tidy compares journal and folder after a start. Files that no spooled row
+// tidy compares journal and folder after a start. Files that no row
 // names are removed: unfinished reads, or copies whose receipt is journaled.
 // Rows whose file is missing or of another length go back to reading.
 func (s *Spool) tidy(ctx context.Context) error {
-	rows, err := s.query(ctx, "state IN ('spooled', 'uploading')")
+	rows, err := s.query(ctx, "held != 0")
 	if err != nil {
 		return err
 	}
 	named := make(map[string]Recording, len(rows))
 	for _, r := range rows {
-		named[filepath.Base(s.file(r.Evidence, r.Attempt))] = r
+		named[filepath.Base(s.file(r.Evidence, r.Held))] = r
 	}
 	files, err := os.ReadDir(s.records)
 	if err != nil {
@@ -46,7 +46,9 @@ func (s *Spool) tidy(ctx context.Context) error {
 	for _, r := range named {
 		s.opt.Log.Warn("the copy of a recording is missing or cut; it is read from its camera again", "item", r.Evidence, "path", r.Source.Path)
 		err := s.update(ctx, "marking a lost copy", func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, "UPDATE recording SET state = 'reading', reason = 'the copy in the spool was lost', sent_segments = 0 WHERE evidence = ?", r.Evidence[:])
+			_, err := tx.ExecContext(ctx, `UPDATE recording SET held = 0, wrapped_key = x'', sent_segments = 0,
+				reason = CASE WHEN state IN ('spooled', 'uploading') THEN 'the copy in the spool was lost' ELSE reason END,
+				state = CASE WHEN state IN ('spooled', 'uploading') THEN 'reading' ELSE state END WHERE evidence = ?`, r.Evidence[:])
 			return err
 		})
 		if err != nil {

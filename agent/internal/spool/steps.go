@@ -57,7 +57,7 @@ func (s *Spool) Received(ctx context.Context, id evidence.EvidenceID, attempt ui
 		return err
 	}
 	err := s.update(ctx, "taking in the receipt of item "+id.String(), func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'received', reason = '', receipt = ?, receipt_digest = ?, receipt_item = ?, wrapped_key = x'', changed_us = ?
+		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'received', reason = '', receipt = ?, receipt_digest = ?, receipt_item = ?, wrapped_key = x'', held = 0, changed_us = ?
 			WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')`, r.Envelope, r.Digest[:], r.Item[:], s.opt.Now().UnixMicro(), id[:], attempt)
 		if err := one(result, err); err != nil {
 			return err
@@ -75,36 +75,37 @@ func (s *Spool) Received(ctx context.Context, id evidence.EvidenceID, attempt ui
 // recording is read from its camera again, under the next attempt number, when
 // and where the camera is docked.
 func (s *Spool) Reread(ctx context.Context, id evidence.EvidenceID, attempt uint32, reason string) error {
-	return s.give(ctx, id, attempt, StateReading, reason)
-}
-
-// Quarantined notes that the server set the recording aside. The camera keeps
-// it, and the copy is dropped.
-func (s *Spool) Quarantined(ctx context.Context, id evidence.EvidenceID, attempt uint32, reason string) error {
-	return s.give(ctx, id, attempt, StateQuarantined, reason)
-}
-
-// Refused notes that the server will not take this copy whatever is tried. The
-// camera keeps the recording, and the copy is dropped; the next docking reads
-// it anew.
-func (s *Spool) Refused(ctx context.Context, id evidence.EvidenceID, attempt uint32, reason string) error {
-	return s.give(ctx, id, attempt, StateFailed, reason)
-}
-
-// give ends the life of a spooled copy: journal first, then the file.
-func (s *Spool) give(ctx context.Context, id evidence.EvidenceID, attempt uint32, to State, reason string) error {
-	err := s.update(ctx, "dropping the copy of item "+id.String(), func(tx *sql.Tx) error {
-		return one(tx.ExecContext(ctx, "UPDATE recording SET state = ?, reason = ?, wrapped_key = x'', sent_segments = 0, changed_us = ? WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')",
-			to, reason, s.opt.Now().UnixMicro(), id[:], attempt))
-	})
-	if err != nil {
+	if err := s.give(ctx, id, attempt, StateReading, ", held = 0, wrapped_key = x''", reason); err != nil {
 		return err
 	}
 	return s.removeCopy(id, attempt)
 }
 
+// Quarantined notes that the server set the recording aside. Camera and spool
+// keep it.
+func (s *Spool) Quarantined(ctx context.Context, id evidence.EvidenceID, attempt uint32, reason string) error {
+	return s.give(ctx, id, attempt, StateQuarantined, "", reason)
+}
+
+// Refused notes that the server will not take this copy whatever is tried.
+// Camera and spool keep it; the next docking reads it anew.
+func (s *Spool) Refused(ctx context.Context, id evidence.EvidenceID, attempt uint32, reason string) error {
+	return s.give(ctx, id, attempt, StateFailed, "", reason)
+}
+
+// give ends the uploading of a copy.
+func (s *Spool) give(ctx context.Context, id evidence.EvidenceID, attempt uint32, to State, also, reason string) error {
+	return s.update(ctx, "ending the upload of item "+id.String(), func(tx *sql.Tx) error {
+		return one(tx.ExecContext(ctx, "UPDATE recording SET state = ?, reason = ?, sent_segments = 0, changed_us = ?"+also+" WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')",
+			to, reason, s.opt.Now().UnixMicro(), id[:], attempt))
+	})
+}
+
 // removeCopy unlinks a file that the journal no longer speaks of.
 func (s *Spool) removeCopy(id evidence.EvidenceID, attempt uint32) error {
+	if attempt == 0 {
+		return nil
+	}
 	path := s.file(id, attempt)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

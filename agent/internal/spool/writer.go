@@ -143,7 +143,10 @@ func (w *Writer) Commit(ctx context.Context, c Sealed) error {
 	w.done = true
 	w.spool.settle(w.reserved, w.offset)
 	w.spool.announce()
-	return w.file.Close()
+	if err := w.file.Close(); err != nil {
+		return err
+	}
+	return w.spool.removeCopy(w.rec.Evidence, w.rec.Held) // of an attempt that came to nothing
 }
 
 func (w *Writer) commit(ctx context.Context, c Sealed) error {
@@ -159,7 +162,7 @@ func (w *Writer) commit(ctx context.Context, c Sealed) error {
 	}
 	id := w.rec.Evidence[:]
 	return w.spool.update(ctx, "committing "+w.rec.Source.Path, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'spooled', reason = '', length = ?, sha256 = ?, merkle_root = ?, manifest = ?,
+		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'spooled', reason = '', held = attempt, length = ?, sha256 = ?, merkle_root = ?, manifest = ?,
 			header = ?, wrapped_key = ?, receipt = x'', receipt_digest = x'', sent_segments = 0, changed_us = ? WHERE evidence = ? AND attempt = ? AND state = 'reading'`,
 			int64(c.Length), c.SHA256[:], c.MerkleRoot[:], c.Manifest, w.rec.Header, c.WrappedKey, w.spool.opt.Now().UnixMicro(), id, w.rec.Attempt)
 		if err := one(result, err); err != nil {
