@@ -226,6 +226,7 @@ func TestAHaltedEndpointStallsUntilItIsCleared(t *testing.T) {
 	if status() != 1 {
 		t.Error("GET_STATUS does not tell of the halt")
 	}
+	<-rig.echo.ended
 	rig.echo.source.Store(random)
 	if err := h.ClearHalt(bus.BulkIn); err != nil {
 		t.Fatal(err)
@@ -275,10 +276,10 @@ func TestAPulledDeviceIsGoneAndComesBack(t *testing.T) {
 	if err := again.Write(ask(3)); err != nil {
 		t.Fatal(err)
 	}
-	rig.echo.source.Store(func(int64) bus.Source { return failing{bus.ErrUnplug} })
 	if p, err := again.Read(512); err != nil || len(p) != 3 {
 		t.Fatalf("%d bytes, %v", len(p), err)
 	}
+	rig.echo.source.Store(func(int64) bus.Source { return failing{bus.ErrUnplug} })
 	if err := again.Write(ask(3)); err != nil {
 		t.Fatal(err)
 	}

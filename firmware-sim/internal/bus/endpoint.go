@@ -13,6 +13,7 @@ type urb struct {
 	length   int
 	data     []byte // payload of an OUT transfer
 	ends     bool   // an OUT transfer whose last packet is short or empty
+	answered bool   // an empty OUT transfer, kept for the device to see
 }
 
 // endpoint is one pipe of the device. All fields are guarded by Host.mu.

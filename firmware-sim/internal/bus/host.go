@@ -28,6 +28,7 @@ type Host struct {
 	conn     net.Conn
 	identity *Identity
 	function Function
+	pulled   func() // called once, with mu held, before a fault's pull ends the connection
 
 	configuration byte // owned by the reader
 
@@ -46,8 +47,8 @@ type Host struct {
 	done    chan struct{}
 }
 
-func newHost(conn net.Conn, identity *Identity, function Function, log *slog.Logger) *Host {
-	h := &Host{log: log, conn: conn, identity: identity, function: function, configuration: configurationValue,
+func newHost(conn net.Conn, identity *Identity, function Function, pulled func(), log *slog.Logger) *Host {
+	h := &Host{log: log, conn: conn, identity: identity, function: function, pulled: pulled, configuration: configurationValue,
 		pending: map[uint32]*urb{}, done: make(chan struct{})}
 	h.changed.L = &h.mu
 	h.in = endpoint{address: BulkIn, packet: bulkPacket}
@@ -91,6 +92,9 @@ func (h *Host) end(why error) {
 		why = ErrGone
 	}
 	h.gone = why
+	if errors.Is(why, ErrUnplug) {
+		h.pulled()
+	}
 	close(h.done)
 	h.conn.Close()
 	for _, e := range []*endpoint{&h.in, &h.events} {
@@ -168,11 +172,27 @@ func (h *Host) submit(r *usbip.Request, data []byte) error {
 	}
 	u := &urb{sequence: r.Sequence, endpoint: e, length: r.Length, data: data}
 	u.ends = len(data)%e.packet != 0 || len(data) == 0 || r.Flags&usbip.FlagZeroPacket != 0
+	defer h.changed.Broadcast()
+	if r.Direction == usbip.Out && len(data) == 0 {
+		return h.takeEmpty(e, u)
+	}
 	h.pending[u.sequence] = u
 	h.bytes += len(data)
 	e.waiting = append(e.waiting, u)
-	h.changed.Broadcast()
 	return nil
+}
+
+// takeEmpty takes a zero-length packet from the host at once, as a device's
+// controller does: a host may wait for that before it reads what the device, which
+// knew the length, has begun to say. mu is held.
+func (h *Host) takeEmpty(e *endpoint, u *urb) error {
+	u.answered = true
+	if n := len(e.waiting); n == 0 {
+		e.waiting = append(e.waiting, u)
+	} else {
+		e.waiting[n-1].ends = true
+	}
+	return h.write(usbip.Reply{Command: usbip.ReplySubmit, Sequence: u.sequence}, nil)
 }
 
 // unlink cancels a transfer. Whoever holds mu first wins: either the transfer's
@@ -190,9 +210,20 @@ func (h *Host) unlink(r *usbip.Request) error {
 
 // settle takes an urb off every list. mu is held.
 func (h *Host) settle(u *urb) {
-	delete(h.pending, u.sequence)
+	if !u.answered { // else the number may be in use again
+		delete(h.pending, u.sequence)
+	}
 	h.bytes -= len(u.data)
 	u.endpoint.remove(u)
+}
+
+// settleAs answers an urb without payload. mu is held.
+func (h *Host) settleAs(u *urb, status int32, length int) error {
+	h.settle(u)
+	if u.answered {
+		return nil
+	}
+	return h.write(usbip.Reply{Command: usbip.ReplySubmit, Sequence: u.sequence, Status: status, Length: length}, nil)
 }
 
 // write sends a reply. mu is held.

@@ -24,9 +24,7 @@ func (h *Host) Receive(epoch uint64) (Chunk, error) {
 		}
 		if len(h.out.waiting) > 0 {
 			u := h.out.waiting[0]
-			h.settle(u)
-			reply := usbip.Reply{Command: usbip.ReplySubmit, Sequence: u.sequence, Length: len(u.data)}
-			if h.write(reply, nil) != nil {
+			if h.settleAs(u, usbip.StatusOK, len(u.data)) != nil {
 				return Chunk{}, ErrGone
 			}
 			return Chunk{Data: u.data, Ends: u.ends, Epoch: h.epoch}, nil
@@ -86,8 +84,7 @@ func (h *Host) flush() {
 	h.in.dropAll(ErrFlushed)
 	for len(h.out.waiting) > 0 {
 		u := h.out.waiting[0]
-		h.settle(u)
-		if h.write(usbip.Reply{Command: usbip.ReplySubmit, Sequence: u.sequence, Length: len(u.data)}, nil) != nil {
+		if h.settleAs(u, usbip.StatusOK, len(u.data)) != nil {
 			return
 		}
 	}
@@ -111,8 +108,7 @@ func (h *Host) halt(e *endpoint) {
 	e.dropAll(ErrHalted)
 	for len(e.waiting) > 0 {
 		u := e.waiting[0]
-		h.settle(u)
-		if h.write(usbip.Reply{Command: usbip.ReplySubmit, Sequence: u.sequence, Status: usbip.StatusStall}, nil) != nil {
+		if h.settleAs(u, usbip.StatusStall, 0) != nil {
 			return
 		}
 	}

@@ -83,24 +83,30 @@ func (s *Server) Watch(f func(busID string, plugged bool, reason string)) {
 func (s *Server) Plug(busID string) error { return s.set(busID, true, "by hand") }
 
 // Unplug pulls a device: it leaves the list, and a host that holds it loses it at once.
-func (s *Server) Unplug(busID string) error { return s.set(busID, false, "by hand") }
+func (s *Server) Unplug(busID string) error {
+	if err := s.set(busID, false, "by hand"); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	h := s.find(busID).host
+	s.mu.Unlock()
+	if h != nil {
+		h.Unplug(errPulled)
+	}
+	return nil
+}
 
 func (s *Server) set(busID string, plugged bool, reason string) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	d := s.find(busID)
 	if d == nil {
-		s.mu.Unlock()
 		return fmt.Errorf("there is no bay %q", busID)
 	}
 	moved := d.plugged != plugged
 	d.plugged = plugged
-	h := d.host
 	if moved && s.watch != nil { // within the lock: reports come in the order of the moves
 		s.watch(busID, plugged, reason)
-	}
-	s.mu.Unlock()
-	if h != nil && !plugged {
-		h.Unplug(errPulled)
 	}
 	return nil
 }
@@ -251,7 +257,8 @@ func (s *Server) attach(ctx context.Context, conn net.Conn, busID string) (attac
 	if reply, err = exported.Append(reply); err != nil {
 		return true, err
 	}
-	h := newHost(conn, &d.identity, d.function, s.log.With("bay", busID))
+	pulled := func() { _ = s.set(busID, false, "by a fault") } // the bay is known
+	h := newHost(conn, &d.identity, d.function, pulled, s.log.With("bay", busID))
 	s.mu.Lock()
 	d.host = h
 	plugged := d.plugged
@@ -267,11 +274,6 @@ func (s *Server) attach(ctx context.Context, conn net.Conn, busID string) (attac
 	}
 	s.log.Info("camera attached", "bay", busID, "client", conn.RemoteAddr().String())
 	err = h.serve(ctx)
-	if errors.Is(err, ErrUnplug) {
-		if err := s.set(busID, false, "by a fault"); err != nil {
-			return true, err
-		}
-	}
 	s.log.Info("camera detached", "bay", busID, "reason", err)
 	return true, nil
 }
