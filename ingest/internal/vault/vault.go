@@ -68,8 +68,9 @@ type Info struct {
 // Store keeps blobs. Safe for concurrent use.
 type Store interface {
 	// Create begins a blob or goes on with its partial one. header is written,
-	// or compared with the one that is there. One Upload per key may be open at
-	// a time. Errors: ErrConflict, ErrFull.
+	// or compared with the one that is there; the headers of one key are of one
+	// length. One Upload per key may be open at a time. Errors: ErrConflict,
+	// ErrFull.
 	Create(ctx context.Context, key Key, header []byte) (Upload, error)
 	// Open reads a committed blob. fs.ErrNotExist when there is none.
 	Open(ctx context.Context, key Key) (Blob, error)

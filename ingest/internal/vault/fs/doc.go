@@ -1,0 +1,25 @@
+// Package fs keeps blobs, and the custody log's tiles, as files in a folder.
+// It implements vault.Store and tlog.Tiles.
+//
+// # Layout
+//
+//	blobs/<agency>/<first two digits>/<evidence id>-<attempt>.floe   committed
+//	partial/<agency>/<evidence id>-<attempt>.floe                    being received
+//	quarantine/<agency>/<evidence id>-<attempt>.floe                 set aside
+//
+// A file is a FLOE header and then the sealed segments, nothing else. Names
+// come from ids only.
+//
+// # What it promises
+//
+// A write goes to its place in the partial file; Sync is fdatasync. Commit
+// flushes the file, then renames it into blobs and flushes both folders: after
+// a crash the blob is whole in one of the two places. A folder that is made is
+// flushed before something is put into it. A full disk is vault.ErrFull.
+//
+// # What it does not promise
+//
+// It does not stop somebody with the server's rights from changing files: what
+// is stored is proven right again by fsck. One process at a time may have the
+// folder open for writing; the server holds its lock.
+package fs

@@ -1,0 +1,54 @@
+package fs
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/sealdock/sealdock/ingest/internal/vault"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+const extension = ".floe"
+
+// folders of the places, below the store's folder.
+func folder(p vault.Place) string {
+	switch p {
+	case vault.Committed:
+		return "blobs"
+	case vault.Quarantined:
+		return "quarantine"
+	}
+	return "partial"
+}
+
+// name returns the path of a blob, below the store's folder.
+func name(p vault.Place, key vault.Key) string {
+	file := key.ID.String() + "-" + strconv.FormatUint(uint64(key.Attempt), 10) + extension
+	if p == vault.Committed {
+		return filepath.Join(folder(p), string(key.Agency), file[:2], file)
+	}
+	return filepath.Join(folder(p), string(key.Agency), file)
+}
+
+// parseName is the inverse of name. It accepts nothing that name does not make.
+func parseName(p vault.Place, path string) (vault.Key, error) {
+	parts := strings.Split(filepath.ToSlash(path), "/")
+	if len(parts) < 3 {
+		return vault.Key{}, fmt.Errorf("%s is not the name of a blob", path)
+	}
+	id, attempt, ok := strings.Cut(strings.TrimSuffix(parts[len(parts)-1], extension), "-")
+	n, err := strconv.ParseUint(attempt, 10, 32)
+	if !ok || err != nil {
+		return vault.Key{}, fmt.Errorf("%s is not the name of a blob", path)
+	}
+	key := vault.Key{Agency: evidence.AgencyID(parts[1]), Attempt: uint32(n)}
+	if key.ID, err = evidence.ParseEvidenceID(id); err != nil {
+		return vault.Key{}, fmt.Errorf("%s is not the name of a blob: %w", path, err)
+	}
+	if err := key.Check(); err != nil || name(p, key) != path {
+		return vault.Key{}, fmt.Errorf("%s is not the name of a blob", path)
+	}
+	return key, nil
+}
