@@ -54,7 +54,7 @@ type Bus interface {
 // ErrStall, ErrTimeout, ErrProtocol or the context's error; after an error other than a context's the
 // state of the transfer is unknown.
 type Pipe interface {
-	// BulkIn reads one transfer into p. It returns when p is full or a short packet
+	// BulkIn reads (a part of) one transfer into p. It returns when p is full or a short packet
 	// came; 0 and nil is a zero-length packet. p is a multiple of MaxPacket long, or
 	// exactly as long as what remains of the transfer. Bytes that arrived before an
 	// error are counted.

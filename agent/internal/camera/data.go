@@ -76,7 +76,7 @@ func (d *dataPhase) receive(ctx context.Context, p []byte) (int, error) {
 	if d.known && d.size-d.taken <= uint64(len(p)) {
 		want = int(d.size - d.taken)
 	}
-	want = min(want, bulkPiece-bulkPiece%packet)
+	want = min(want, d.s.piece)
 	if want > 0 {
 		n, err := d.s.bulkIn(ctx, p[:want])
 		d.taken += uint64(n)

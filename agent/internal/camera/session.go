@@ -13,6 +13,7 @@ import (
 const (
 	minFirstRead = ptp.MaxBlockSize // bytes: a header and every response fit
 	bulkPiece    = 4 << 20          // bytes of the longest single bulk read; the timeout is per piece
+	slowPiece    = 128 << 10        // the same for a camera that once was too slow for it
 	maxDataset   = 4<<20 + 64
 	maxSkips     = 16 // zero-length packets and stray events before an answer
 )
@@ -24,6 +25,7 @@ type session struct {
 	timeout time.Duration // for one bulk transfer
 	log     *slog.Logger
 
+	piece       int    // bytes of the longest single bulk read
 	first       []byte // where the first packets of a container arrive; a multiple of the packet size
 	transaction uint32 // id of the last transaction begun
 	generation  int    // how many sessions were opened: handles may mean other objects in another one
@@ -34,7 +36,7 @@ type session struct {
 func newSession(pipe Pipe, timeout time.Duration, log *slog.Logger) *session {
 	packet := max(pipe.MaxPacket(), 1)
 	size := (minFirstRead + packet - 1) / packet * packet
-	return &session{pipe: pipe, packet: packet, timeout: timeout, log: log, first: make([]byte, size)}
+	return &session{pipe: pipe, packet: packet, timeout: timeout, log: log, piece: bulkPiece - bulkPiece%packet, first: make([]byte, size)}
 }
 
 // next returns the id of the next transaction: 1 to 0xFFFFFFFE, and 0 outside a session.
@@ -69,6 +71,9 @@ func (s *session) bulkIn(ctx context.Context, p []byte) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	n, err := s.pipe.BulkIn(limited, p)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		s.piece = min(s.piece, slowPiece-slowPiece%s.packet)
+	}
 	if n < 0 || n > len(p) {
 		n, err = 0, fmt.Errorf("%w: more bytes than asked for", ErrProtocol)
 	}
