@@ -16,7 +16,7 @@ import (
 type base struct {
 	Title, Agency, Room string
 	User                struct{ Name, Role string }
-	Quarantined         uint64
+	Held                uint64 // items in quarantine
 	Scripts             []string
 }
 
@@ -34,7 +34,7 @@ func (d *Dashboard) roomBase(ctx context.Context, actor *auth.Actor, title, room
 	if err != nil { // the page itself says so where it matters
 		d.Log.WarnContext(ctx, "counting the items in quarantine", "error", err)
 	}
-	b.Quarantined = uint64(max(held, 0))
+	b.Held = uint64(max(held, 0))
 	return b
 }
 

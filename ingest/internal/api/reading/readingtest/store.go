@@ -1,0 +1,169 @@
+package readingtest
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/api/reading"
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Agency is whose store it is.
+const Agency evidence.AgencyID = "harbour-city-pd"
+
+// Password is the first administrator's.
+const Password = "ferry lantern wheat orbit"
+
+// Store is a filled server without its write side.
+type Store struct {
+	DB       *sqldb.DB
+	Ring     *keys.Ring
+	Blobs    *Blobs
+	Live     *Live
+	Clock    *Clock
+	Auth     *auth.Service
+	Reading  *reading.Service
+	DockKey  ed25519.PrivateKey
+	Receipts ed25519.PrivateKey
+	entries  int64
+}
+
+// New makes an empty store whose clock stands at 2026-11-22 14:03:07 UTC.
+func New(t testing.TB) *Store {
+	t.Helper()
+	dir := t.TempDir()
+	clock := &Clock{at: time.Date(2026, 11, 22, 14, 3, 7, 120_000_000, time.UTC)}
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "catalog.db"), clock.Now)
+	check(t, err)
+	t.Cleanup(func() { check(t, db.Close()) })
+	ring, err := keys.Create(filepath.Join(dir, "keys"), Agency)
+	check(t, err)
+	pepper := make([]byte, auth.PepperSize)
+	rand.Read(pepper)
+	people, err := auth.New(auth.Config{Catalog: db, Agency: Agency, Pepper: pepper, HashesAtOnce: 2, Now: clock.Now})
+	check(t, err)
+	_, dockKey, _ := ed25519.GenerateKey(nil)
+	receiptPublic, receiptKey, _ := ed25519.GenerateKey(nil)
+	s := &Store{
+		DB: db, Ring: ring, Blobs: NewBlobs(), Live: NewLive(), Clock: clock, Auth: people,
+		DockKey: dockKey, Receipts: receiptKey,
+	}
+	s.Reading = reading.New(reading.Config{
+		Catalog: db, Blobs: s.Blobs, Keys: ring, Live: s.Live, ReceiptKey: receiptPublic, Agency: Agency,
+		Space: func() (uint64, error) { return 5 << 40, nil }, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	return s
+}
+
+// Enrol adds a dock. All docks of a store sign with DockKey.
+func (s *Store) Enrol(t testing.TB, station evidence.StationID, dock evidence.DockID) {
+	t.Helper()
+	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.RegisterDock(ctx, &catalog.Dock{
+			Agency: Agency, ID: dock, Station: station, Fingerprint: evidence.SHA256([]byte(dock)),
+			StatementKey: s.DockKey.Public().(ed25519.PublicKey), Enabled: true, EnrolledAt: s.Clock.Now(),
+		})
+	})
+}
+
+// SetUp makes the first administrator and returns the token of a session.
+func (s *Store) SetUp(t testing.TB) (session string) {
+	t.Helper()
+	token, err := s.Auth.NewSetupToken(t.Context())
+	check(t, err)
+	session, err = s.Auth.SetUp(t.Context(), token, auth.Person{Login: "a.moreno", Name: "Alba Moreno", Password: Password}, auth.Origin{Address: "192.0.2.7"})
+	check(t, err)
+	return session
+}
+
+// Actor returns who is signed in with a session.
+func (s *Store) Actor(t testing.TB, session string) *auth.Actor {
+	t.Helper()
+	actor, err := s.Auth.Actor(t.Context(), session, auth.Origin{Address: "192.0.2.7"})
+	check(t, err)
+	return actor
+}
+
+// Update runs one transaction on the catalog.
+func (s *Store) Update(t testing.TB, fn func(ctx context.Context, tx *sqldb.Tx) error) {
+	t.Helper()
+	check(t, s.DB.Update(t.Context(), func(tx *sqldb.Tx) error { return fn(t.Context(), tx) }))
+}
+
+// Events counts the custody events of a kind, about an object unless it is "".
+func (s *Store) Events(t testing.TB, kind evidence.EventType, object string) int64 {
+	t.Helper()
+	n, err := s.DB.CountEvents(t.Context(), catalog.EventFilter{Agency: Agency, Type: kind, Object: object})
+	check(t, err)
+	return n
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Clock stands still until it is moved. Safe for concurrent use.
+type Clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// Now returns the present time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// Advance moves the clock on.
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// Live is a LiveSource that a test sets. Safe for concurrent use.
+type Live struct {
+	mu      sync.Mutex
+	state   reading.Live
+	changed chan struct{}
+}
+
+// NewLive returns an empty one.
+func NewLive() *Live { return &Live{changed: make(chan struct{})} }
+
+// Set replaces the state and tells those who wait.
+func (l *Live) Set(state reading.Live) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state = state
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// Snapshot implements reading.LiveSource.
+func (l *Live) Snapshot() reading.Live {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state
+}
+
+// Changed implements reading.LiveSource.
+func (l *Live) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
