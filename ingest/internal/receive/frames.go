@@ -39,9 +39,19 @@ type frames struct {
 // errIdle ends a stream on which nothing came.
 var errIdle = errors.New("nothing came for too long")
 
-// stopReading makes reads of s fail when ctx ends.
-func stopReading(ctx context.Context, s stream) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { s.SetReadDeadline(time.Unix(1, 0)) })
+// stopReading makes reads of s fail when ctx ends. After stop has returned, it
+// touches the stream no more.
+func stopReading(ctx context.Context, s stream) (stop func()) {
+	done := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(done)
+		s.SetReadDeadline(time.Unix(1, 0))
+	})
+	return func() {
+		if !cancel() {
+			<-done
+		}
+	}
 }
 
 // await reads the next frame's header and returns its kind and payload length,
@@ -55,6 +65,9 @@ func (f *frames) await() (upload.Kind, int64, error) {
 	}
 	f.replay = f.header[:]
 	f.end = time.Now().Add(f.whole)
+	if f.end.Before(f.deadline) {
+		f.deadline = time.Time{} // to be set again
+	}
 	return upload.Kind(f.header[0]), int64(binary.BigEndian.Uint32(f.header[1:])), nil
 }
 
@@ -105,7 +118,9 @@ func (r reading) Read(p []byte) (int, error) {
 // more than it saves: a deadline that is an eighth too early will be moved in
 // time.
 func (f *frames) extend(now time.Time) error {
-	if f.idle == 0 && f.end.IsZero() || f.deadline.Sub(now) >= f.idle-f.idle/8 && !f.deadline.IsZero() {
+	unbounded := f.idle == 0 && f.end.IsZero()
+	fresh := !f.deadline.IsZero() && (f.deadline.Equal(f.end) || f.deadline.Sub(now) >= f.idle-f.idle/8)
+	if unbounded || fresh {
 		return nil
 	}
 	f.deadline = now.Add(f.idle)
@@ -140,15 +155,14 @@ func finish(s stream, refused bool) {
 		s.Reset(upload.EndProtocol)
 		return
 	}
-	if refused {
-		s.StopRead(upload.EndRefused)
-		return
+	if !refused {
+		s.SetReadDeadline(time.Now().Add(endTime))
+		if n, err := io.CopyN(io.Discard, s, 1); err == io.EOF && n == 0 {
+			return
+		}
 	}
-	s.SetReadDeadline(time.Now().Add(endTime))
-	if n, err := io.CopyN(io.Discard, s, 1); err != io.EOF || n > 0 {
-		s.Reset(upload.EndProtocol)
-	}
+	s.StopRead(upload.EndRefused)
 }
 
 // endTime is how long the dock may take to end its side after the last frame.
-const endTime = 10 * time.Second
+const endTime = 5 * time.Second

@@ -219,16 +219,19 @@ func (r *Receiver) turnAway(ctx context.Context, log *slog.Logger, connection *w
 	} else {
 		log.ErrorContext(ctx, "greeting a dock failed", "error", err)
 	}
-	if err := upload.WriteMessage(control, refused); err == nil && control.CloseWrite() == nil {
-		wait, cancel := context.WithTimeout(ctx, r.options.HelloTimeout)
-		defer cancel()
-		io.Copy(io.Discard, io.LimitReader(control, 1<<20)) // until the dock ends its side, or the deadline of the Hello
-		select {
-		case <-connection.Context().Done():
-		case <-wait.Done():
-		}
+	if err := upload.WriteMessage(control, refused); err == nil {
+		farewell(control)
 	}
 	connection.Close(upload.EndRefused, string(refused.Code))
+}
+
+// farewell gives the dock a moment to read the last frame before the
+// connection is closed, which would drop it.
+func farewell(control *wire.Stream) {
+	if control.CloseWrite() != nil || control.SetReadDeadline(time.Now().Add(endTime)) != nil {
+		return
+	}
+	io.Copy(io.Discard, control) // to the end of the dock's side, or of the moment
 }
 
 // run serves the control stream and all recording streams, until the control
@@ -256,6 +259,7 @@ func (s *session) run(ctx context.Context, connection *wire.Session, control *wi
 	case err == nil:
 		return upload.EndNormal, "the dock has ended the control stream"
 	case errors.As(err, &refused):
+		farewell(control)
 		return upload.EndProtocol, refused.Message
 	case connection.Err() != nil:
 		return upload.EndNormal, connection.Err().Error()

@@ -1,0 +1,552 @@
+package receive_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/receive"
+	"github.com/sealdock/sealdock/ingest/internal/receive/receivetest"
+	"github.com/sealdock/sealdock/internal/identity"
+	"github.com/sealdock/sealdock/internal/seal"
+	"github.com/sealdock/sealdock/internal/testkit/pki"
+	"github.com/sealdock/sealdock/internal/wire"
+	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// shelf is an Acceptor that keeps segments in memory and remembers in what
+// order things happened. It judges nothing.
+type shelf struct {
+	mu        sync.Mutex // guards all below
+	segments  map[uint64]int
+	synced    uint64
+	finished  int
+	inventory int
+	block     chan struct{} // when set, Segment waits for it
+	refuse    error         // of Segment
+	proving   chan struct{} // when set, closed by Finish, which then waits for block
+	stop      chan struct{} // Interrupted
+}
+
+func newShelf() *shelf {
+	return &shelf{segments: map[uint64]int{}, stop: make(chan struct{})}
+}
+
+func (s *shelf) Welcome(_ context.Context, peer receive.Peer) (*upload.Welcome, evidence.StationID, error) {
+	if peer.Dock == "unknown" {
+		return nil, "", upload.Errorf(upload.CodeUnknownDevice, "this dock is not enrolled here")
+	}
+	if peer.Dock == "broken" {
+		return nil, "", errors.New("disk /dev/sda7 burns")
+	}
+	return &upload.Welcome{
+		Protocol: upload.Version, ServerVersion: "test", Agency: string(peer.Agency), AgencyPublicKey: []byte{1}, LogOrigin: "log",
+		LogPublicKey: make([]byte, 32), ReceiptKeyId: "key", ReceiptPublicKey: make([]byte, 32), ServerTimeUs: 1,
+	}, "main", nil
+}
+
+func (s *shelf) Offer(_ context.Context, _ receive.Peer, offer *upload.Offer) (*receive.Admission, error) {
+	return &receive.Admission{Item: receive.Item{Camera: "CAM-1", Length: offer.SegmentCount() << 20, Segments: offer.SegmentCount()}, Intake: &slot{s}}, nil
+}
+
+func (s *shelf) Inventory(context.Context, receive.Peer, []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inventory++
+	return nil
+}
+
+func (s *shelf) Release(context.Context, receive.Peer, []byte) (evidence.EvidenceID, error) {
+	return evidence.EvidenceID{1}, upload.Errorf(upload.CodeBadManifest, "no")
+}
+
+// slot is the shelf's Intake.
+type slot struct{ *shelf }
+
+func (s *slot) Resume() uint64               { return 0 }
+func (s *slot) Interrupted() <-chan struct{} { return s.stop }
+func (s *slot) Close() error                 { return nil }
+
+func (s *slot) Segment(ctx context.Context, index uint64, sealed []byte) error {
+	s.mu.Lock()
+	block, refuse := s.block, s.refuse
+	s.segments[index]++
+	s.mu.Unlock()
+	if block != nil {
+		select {
+		case <-block:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return refuse
+}
+
+func (s *slot) Sync(context.Context) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.synced = uint64(len(s.segments))
+	return s.synced, nil
+}
+
+func (s *slot) Finish(ctx context.Context, stage func(receive.Stage)) ([]byte, error) {
+	stage(receive.StageProving)
+	s.mu.Lock()
+	s.finished++
+	proving, block := s.proving, s.block
+	s.mu.Unlock()
+	if proving != nil {
+		close(proving)
+		<-block
+	}
+	return []byte("receipt"), ctx.Err()
+}
+
+// world is a Receiver on a loopback socket.
+type world struct {
+	t         *testing.T
+	ctx       context.Context
+	shelf     *shelf
+	live      *receive.Live
+	authority *pki.Authority
+	address   string
+	stop      context.CancelFunc
+	done      chan error
+	dock      *receivetest.Dock
+}
+
+func start(t *testing.T, options receive.Options) *world {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	w := &world{t: t, ctx: ctx, shelf: newShelf(), live: receive.NewLive(time.Now), authority: pki.NewAuthority(t), done: make(chan error, 1)}
+	listener, err := wire.Listen("127.0.0.1:0", identity.ServerTLS(w.authority.Server(t, "localhost"), w.authority.Pool()), wire.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.address = listener.Addr().String()
+	serving, stop := context.WithCancel(ctx)
+	w.stop = stop
+	receiver := receive.New(w.shelf, w.live, slog.New(slog.NewTextHandler(io.Discard, nil)), options)
+	go func() { w.done <- receiver.Serve(serving, listener) }()
+	t.Cleanup(func() {
+		stop()
+		<-w.done
+		listener.Close()
+	})
+	w.dock = newDock(t)
+	return w
+}
+
+func newDock(t *testing.T) *receivetest.Dock {
+	t.Helper()
+	statement, err := identity.NewStatementKey(identity.PurposeDock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := seal.GeneratePrivateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &receivetest.Dock{Agency: "springfield", Station: "main", ID: "front-desk", Statement: statement, AgencyKey: private.Public()}
+}
+
+func (w *world) hello(dock string) *upload.Hello {
+	return &upload.Hello{Protocol: upload.Version, AgentVersion: "test", Agency: "springfield", Dock: dock}
+}
+
+func (w *world) tls(dock string) *tls.Config {
+	return identity.DockTLS(w.authority.Dock(w.t, "springfield", dock), w.authority.Pool(), "localhost")
+}
+
+func (w *world) connect() *receivetest.Client {
+	w.t.Helper()
+	c, err := receivetest.Connect(w.ctx, w.address, w.tls("front-desk"), w.hello("front-desk"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(c.Close)
+	return c
+}
+
+// code is the protocol's code of a refusal.
+func code(err error) upload.Code {
+	var refused *upload.Error
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
+func TestWhoMayConnect(t *testing.T) {
+	w := start(t, receive.Options{})
+	cases := []struct {
+		name  string
+		tls   *tls.Config
+		hello *upload.Hello
+		want  upload.Code
+	}{
+		{"another protocol version", w.tls("front-desk"), &upload.Hello{Protocol: 2, AgentVersion: "t", Agency: "springfield", Dock: "front-desk"}, upload.CodeVersion},
+		{"protocol version 0", w.tls("front-desk"), &upload.Hello{AgentVersion: "t", Agency: "springfield", Dock: "front-desk"}, upload.CodeVersion},
+		{"agency other than the certificate's", w.tls("front-desk"), &upload.Hello{Protocol: 1, AgentVersion: "t", Agency: "shelbyville", Dock: "front-desk"}, upload.CodeWrongAgency},
+		{"dock other than the certificate's", w.tls("front-desk"), w.hello("back-door"), upload.CodeUnknownDevice},
+		{"dock that the acceptor refuses", w.tls("unknown"), w.hello("unknown"), upload.CodeUnknownDevice},
+		{"trouble inside", w.tls("broken"), w.hello("broken"), upload.CodeInternal},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := receivetest.Connect(w.ctx, w.address, c.tls, c.hello)
+			if code(err) != c.want {
+				t.Fatalf("got %v, want %s", err, c.want)
+			}
+			if c.want == upload.CodeInternal && err != nil && contains(err.Error(), "sda7") {
+				t.Errorf("the dock was told of our inside: %v", err)
+			}
+		})
+	}
+}
+
+func contains(s, part string) bool {
+	for i := 0; i+len(part) <= len(s); i++ {
+		if s[i:i+len(part)] == part {
+			return true
+		}
+	}
+	return false
+}
+
+func TestForeignCertificatesComeNowhere(t *testing.T) {
+	w := start(t, receive.Options{})
+	foreign := pki.NewAuthority(t)
+	cases := map[string]tls.Certificate{
+		"of another authority":   foreign.Dock(t, "springfield", "front-desk"),
+		"a server's certificate": w.authority.Server(t, "localhost"),
+		"none":                   {},
+	}
+	for name, certificate := range cases {
+		t.Run(name, func(t *testing.T) {
+			conf := identity.DockTLS(certificate, w.authority.Pool(), "localhost")
+			if _, err := receivetest.Connect(w.ctx, w.address, conf, w.hello("front-desk")); !errors.Is(err, wire.ErrHandshake) {
+				t.Fatalf("got %v, want a refused handshake", err)
+			}
+		})
+	}
+}
+
+func TestAConnectionWithoutHelloIsClosed(t *testing.T) {
+	w := start(t, receive.Options{HelloTimeout: 200 * time.Millisecond})
+	session, err := wire.Dial(w.ctx, w.address, w.tls("front-desk"), wire.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-session.Context().Done():
+	case <-w.ctx.Done():
+		t.Fatal("the connection lives on")
+	}
+}
+
+func TestBadOrderOfFramesIsRefused(t *testing.T) {
+	w := start(t, receive.Options{})
+	plain := make([]byte, 3<<20)
+	cases := map[string]func(s *receivetest.Stream, r *receivetest.Recording) error{
+		"a gap":            func(s *receivetest.Stream, r *receivetest.Recording) error { return s.Send(r, 1, 2) },
+		"a segment twice":  func(s *receivetest.Stream, r *receivetest.Recording) error { s.Send(r, 0, 1); return s.Send(r, 0, 1) },
+		"Finish too early": func(s *receivetest.Stream, r *receivetest.Recording) error { return s.Send(r, 0, 2) },
+		"more than offered": func(s *receivetest.Stream, r *receivetest.Recording) error {
+			s.Send(r, 0, 3)
+			return sendIndex(s, r, 3)
+		},
+		"an unknown frame": func(s *receivetest.Stream, r *receivetest.Recording) error {
+			_, err := s.Write([]byte{99, 0, 0, 0, 0})
+			return err
+		},
+		"a frame too long": func(s *receivetest.Stream, r *receivetest.Recording) error {
+			_, err := s.Write([]byte{10, 255, 255, 255, 255})
+			return err
+		},
+		"an empty segment": func(s *receivetest.Stream, r *receivetest.Recording) error {
+			_, err := s.Write([]byte{10, 0, 0, 0, 8})
+			return err
+		},
+	}
+	for name, misbehave := range cases {
+		t.Run(name, func(t *testing.T) {
+			client := w.connect()
+			r := w.dock.Record(t, "A.MP4", plain)
+			s, _, err := client.Offer(w.ctx, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			misbehave(s, r)
+			if _, err := s.Finish(); code(err) != upload.CodeBadFrame {
+				t.Fatalf("got %v, want bad_frame", err)
+			}
+			if w.shelf.finished != 0 {
+				t.Fatal("it was finished")
+			}
+			// The connection goes on.
+			if _, err := client.Ask(&upload.Inventory{Envelope: []byte("{}")}); err != nil {
+				t.Fatalf("the connection is of no use any more: %v", err)
+			}
+		})
+	}
+}
+
+func sendIndex(s *receivetest.Stream, r *receivetest.Recording, index uint64) error {
+	return upload.WriteMessage(s, &upload.Data{Index: index, Sealed: r.Sealed[0]})
+}
+
+func TestNothingIsAcknowledgedBeforeItIsSynced(t *testing.T) {
+	w := start(t, receive.Options{})
+	client := w.connect()
+	r := w.dock.Record(t, "A.MP4", make([]byte, 20<<20))
+	s, _, err := client.Offer(w.ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(r, 0, 20); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Await(20); err != nil { // after a moment of silence, without Finish
+		t.Fatal(err)
+	}
+	w.shelf.mu.Lock()
+	if w.shelf.synced != 20 {
+		t.Errorf("20 segments are acknowledged, %d synced", w.shelf.synced)
+	}
+	w.shelf.mu.Unlock()
+	if _, err := s.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(20) {
+		if w.shelf.segments[i] != 1 {
+			t.Errorf("segment %d came %d times", i, w.shelf.segments[i])
+		}
+	}
+}
+
+func TestARefusalReachesTheDockThatStillSends(t *testing.T) {
+	w := start(t, receive.Options{})
+	w.shelf.refuse = &upload.Error{Code: upload.CodeDigestMismatch, Message: "no", Segment: 0}
+	client := w.connect()
+	if _, err := client.Upload(w.ctx, w.dock.Record(t, "A.MP4", make([]byte, 64<<20))); code(err) != upload.CodeDigestMismatch {
+		t.Fatalf("got %v, want digest_mismatch", err)
+	}
+}
+
+func TestASilentRecordingStreamEnds(t *testing.T) {
+	w := start(t, receive.Options{IdleTimeout: 200 * time.Millisecond})
+	client := w.connect()
+	r := w.dock.Record(t, "A.MP4", make([]byte, 1<<20))
+	s, _, err := client.Offer(w.ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Await(1); code(err) != upload.CodeRetryLater {
+		t.Fatalf("got %v, want retry_later", err)
+	}
+}
+
+func TestAFrameThatTricklesEnds(t *testing.T) {
+	w := start(t, receive.Options{FrameTimeout: 300 * time.Millisecond})
+	client := w.connect()
+	r := w.dock.Record(t, "A.MP4", make([]byte, 1<<20))
+	s, _, err := client.Offer(w.ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write([]byte{10, 0, 16, 0, 40, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Await(1); code(err) != upload.CodeRetryLater {
+		t.Fatalf("got %v, want retry_later", err)
+	}
+}
+
+func TestADockThatFillsItsShareDoesNotStopOthers(t *testing.T) {
+	w := start(t, receive.Options{MemoryPerDock: 1, Memory: 1}) // one frame of the longest kind
+	hold := make(chan struct{})
+	w.shelf.block = hold
+	client := w.connect()
+	r := w.dock.Record(t, "A.MP4", make([]byte, 32<<20))
+	s, _, err := client.Offer(w.ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- s.Send(r, 0, 32) }()
+	other, err := receivetest.Connect(w.ctx, w.address, w.tls("back-door"), w.hello("back-door"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.Ask(&upload.Inventory{Envelope: []byte("{}")}); err != nil {
+		t.Fatalf("another dock's inventory: %v", err)
+	}
+	w.shelf.mu.Lock()
+	taken := len(w.shelf.segments)
+	w.shelf.mu.Unlock()
+	if taken > 8 {
+		t.Errorf("%d segments were taken while the first was held", taken)
+	}
+	close(hold)
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Finish(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConnectionsOfOneDockAreBounded(t *testing.T) {
+	w := start(t, receive.Options{SessionsPerDock: 2})
+	w.connect()
+	second := w.connect()
+	if _, err := receivetest.Connect(w.ctx, w.address, w.tls("front-desk"), w.hello("front-desk")); code(err) != upload.CodeRetryLater {
+		t.Fatalf("the third got %v, want retry_later", err)
+	}
+	second.Close()
+	for {
+		changed := w.live.Changed()
+		c, err := receivetest.Connect(w.ctx, w.address, w.tls("front-desk"), w.hello("front-desk"))
+		if err == nil {
+			c.Close()
+			return
+		}
+		select {
+		case <-changed:
+		case <-w.ctx.Done():
+			t.Fatalf("no place came free: %v", err)
+		}
+	}
+}
+
+func TestAStoppingServerProvesToTheEndAndSendsOthersAway(t *testing.T) {
+	w := start(t, receive.Options{})
+	w.shelf.proving, w.shelf.block = make(chan struct{}), nil
+	client := w.connect()
+	r := w.dock.Record(t, "A.MP4", []byte("hello"))
+	s, _, err := client.Offer(w.ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting, _, err := client.Offer(w.ctx, w.dock.Record(t, "B.MP4", []byte("hello")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(r, 0, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Await(1); err != nil {
+		t.Fatal(err)
+	}
+	hold := make(chan struct{})
+	w.shelf.mu.Lock()
+	w.shelf.block = hold
+	w.shelf.mu.Unlock()
+	finished := make(chan error, 1)
+	go func() { _, err := s.Finish(); finished <- err }()
+	<-w.shelf.proving
+	w.stop()
+	if err := waiting.Await(1); code(err) != upload.CodeRetryLater {
+		t.Errorf("the one still receiving got %v, want retry_later", err)
+	}
+	close(hold)
+	if err := <-finished; err != nil {
+		t.Errorf("the one being proven got %v, want a receipt", err)
+	}
+}
+
+func TestANewerStreamEndsTheOlderOne(t *testing.T) {
+	w := start(t, receive.Options{})
+	client := w.connect()
+	s, _, err := client.Offer(w.ctx, w.dock.Record(t, "A.MP4", make([]byte, 1<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(w.shelf.stop)
+	if err := s.Await(1); code(err) != upload.CodeRetryLater {
+		t.Fatalf("got %v, want retry_later", err)
+	}
+}
+
+func TestControlAnswersInOrderAndSurvivesRefusals(t *testing.T) {
+	w := start(t, receive.Options{})
+	client := w.connect()
+	for range 3 {
+		if _, err := client.Ask(&upload.Inventory{Envelope: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Ask(&upload.Release{Envelope: []byte("{}")}); code(err) != upload.CodeBadManifest {
+			t.Fatalf("got %v, want bad_manifest", err)
+		}
+	}
+	if w.shelf.inventory != 3 {
+		t.Errorf("%d inventories arrived, want 3", w.shelf.inventory)
+	}
+	client.Control.Write([]byte{byte(upload.KindOffer), 0, 0, 0, 1, 0})
+	if _, err := upload.Expect[*upload.InventoryAck](client.Control, new(upload.Buffer)); code(err) != upload.CodeBadFrame {
+		t.Fatalf("an offer on the control stream got %v, want bad_frame", err)
+	}
+	select {
+	case <-client.Session.Context().Done():
+	case <-w.ctx.Done():
+		t.Fatal("the connection lives on")
+	}
+}
+
+func TestLiveShowsDocksAndTransfers(t *testing.T) {
+	w := start(t, receive.Options{})
+	client := w.connect()
+	docks := w.live.Docks()
+	if len(docks) != 1 || !docks[0].Connected || docks[0].Station != "main" || docks[0].AgentVersion != "test" {
+		t.Fatalf("docks are %+v", docks)
+	}
+	status := &upload.Status{AtUs: 1, SpoolBytes: 77, Bays: []*upload.Bay{{Port: "1-1", State: upload.BayCopying, BatteryPercent: 50}}}
+	changed := w.live.Changed()
+	if err := upload.WriteMessage(client.Control, status); err != nil {
+		t.Fatal(err)
+	}
+	await(t, w, changed)
+	if got := w.live.Docks()[0].Status; got.GetSpoolBytes() != 77 || len(got.GetBays()) != 1 {
+		t.Fatalf("status is %v", got)
+	}
+	r := w.dock.Record(t, "A.MP4", make([]byte, 2<<20))
+	s, _, err := client.Offer(w.ctx, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(r, 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	changed = w.live.Changed()
+	if err := s.Await(2); err != nil {
+		t.Fatal(err)
+	}
+	await(t, w, changed)
+	if got := w.live.Transfers(); len(got) != 1 || got[0].Durable != 2<<20 || got[0].Stage != receive.StageReceiving || got[0].Dock != "front-desk" {
+		t.Fatalf("transfers are %+v", got)
+	}
+	changed = w.live.Changed()
+	client.Close()
+	for len(w.live.Transfers()) > 0 || w.live.Docks()[0].Connected {
+		await(t, w, changed)
+		changed = w.live.Changed()
+	}
+}
+
+func await(t *testing.T, w *world, changed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-changed:
+	case <-w.ctx.Done():
+		t.Fatal("nothing changed")
+	}
+}

@@ -1,0 +1,166 @@
+package receivetest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/sealdock/sealdock/internal/wire"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// Client is one connection of a dock, after its Hello.
+type Client struct {
+	Session *wire.Session
+	Control *wire.Stream
+	Welcome *upload.Welcome
+}
+
+// Connect dials and greets. A refusal is an *upload.Error.
+func Connect(ctx context.Context, address string, conf *tls.Config, hello *upload.Hello) (*Client, error) {
+	session, err := wire.Dial(ctx, address, conf, wire.Options{})
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{Session: session}
+	if c.Control, err = session.OpenStream(ctx); err != nil {
+		return nil, err
+	}
+	if err := upload.WriteMessage(c.Control, hello); err != nil {
+		return nil, err
+	}
+	if c.Welcome, err = upload.Expect[*upload.Welcome](c.Control, new(upload.Buffer)); err != nil {
+		return nil, errors.Join(err, session.Close(upload.EndNormal, ""))
+	}
+	return c, nil
+}
+
+// Close ends the connection at once.
+func (c *Client) Close() { c.Session.Close(upload.EndNormal, "") }
+
+// Ask sends a request on the control stream and returns its answer.
+func (c *Client) Ask(m upload.Message) (upload.Message, error) {
+	if err := upload.WriteMessage(c.Control, m); err != nil {
+		return nil, err
+	}
+	answer, err := upload.ReadMessage(c.Control, new(upload.Buffer))
+	if refused, ok := answer.(*upload.Error); ok {
+		return nil, refused
+	}
+	return answer, err
+}
+
+// Stream is one recording stream after its Accept.
+type Stream struct {
+	*wire.Stream
+	Resume uint64
+	Acked  uint64 // as of the last Expect
+	buffer upload.Buffer
+}
+
+// Offer opens a recording stream. It returns the receipt when the recording is
+// stored already, else the stream.
+func (c *Client) Offer(ctx context.Context, r *Recording) (*Stream, *upload.Receipt, error) {
+	raw, err := c.Session.OpenStream(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &Stream{Stream: raw}
+	if err := upload.WriteMessage(s, r.Offer); err != nil {
+		return nil, nil, err
+	}
+	answer, err := upload.ReadMessage(s, &s.buffer)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch m := answer.(type) {
+	case *upload.Accept:
+		s.Resume = m.GetResumeSegment()
+		return s, nil, nil
+	case *upload.Receipt:
+		return nil, m, s.CloseWrite()
+	case *upload.Error:
+		return nil, nil, m
+	}
+	return nil, nil, fmt.Errorf("unexpected answer %v", answer.Kind())
+}
+
+// Send sends segments from..to-1.
+func (s *Stream) Send(r *Recording, from, to uint64) error {
+	for i := from; i < to; i++ {
+		if err := upload.WriteMessage(s, &upload.Data{Index: i, Sealed: r.Sealed[i]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Finish sends Finish and waits for the receipt.
+func (s *Stream) Finish() (*upload.Receipt, error) {
+	if err := upload.WriteMessage(s, &upload.Finish{}); err != nil {
+		return nil, s.Refusal(err)
+	}
+	for {
+		answer, err := upload.ReadMessage(s, &s.buffer)
+		if err != nil {
+			return nil, err
+		}
+		switch m := answer.(type) {
+		case *upload.Ack:
+			s.Acked = m.GetDurableSegments()
+		case *upload.Receipt:
+			return m, s.CloseWrite()
+		case *upload.Error:
+			return nil, m
+		default:
+			return nil, fmt.Errorf("unexpected answer %v", answer.Kind())
+		}
+	}
+}
+
+// Await reads until segments are acknowledged.
+func (s *Stream) Await(segments uint64) error {
+	for s.Acked < segments {
+		answer, err := upload.ReadMessage(s, &s.buffer, upload.KindAck, upload.KindError)
+		if err != nil {
+			return err
+		}
+		switch m := answer.(type) {
+		case *upload.Ack:
+			s.Acked = m.GetDurableSegments()
+		case *upload.Error:
+			return m
+		}
+	}
+	return nil
+}
+
+// Refusal reads on to the Error that explains why a write failed.
+func (s *Stream) Refusal(failed error) error {
+	for {
+		answer, err := upload.ReadMessage(s, &s.buffer)
+		if err == io.EOF {
+			return failed
+		}
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		if refused, ok := answer.(*upload.Error); ok {
+			return refused
+		}
+	}
+}
+
+// Upload does a whole recording.
+func (c *Client) Upload(ctx context.Context, r *Recording) (*upload.Receipt, error) {
+	s, receipt, err := c.Offer(ctx, r)
+	if err != nil || receipt != nil {
+		return receipt, err
+	}
+	if err := s.Send(r, s.Resume, uint64(len(r.Sealed))); err != nil {
+		return nil, s.Refusal(err)
+	}
+	return s.Finish()
+}
