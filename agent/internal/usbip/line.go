@@ -55,10 +55,13 @@ func newLine(conn net.Conn, device uint32) *line {
 	return l
 }
 
-func (l *line) ended() bool {
+func (l *line) ended() bool { return l.reason() != nil }
+
+// reason is why the line ended; nil while it lives.
+func (l *line) reason() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.fault != nil
+	return l.fault
 }
 
 // end closes the connection; the first reason stays.
@@ -207,7 +210,7 @@ func (l *line) submit(endpoint uint8, direction wire.Direction, setup wire.Setup
 	}
 	if err := l.write(&request, payload); err != nil {
 		<-t.done // the line has ended, so the reader gives every transfer back
-		return nil, t.err
+		return nil, l.reason()
 	}
 	return t, nil
 }
