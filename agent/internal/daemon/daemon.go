@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealdock/sealdock/agent/internal/camera"
+	"github.com/sealdock/sealdock/agent/internal/enrol"
+	"github.com/sealdock/sealdock/agent/internal/offload"
+	"github.com/sealdock/sealdock/agent/internal/spool"
+	"github.com/sealdock/sealdock/agent/internal/upload"
+	"github.com/sealdock/sealdock/agent/internal/usb"
+	"github.com/sealdock/sealdock/agent/internal/usbip"
+	"github.com/sealdock/sealdock/internal/durable"
+	"github.com/sealdock/sealdock/internal/identity"
+	"github.com/sealdock/sealdock/internal/wire"
+)
+
+// expirySoon is how long before its end a certificate is spoken of.
+const expirySoon = 14 * 24 * time.Hour
+
+// agent is the running whole. All fields are set before anything runs.
+type agent struct {
+	config   Config
+	version  string
+	now      func() time.Time
+	log      *slog.Logger
+	identity *enrol.Enrolment
+	spool    *spool.Spool
+	bays     *bays
+	buses    []camera.Bus
+	uploader *upload.Uploader
+}
+
+// Run runs the agent until ctx ends, which is a nil error.
+func Run(ctx context.Context, config Config, version string, now func() time.Time, log *slog.Logger) (err error) {
+	if err := config.Check(); err != nil {
+		return err
+	}
+	if err := durable.MkdirAll(config.Data, 0o700); err != nil {
+		return err
+	}
+	unlock, err := durable.LockDir(config.Data)
+	if errors.Is(err, durable.ErrLocked) {
+		return fmt.Errorf("another agent runs on this data folder: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	a := &agent{config: config, version: version, now: now, log: log}
+	if a.identity, err = enrol.Load(config.Data); err != nil {
+		return err
+	}
+	if a.buses, err = config.buses(log); err != nil {
+		return err
+	}
+	a.spool, err = spool.Open(ctx, spool.Options{Dir: config.Data, Quota: config.Spool.QuotaBytes, Reserve: config.Spool.ReserveBytes, Now: now, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	if err := a.join(); err != nil {
+		return err
+	}
+	a.greet()
+	return a.run(ctx)
+}
+
+func (c Config) buses(log *slog.Logger) ([]camera.Bus, error) {
+	var all []camera.Bus
+	if c.Cameras.USB {
+		all = append(all, usb.New(log))
+	}
+	if len(c.Cameras.USBIP) > 0 {
+		bus, err := usbip.New(c.Cameras.USBIP, log)
+		if err != nil {
+			return nil, fmt.Errorf("setting cameras.usbip: %w", err)
+		}
+		all = append(all, bus)
+	}
+	return all, nil
+}
+
+// join makes the parts and ties them together: they meet at the spool.
+func (a *agent) join() error {
+	o := a.config.offloadOptions()
+	o.Spool, o.Agency, o.Station, o.Dock = a.spool, a.identity.Agency, a.identity.Station, a.identity.Dock
+	o.AgencyKey, o.Signer, o.Version, o.Now, o.Log = a.identity.AgencyKey, a.identity.StatementKey, a.version, a.now, a.log
+	a.bays = newBays(offload.New(o), a.config.Cameras.Poll, a.config.Copying.ReadTimeout, a.now, a.log)
+
+	agencyKey, err := a.identity.AgencyKey.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	u := a.config.uploadOptions()
+	u.Spool, u.Agency, u.Dock, u.Trust, u.AgencyKey = a.spool, a.identity.Agency, a.identity.Dock, a.identity.Trust, agencyKey
+	u.Version, u.Now, u.Log = a.version, a.now, a.log.With("component", "upload")
+	u.Dial, u.Status = a.dial, a.report
+	a.uploader = upload.New(u)
+	return nil
+}
+
+// dial opens a session with the enrolled server.
+func (a *agent) dial(ctx context.Context) (upload.Session, error) {
+	address := a.config.Server.Address
+	if address == "" {
+		address = a.identity.Server
+	}
+	session, err := wire.Dial(ctx, address, identity.DockTLS(a.identity.TLS, a.identity.Pool(), a.identity.ServerName), wire.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return upload.Wired(session), nil
+}
+
+// greet says in the log who this is and what will need care.
+func (a *agent) greet() {
+	used, quota := a.spool.Usage()
+	a.log.Info("agent started", "version", a.version, "agency", a.identity.Agency, "station", a.identity.Station, "dock", a.identity.Dock,
+		"server", a.identity.Server, "spool_bytes", used, "spool_quota", quota)
+	switch left := a.identity.Certificate.NotAfter.Sub(a.now()); {
+	case left < 0:
+		a.log.Error("the dock's certificate has expired: uploads wait until the dock is enrolled again with a new token; copying goes on", "expired", a.identity.Certificate.NotAfter.UTC())
+	case left < expirySoon:
+		a.log.Warn("the dock's certificate expires soon: enrol the dock again with a new token", "expires", a.identity.Certificate.NotAfter.UTC())
+	}
+}
+
+// run runs the parts until ctx ends or one of them fails for good.
+func (a *agent) run(ctx context.Context) error {
+	group, within := errgroup.WithContext(ctx)
+	for _, bus := range a.buses {
+		group.Go(func() error { return a.bays.watch(within, bus) })
+	}
+	group.Go(func() error { return a.uploader.Run(within) })
+	group.Go(func() error { return a.serveStatus(within) })
+	err := group.Wait()
+	if ctx.Err() != nil {
+		a.log.Info("agent stopped")
+		return nil
+	}
+	return err
+}

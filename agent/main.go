@@ -1,0 +1,66 @@
+// Command sealdock-agent is the program of a docking station: it copies what
+// docked body cameras hold, hands it to the evidence server, and lets cameras
+// erase what the server has proven to hold.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker (see the Makefile).
+var version = ""
+
+type commands struct {
+	Run     runCommand     `cmd:"" help:"Run the agent until it is interrupted."`
+	Enrol   enrolCommand   `cmd:"" help:"Make this machine a dock of a server, with a token from its administrator."`
+	Status  statusCommand  `cmd:"" help:"Show how the running agent is doing."`
+	Config  configCommands `cmd:"" help:"Show the configuration."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+const description = `The Sealdock dock agent.
+
+First time, with a token from the server's administrator:
+
+  sealdock-agent enrol --server https://evidence.example.org:8443 --token sdt1.… --data ./dock
+  sealdock-agent run --data ./dock
+
+Then, in another window:
+
+  sealdock-agent status --data ./dock --watch`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	parser := kong.Parse(&c, kong.Name("sealdock-agent"), kong.Description(description), kong.ShortUsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	parser.BindTo(ctx, (*context.Context)(nil))
+	if err := parser.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "sealdock-agent:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// programVersion is the version that was built in, or the commit that Go noted.
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return s.Value[:12]
+			}
+		}
+	}
+	return "unversioned"
+}
