@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
@@ -400,9 +401,6 @@ func TestSecretFilesThatOthersMayReadAreRefused(t *testing.T) {
 
 func TestMalformedFilesAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	weak, err := rsa.GenerateKey(rand.Reader, 1024)
-	must(t, err)
-	must(t, SaveKey(filepath.Join(dir, "weak"), weak))
 	key, err := NewTLSKey()
 	must(t, err)
 	must(t, SaveKey(filepath.Join(dir, "good"), key))
@@ -414,13 +412,29 @@ func TestMalformedFilesAreRefused(t *testing.T) {
 	} {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	for _, name := range []string{"absent", "empty", "no PEM", "broken", "two", "long", "wrong block", "weak"} {
+	for _, name := range []string{"absent", "empty", "no PEM", "broken", "two", "long", "wrong block"} {
 		if _, err := LoadTLSKey(filepath.Join(dir, name)); err == nil {
 			t.Errorf("key %s: accepted", name)
 		}
 		if _, err := LoadCertificate(filepath.Join(dir, name)); err == nil {
 			t.Errorf("certificate %s: accepted", name)
 		}
+	}
+}
+
+func TestWeakDashboardKeyIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if fips140.Enforced() {
+		if err == nil {
+			t.Error("under fips140=only the module made a weak key")
+		}
+		return
+	}
+	must(t, err)
+	must(t, SaveKey(filepath.Join(dir, "weak"), weak))
+	if _, err := LoadTLSKey(filepath.Join(dir, "weak")); err == nil {
+		t.Error("an RSA key was taken for a link")
 	}
 	c := &x509.Certificate{Subject: pkix.Name{CommonName: "x"}, NotAfter: testTime()}
 	der, err := x509.CreateCertificate(rand.Reader, c, c, weak.Public(), weak)
