@@ -28,15 +28,25 @@ ordinary USB device for every program. The bays are called 1-1, 1-2 and so on.`
 
 func defaultSocket() string { return filepath.Join(os.TempDir(), "sealdock-firmware-sim.sock") }
 
+// newParser makes the command line.
+func newParser(c *commands, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append([]kong.Option{kong.Name("firmware-sim"), kong.Description(description), kong.ShortUsageOnError(),
+		kong.Vars{"socket": defaultSocket()}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100})}, more...)...)
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c commands
-	parser := kong.Parse(&c, kong.Name("firmware-sim"), kong.Description(description), kong.ShortUsageOnError(), kong.WithHyphenPrefixedParameters(true),
-		kong.Vars{"socket": defaultSocket()}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
-	parser.BindTo(ctx, (*context.Context)(nil))
-	parser.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	if err := parser.Run(); err != nil {
+	parser, err := newParser(&c)
+	if err != nil {
+		panic(err) // the commands above do not fit together
+	}
+	chosen, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	chosen.BindTo(ctx, (*context.Context)(nil))
+	chosen.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err := chosen.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
 		stop()
 		os.Exit(1)

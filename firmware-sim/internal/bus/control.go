@@ -110,7 +110,7 @@ func (h *Host) endpointRequest(s usbip.Setup) ([]byte, error) {
 		h.clearHalt(address)
 		return nil, nil
 	case s.Request == requestSetFeature && s.Value == featureHalt:
-		h.Halt(address)
+		h.Halt(AnyEpoch, address)
 		return nil, nil
 	}
 	return nil, ErrStall

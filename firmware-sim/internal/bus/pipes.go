@@ -92,10 +92,14 @@ func (h *Host) flush() {
 }
 
 // Halt halts endpoints: their transfers fail with a stall until the host clears
-// the condition. What was being sent on them is dropped.
-func (h *Host) Halt(addresses ...uint8) {
+// the condition. What was being sent on them is dropped. Nothing happens if the
+// host has flushed since the epoch.
+func (h *Host) Halt(epoch uint64, addresses ...uint8) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if epoch != AnyEpoch && epoch != h.epoch {
+		return
+	}
 	for _, a := range addresses {
 		if e := h.endpoint(a); e != nil {
 			h.halt(e)

@@ -60,13 +60,14 @@ func (c *Camera) Run(ctx context.Context, host *bus.Host) {
 	}()
 	for {
 		c.setWorking(false)
-		err := c.transact(ctx, host)
+		t := &transaction{ctx: ctx, host: host}
+		err := c.transact(t)
 		switch {
 		case errors.Is(err, bus.ErrGone):
 			return
 		case errors.Is(err, errMalformed):
 			c.log.Warn("host is out of step; bulk endpoints halted", "error", err)
-			host.Halt(bus.BulkIn, bus.BulkOut)
+			host.Halt(t.epoch, bus.BulkIn, bus.BulkOut)
 		case err != nil:
 			c.log.Debug("transaction ended early", "reason", err)
 		}
@@ -83,8 +84,7 @@ func (c *Camera) setWorking(on bool) {
 }
 
 // transact serves one transaction from command to response.
-func (c *Camera) transact(ctx context.Context, host *bus.Host) error {
-	t := &transaction{ctx: ctx, host: host}
+func (c *Camera) transact(t *transaction) error {
 	begun, err := c.command(t)
 	if err != nil || !begun {
 		return err
@@ -106,7 +106,7 @@ func (c *Camera) transact(ctx context.Context, host *bus.Host) error {
 	if err != nil {
 		return fmt.Errorf("answering %s: %w", t.op, err)
 	}
-	return host.Send(ctx, t.epoch, bus.Bytes(b), int64(len(b)))
+	return t.host.Send(t.ctx, t.epoch, bus.Bytes(b), int64(len(b)))
 }
 
 // command reads the next command container. Empty transfers, such as the one that

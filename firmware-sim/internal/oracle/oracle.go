@@ -73,8 +73,8 @@ type deletion struct {
 }
 
 const (
-	quick     = 25 * time.Millisecond // a book that takes no longer is written at each change
-	patience  = 10                    // else wait this many times as long as writing took
+	small     = 2000 // a book of no more recordings is written at each change
+	patience  = 10   // else wait this many times as long as writing took
 	maxLine   = 64 << 10
 	filePerms = 0o600
 )
@@ -204,7 +204,10 @@ func (b *Book) Begin(serial, busID string, recordings []Recording) error {
 		}
 		page.Recordings = append(page.Recordings, &r)
 	}
-	return b.changed()
+	if b.path == "" {
+		return nil
+	}
+	return b.write()
 }
 
 // Recorded enters a new recording.
@@ -281,7 +284,7 @@ func (b *Book) changed() error {
 	if b.path == "" || b.later != nil {
 		return b.failed
 	}
-	if b.cost <= quick {
+	if b.recordings() <= small {
 		return b.write()
 	}
 	b.later = time.AfterFunc(patience*b.cost, func() {
@@ -293,6 +296,13 @@ func (b *Book) changed() error {
 		}
 	})
 	return b.failed
+}
+
+func (b *Book) recordings() (n int) {
+	for _, c := range b.state.Cameras {
+		n += len(c.Recordings)
+	}
+	return n
 }
 
 func (b *Book) write() error {

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -67,7 +68,7 @@ func New(ctx context.Context, config Config, now func() time.Time, log *slog.Log
 	for n := 1; n <= config.Cameras; n++ {
 		c := firmware.New(config.settings(n), journal{book}, now, log)
 		s.bays = append(s.bays, &bay{number: n, busID: BusID(n), camera: c})
-		if err := s.bus.Add(BusID(n), c.Identity(), c); err != nil {
+		if err := errors.Join(s.bus.Add(BusID(n), c.Identity(), c), book.Begin(c.Serial(), BusID(n), nil)); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,164 @@
+package oracle
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealdock/sealdock/internal/testkit/footage"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+func now() time.Time { return noon }
+
+func open(t testing.TB, path string) *Book {
+	t.Helper()
+	b, err := Open(path, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func rows(n int) []Recording {
+	var list []Recording
+	for i := range n {
+		list = append(list, Recording{Path: fmt.Sprintf("DCIM/100SEALD/SYN%05d.BIN", i), Size: 5, Kind: evidence.KindOther, CapturedAt: noon,
+			SHA256: evidence.SHA256([]byte{byte(i), byte(i >> 8)}), Synthetic: &footage.Synthetic{Seed: uint64(i), Size: 5}})
+	}
+	return list
+}
+
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestEachChangeIsInTheFileAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "oracle.json")
+	b, list := open(t, path), rows(3)
+	look := func() *Camera {
+		s, err := Read(path)
+		must(t, err)
+		if len(s.Cameras) != 1 {
+			t.Fatalf("%d cameras", len(s.Cameras))
+		}
+		return s.Cameras[0]
+	}
+	must(t, b.Begin("aa", "1-1", list[:2]))
+	if c := look(); c.Serial != "aa" || c.BusID != "1-1" || c.Plugged || len(c.Recordings) != 2 {
+		t.Errorf("after Begin: %+v", c)
+	}
+	must(t, b.Plugged("aa", true, "by hand"), b.Plugged("aa", true, "by hand"))
+	must(t, b.Recorded("aa", list[2]))
+	at := noon.Add(time.Minute)
+	must(t, b.Deleted("aa", list[0].Path, list[0].SHA256, at), b.Deleted("aa", list[0].Path, list[0].SHA256, at.Add(time.Hour)))
+	must(t, b.Removed("aa", list[1].Path), b.Note("aa", ActFault, "clear"))
+	c := look()
+	if r := c.Recordings[0]; !r.Deleted || !r.DeletedAt.Equal(at) || r.DeletedBy != "host" {
+		t.Errorf("deleted: %+v", r)
+	}
+	if r := c.Recordings[1]; !r.Deleted || r.DeletedBy != "camera" {
+		t.Errorf("removed: %+v", r)
+	}
+	if r := c.Recordings[2]; r.Deleted || r.Synthetic == nil || r.Synthetic.Seed != 2 {
+		t.Errorf("kept: %+v", r)
+	}
+	var acts []string
+	for _, e := range c.Log {
+		acts = append(acts, e.Act)
+	}
+	if got := strings.Join(acts, " "); got != "plugged recorded deleted removed fault" {
+		t.Errorf("log: %s", got)
+	}
+	if err := b.Removed("aa", "nothing"); err == nil {
+		t.Error("a recording that is not there was removed")
+	}
+	must(t, b.Close())
+	if left, _ := filepath.Glob(path + ".new-*"); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A book that is killed: its file may be old, the file of deletions may end in
+// half a line, and still no deletion is forgotten.
+func TestADeletionOutlivesAKilledSimulator(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "oracle.json")
+	b, list := open(t, path), rows(3)
+	must(t, b.Begin("aa", "1-1", list))
+	old, err := os.ReadFile(path)
+	must(t, err)
+	must(t, b.Deleted("aa", list[1].Path, list[1].SHA256, noon))
+	must(t, os.WriteFile(path, old, 0o600))
+	file, err := os.OpenFile(path+".deletes", os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = file.WriteString(`{"serial":"aa","pa`)
+	must(t, err, file.Close())
+	for range 2 {
+		again := open(t, path)
+		past := again.Past("aa")
+		if len(past) != 3 || past[0].Deleted || !past[1].Deleted || past[2].Deleted {
+			t.Fatalf("past: %+v", past)
+		}
+		must(t, again.Begin("aa", "1-1", list))
+		if got := len(again.Past("aa")); got != 3 {
+			t.Errorf("%d recordings after beginning anew", got)
+		}
+		must(t, again.Close())
+	}
+}
+
+func TestALargeBookIsWrittenSeldomAndCompleteInTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "oracle.json")
+	b, list := open(t, path), rows(small+1)
+	must(t, b.Begin("aa", "1-1", list))
+	b.mu.Lock()
+	b.cost = time.Hour // as if writing took that long
+	b.mu.Unlock()
+	for _, r := range list[:201] {
+		must(t, b.Deleted("aa", r.Path, r.SHA256, noon))
+	}
+	s, err := Read(path)
+	must(t, err)
+	if s.Cameras[0].Recordings[0].Deleted {
+		t.Error("the book was written at once")
+	}
+	killed := open(t, path)
+	if past := killed.Past("aa"); !past[0].Deleted || !past[200].Deleted {
+		t.Error("a killed simulator would forget deletions")
+	}
+	must(t, b.Close())
+	if s, err = Read(path); err != nil || !s.Cameras[0].Recordings[200].Deleted {
+		t.Errorf("the book is not complete after closing: %v", err)
+	}
+}
+
+func TestABookInMemoryNeedsNoFile(t *testing.T) {
+	b := open(t, "")
+	must(t, b.Begin("aa", "1-1", rows(1)), b.Deleted("aa", rows(1)[0].Path, rows(1)[0].SHA256, noon), b.Close())
+}
+
+func TestABadBookIsRefusedInWords(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "oracle.json")
+	must(t, os.WriteFile(path, []byte("{not json"), 0o600))
+	if _, err := Open(path, now); err == nil || !strings.Contains(err.Error(), "delete it") {
+		t.Errorf("%v", err)
+	}
+	must(t, os.WriteFile(path, []byte(`{"cameras":[null,{"serial":"aa","recordings":[null]}]}`), 0o600))
+	if b := open(t, path); len(b.Past("aa")) != 0 {
+		t.Error("recordings out of nothing")
+	}
+	if _, err := Open(filepath.Join(dir, "missing", "oracle.json"), now); err == nil {
+		t.Error("a book in a missing folder was opened")
+	}
+}
