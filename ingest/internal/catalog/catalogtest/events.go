@@ -185,6 +185,13 @@ func logLease(s suite) {
 	third, err := s.db.AssignIndices(s.Context(), "node-a", time.Minute, 1)
 	s.must(err)
 	is(s, "fence", third.Fence, second.Fence+1)
+	for _, instance := range []string{"node-a#1", "node-a#2"} { // a node restarts and need not wait
+		next, err := s.db.AssignIndices(s.Context(), instance, time.Minute, 1)
+		s.must(err)
+		is(s, "holder", next.Holder, instance)
+		third.Fence++
+		is(s, "fence", next.Fence, third.Fence)
+	}
 }
 
 func checkpointsGrow(s suite) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -28,14 +29,15 @@ func (db *DB) logUpdate(ctx context.Context, fn func(tx *Tx, state *catalog.LogS
 
 // AssignIndices takes or renews the writer's lease for holder and gives the
 // next log indices to up to limit pending events, in the order of their rows.
-// It returns the state afterwards. catalog.ErrLease when the lease of another
-// holder has not run out.
+// It returns the state afterwards. A holder is "node#instance": an instance may
+// take over from another one of its own node at once, for there can be only one
+// alive. catalog.ErrLease when the lease of another node has not run out.
 func (db *DB) AssignIndices(ctx context.Context, holder string, lease time.Duration, limit int) (*catalog.LogState, error) {
 	var after catalog.LogState
 	err := db.logUpdate(ctx, func(tx *Tx, state *catalog.LogState) error {
 		now := db.now()
 		if state.Holder != holder {
-			if now.Before(state.LeaseUntil) {
+			if now.Before(state.LeaseUntil) && node(state.Holder) != node(holder) {
 				return fmt.Errorf("writing the custody log: %w: %q until %s", catalog.ErrLease, state.Holder, state.LeaseUntil.Format(time.RFC3339))
 			}
 			state.Holder = holder
@@ -58,6 +60,11 @@ func (db *DB) AssignIndices(ctx context.Context, holder string, lease time.Durat
 		return nil, err
 	}
 	return &after, nil
+}
+
+func node(holder string) string {
+	name, _, _ := strings.Cut(holder, "#")
+	return name
 }
 
 // SaveCheckpoint keeps a signed checkpoint. catalog.ErrLease when fence is not

@@ -1,0 +1,57 @@
+package audit
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sealdock/sealdock/internal/tlog"
+)
+
+const (
+	notePath  = "signed-size"
+	noteLabel = "sealdock/signed-size/v1"
+)
+
+// noted is the largest tree that may have been signed: written before each
+// signature, so that a catalog from a backup is found out even when the
+// published checkpoint was lost with it.
+type noted struct {
+	size int64
+	root tlog.Hash
+}
+
+func (n noted) text() []byte {
+	return fmt.Appendf(nil, "%s\n%d\n%s\n", noteLabel, n.size, base64.StdEncoding.EncodeToString(n.root[:]))
+}
+
+// readNote returns the zero value when nothing was ever noted.
+func (l *Log) readNote(ctx context.Context) (noted, error) {
+	data, err := l.get(ctx, notePath)
+	if err != nil || data == nil {
+		return noted{}, err
+	}
+	n, err := parseNote(string(data))
+	if err != nil {
+		return noted{}, fmt.Errorf("reading %s beside the log's tiles: %w: restore it from the newest backup", notePath, err)
+	}
+	return n, nil
+}
+
+func parseNote(text string) (noted, error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) != 4 || lines[0] != noteLabel || lines[3] != "" {
+		return noted{}, fmt.Errorf("it is not three lines that begin with %q", noteLabel)
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || size < 0 || size > tlog.MaxSize || strconv.FormatInt(size, 10) != lines[1] {
+		return noted{}, fmt.Errorf("its size %q is no size of a log", lines[1])
+	}
+	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
+	if err != nil || len(root) != len(tlog.Hash{}) {
+		return noted{}, fmt.Errorf("its root is no SHA-256")
+	}
+	return noted{size: size, root: tlog.Hash(root)}, nil
+}
