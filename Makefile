@@ -21,10 +21,10 @@ build: ## build the programs into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/firmware-sim ./firmware-sim
 
 demo: setup build ## start server, dock and three cameras; prints the dashboard's address
-	@scripts/demo
+	@$(GO) run ./scripts/demo
 
 demo-once: setup build ## dock three cameras, compare every hash, check the store, stop
-	@scripts/demo --once
+	@$(GO) run ./scripts/demo --once
 
 test: setup build ## all tests that need no kernel USB (under 15 minutes)
 	$(GO) test -timeout 15m ./...
@@ -42,7 +42,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s), with counts
 	@scripts/fuzz
 
 bench: setup build ## camera to receipt, against this machine's own limits
-	@scripts/bench
+	@$(GO) run ./scripts/bench
 
 check: setup ## gofmt, vet, staticcheck, import table
 	@scripts/check

@@ -1,0 +1,220 @@
+package station
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sealdock/sealdock/internal/proof"
+	"github.com/sealdock/sealdock/internal/tlog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Row is what became of one recording, from the camera to its receipt.
+type Row struct {
+	Recording Recording
+	Camera    Camera
+	Item      *Item              // nil when the server has none
+	Manifest  *evidence.Manifest // nil before the offer
+	Receipt   *evidence.Receipt  // nil before it is stored; checked
+	Problem   error              // why Receipt is nil although the server has one
+}
+
+// Rows joins the oracle with the server's items and checks each receipt
+// against the keys that the dock has pinned.
+func (s *Station) Rows(ctx context.Context) ([]Row, error) {
+	oracle, err := s.Oracle()
+	if err != nil {
+		return nil, err
+	}
+	items, err := s.Items(ctx)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := s.trust()
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		camera, path string
+		hash         evidence.Digest
+	}
+	found := map[key]*Item{}
+	for i := range items {
+		k := key{items[i].Camera, items[i].Path, items[i].SHA256}
+		if old := found[k]; old == nil || old.State != "stored" {
+			found[k] = &items[i]
+		}
+	}
+	var rows []Row
+	for _, c := range oracle.Cameras {
+		for _, r := range c.Recordings {
+			row := Row{Recording: r, Camera: c, Item: found[key{c.Serial, r.Path, r.SHA256}]}
+			if row.Item != nil && row.Item.Manifest != nil {
+				row.Manifest, row.Receipt, row.Problem = row.Item.statements(trust)
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// statements opens an item's manifest and checks its receipt.
+func (i *Item) statements(trust proof.Trust) (*evidence.Manifest, *evidence.Receipt, error) {
+	var m evidence.Manifest
+	if err := evidence.Decode(i.Manifest.Payload, &m); err != nil {
+		return nil, nil, err
+	}
+	if i.Receipt == nil {
+		return &m, nil, nil
+	}
+	want := proof.Want(&m, i.Manifest.Payload)
+	want.SameReading = true
+	r, err := proof.CheckReceipt(i.Receipt, trust, want)
+	return &m, r, err
+}
+
+func (s *Station) trust() (proof.Trust, error) {
+	var enrolment struct {
+		Trust proof.Trust `json:"trust"`
+	}
+	text, err := os.ReadFile(filepath.Join(s.AgentDir(), "enrolment.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &enrolment)
+	}
+	if err != nil {
+		return proof.Trust{}, fmt.Errorf("reading what the dock trusts: %w", err)
+	}
+	return enrolment.Trust, enrolment.Trust.Check()
+}
+
+// Violations checks what must hold at every instant (DESIGN.md section 8) and
+// returns each promise that is broken:
+//
+//	I1  a recording is on its camera, or stored with a valid receipt
+//	I2  what is stored is what the camera made
+//	I3  every receipt verifies
+//	I4  nothing was erased before its receipt
+//	I5  every checkpoint ever seen is consistent with the log
+//	I8  one item per recording
+//
+// That stored bytes are what their manifest says is fsck's part.
+func (s *Station) Violations(ctx context.Context) ([]string, error) {
+	rows, err := s.Rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var broken []string
+	add := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
+	for _, r := range rows {
+		name := r.Camera.Serial + " " + r.Recording.Path
+		stored := r.Item != nil && r.Item.State == "stored"
+		if r.Problem != nil {
+			add("I3 %s: %v", name, r.Problem)
+		}
+		if r.Recording.Deleted && r.Recording.DeletedBy != "camera" {
+			switch {
+			case !stored || r.Receipt == nil:
+				add("I1 %s is neither on its camera nor stored with a receipt", name)
+			case r.Recording.DeletedAt.Before(r.Receipt.StoredAt):
+				add("I4 %s was erased at %v, stored at %v", name, r.Recording.DeletedAt, r.Receipt.StoredAt)
+			}
+		}
+		if stored && r.Item.Length != r.Recording.Size {
+			add("I2 %s: %d bytes are stored, the camera made %d", name, r.Item.Length, r.Recording.Size)
+		}
+	}
+	more, err := s.strangers(ctx, rows)
+	broken = append(broken, more...)
+	if err != nil {
+		return broken, err
+	}
+	more, err = s.checkpoints(ctx)
+	return append(broken, more...), err
+}
+
+// strangers finds items that no camera made, and doubles.
+func (s *Station) strangers(ctx context.Context, rows []Row) (broken []string, err error) {
+	items, err := s.Items(ctx)
+	if err != nil {
+		return nil, err
+	}
+	made := map[string]bool{}
+	for _, r := range rows {
+		made[r.Camera.Serial+"\x00"+r.Recording.Path+"\x00"+r.Recording.SHA256.String()] = true
+	}
+	seen := map[string]bool{}
+	for _, i := range items {
+		if i.State != "stored" {
+			continue
+		}
+		key := i.Camera + "\x00" + i.Path + "\x00" + i.SHA256.String()
+		if !made[key] {
+			broken = append(broken, fmt.Sprintf("I2 item %v (%s %s) holds what no camera made", i.ID, i.Camera, i.Path))
+		}
+		if seen[key] {
+			broken = append(broken, fmt.Sprintf("I8 %s %s is stored twice", i.Camera, i.Path))
+		}
+		seen[key] = true
+	}
+	return broken, nil
+}
+
+// checkpoints compares every checkpoint that the dock ever kept, and the
+// server's newest, with the log's tiles.
+func (s *Station) checkpoints(ctx context.Context) (broken []string, err error) {
+	trust, err := s.trust()
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := tlog.NewVerifier(trust.LogOrigin, ed25519.PublicKey(trust.LogPublicKey))
+	if err != nil {
+		return nil, err
+	}
+	kept, err := os.ReadFile(filepath.Join(s.AgentDir(), "checkpoints"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the dock's checkpoints: %w", err)
+	}
+	newest, err := os.ReadFile(filepath.Join(s.Options.IngestDir, "log", "checkpoint"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's checkpoint: %w", err)
+	}
+	tiles := folder(filepath.Join(s.Options.IngestDir, "log"))
+	texts := strings.SplitAfter(string(kept), "--\n")
+	for _, text := range append(texts, string(newest)) {
+		text, whole := strings.CutSuffix(text, "--\n")
+		if !whole && text != string(newest) {
+			continue // the end of the file, or an entry that a kill cut short
+		}
+		c, err := tlog.OpenCheckpoint([]byte(text), trust.LogOrigin, verifier)
+		if err != nil {
+			broken = append(broken, fmt.Sprintf("I5 a checkpoint does not verify: %v\n%s", err, text))
+			continue
+		}
+		root, err := tlog.Root(ctx, tiles, c.Size)
+		if err != nil {
+			return broken, err
+		}
+		if root != c.Root {
+			broken = append(broken, fmt.Sprintf("I5 the checkpoint of size %d is not of this log", c.Size))
+		}
+	}
+	return broken, nil
+}
+
+// folder reads a log's tiles from files.
+type folder string
+
+// Get implements tlog.Tiles.
+func (f folder) Get(_ context.Context, path string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(string(f), filepath.FromSlash(path)))
+}
+
+// Put implements tlog.Tiles; a check writes nothing.
+func (folder) Put(context.Context, string, []byte) error {
+	return fmt.Errorf("the log is only read here")
+}

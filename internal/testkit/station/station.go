@@ -1,0 +1,273 @@
+package station
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Programs are the paths of the built programs.
+type Programs struct{ Agent, Ingest, Simulator string }
+
+// In returns the programs in a folder, as make build leaves them.
+func In(bin string) (Programs, error) {
+	p := Programs{
+		Agent: filepath.Join(bin, "sealdock-agent"), Ingest: filepath.Join(bin, "sealdock-ingest"),
+		Simulator: filepath.Join(bin, "firmware-sim"),
+	}
+	for _, path := range []string{p.Agent, p.Ingest, p.Simulator} {
+		if _, err := os.Stat(path); err != nil {
+			return p, fmt.Errorf("%w: run make build first", err)
+		}
+	}
+	return p, nil
+}
+
+// Options are what a station may differ in.
+type Options struct {
+	Catalog   string // "" for SQLite in the data folder, or postgres://…
+	IngestDir string // "" for below Dir; must not exist yet
+}
+
+// Station is one server, one dock and one simulator in a folder.
+type Station struct {
+	Dir       string
+	Programs  Programs
+	Options   Options
+	SetupLink string // as init printed it
+	Web       string // https://127.0.0.1:PORT
+
+	Ingest, Agent, Simulator *Process // nil before their start
+
+	quic, https, usbip string
+}
+
+// Agency, StationName and DockName are what every station of this kit uses.
+const (
+	Agency      = "metro-pd"
+	StationName = "north"
+	DockName    = "north-1"
+)
+
+// New makes a server in dir (sealdock-ingest init) and starts nothing.
+func New(ctx context.Context, dir string, programs Programs, options Options) (*Station, error) {
+	s := &Station{Dir: dir, Programs: programs, Options: options}
+	if s.Options.IngestDir == "" {
+		s.Options.IngestDir = filepath.Join(dir, "ingest")
+	}
+	for _, address := range []*string{&s.https, &s.usbip} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // held until all are chosen, so that they differ
+		*address = l.Addr().String()
+	}
+	u, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	defer u.Close()
+	s.quic = u.LocalAddr().String()
+	s.Web = "https://" + s.https
+
+	args := []string{"init", s.Options.IngestDir, "--agency", Agency, "--host", "127.0.0.1", "--host", "localhost", "--listen-quic", s.quic, "--listen-https", s.https}
+	if options.Catalog != "" {
+		args = append(args, "--catalog", options.Catalog)
+	}
+	out, err := s.call(ctx, programs.Ingest, args...)
+	if err != nil {
+		return nil, err
+	}
+	s.SetupLink = regexp.MustCompile(`https://\S*/setup\S*`).FindString(out)
+	if s.SetupLink == "" {
+		return nil, fmt.Errorf("sealdock-ingest init printed no set-up link:\n%s", out)
+	}
+	return s, nil
+}
+
+func (s *Station) oraclePath() string   { return filepath.Join(s.Dir, "oracle.json") }
+func (s *Station) controlPath() string  { return filepath.Join(s.Dir, "sim.sock") }
+func (s *Station) ingestConfig() string { return filepath.Join(s.Options.IngestDir, "ingest.toml") }
+func (s *Station) agentConfig() string  { return filepath.Join(s.AgentDir(), "agent.toml") }
+
+// AgentDir is the agent's data folder.
+func (s *Station) AgentDir() string { return filepath.Join(s.Dir, "agent") }
+
+// LogPath is where the process with that name writes its output.
+func (s *Station) LogPath(name string) string { return filepath.Join(s.Dir, name+".log") }
+
+// call runs a command to its end and returns its standard output.
+func (s *Station) call(ctx context.Context, program string, args ...string) (string, error) {
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(program), strings.Join(args, " "), err, out.String(), errs.String())
+	}
+	return out.String(), nil
+}
+
+// StartIngest starts the server and waits until its dashboard answers.
+func (s *Station) StartIngest(ctx context.Context) (err error) {
+	s.Ingest, err = start("ingest", s.LogPath("ingest"), s.Programs.Ingest, "run", "--config", s.ingestConfig())
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, s.Ingest, func() bool { return accepts(s.https) })
+}
+
+// StartSimulator starts the simulator with its USB/IP address, control socket
+// and oracle set, and waits until its cameras are made and offered.
+func (s *Station) StartSimulator(ctx context.Context, args ...string) (err error) {
+	before, _ := os.Stat(s.LogPath("simulator"))
+	args = append([]string{"run", "--listen", s.usbip, "--control", s.controlPath(), "--oracle", s.oraclePath()}, args...)
+	s.Simulator, err = start("simulator", s.LogPath("simulator"), s.Programs.Simulator, args...)
+	if err != nil {
+		return err
+	}
+	var skip int64
+	if before != nil {
+		skip = before.Size()
+	}
+	return s.await(ctx, s.Simulator, func() bool {
+		text, err := os.ReadFile(s.Simulator.Log)
+		return err == nil && int64(len(text)) > skip && bytes.Contains(text[skip:], []byte("\nready "))
+	})
+}
+
+// Enrol makes a token at the server and enrols the dock with it. The server
+// must be running.
+func (s *Station) Enrol(ctx context.Context) error {
+	token, err := s.call(ctx, s.Programs.Ingest, "dock-token", "--config", s.ingestConfig(), "--station", StationName, "--dock", DockName)
+	if err != nil {
+		return err
+	}
+	_, err = s.call(ctx, s.Programs.Agent, "enrol", "--server", s.Web, "--token", strings.TrimSpace(token), "--data", s.AgentDir(), "--usbip", s.usbip)
+	return err
+}
+
+// StartAgent starts the dock's agent and waits until it tells its status.
+func (s *Station) StartAgent(ctx context.Context) (err error) {
+	s.Agent, err = start("agent", s.LogPath("agent"), s.Programs.Agent, "run", "--data", s.AgentDir())
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, s.Agent, func() bool {
+		_, err := s.Status(ctx)
+		return err == nil
+	})
+}
+
+// Status returns what sealdock-agent status prints for machines.
+func (s *Station) Status(ctx context.Context) (string, error) {
+	return s.call(ctx, s.Programs.Agent, "status", "--data", s.AgentDir(), "--json")
+}
+
+// Drained reports whether every recording has left its camera.
+func (s *Station) Drained() (bool, string) {
+	o, err := s.Oracle()
+	if err != nil {
+		return false, err.Error()
+	}
+	n, bytes := o.Left()
+	return n == 0, fmt.Sprintf("%d recordings (%d bytes) are still on their cameras", n, bytes)
+}
+
+// Control runs firmware-sim ctl.
+func (s *Station) Control(ctx context.Context, args ...string) (string, error) {
+	args = append([]string{"ctl", args[0], "--control", s.controlPath()}, args[1:]...)
+	return s.call(ctx, s.Programs.Simulator, args...)
+}
+
+// await waits until ready or until the process has ended.
+func (s *Station) await(ctx context.Context, p *Process, ready func() bool) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-p.Ended():
+			cancel(errors.New("it ended"))
+		case <-ctx.Done():
+		}
+	}()
+	if err := Wait(ctx, func() (bool, string) { return ready(), "not ready" }); err != nil {
+		return fmt.Errorf("waiting for %s: %w (%w); its last words:\n%s", p.Name, err, context.Cause(ctx), p.Tail(20))
+	}
+	return nil
+}
+
+func accepts(address string) bool {
+	c, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+// Item is one line of sealdock-ingest items --json.
+type Item struct {
+	ID            evidence.EvidenceID `json:"id"`
+	Attempt       uint32              `json:"attempt"`
+	Camera        string              `json:"camera"`
+	Path          string              `json:"path"`
+	Kind          evidence.Kind       `json:"kind"`
+	Length        int64               `json:"length"`
+	SHA256        evidence.Digest     `json:"sha256"`
+	MerkleRoot    evidence.Digest     `json:"merkle_root"`
+	State         string              `json:"state"`
+	Reason        string              `json:"reason"`
+	StoredAt      time.Time           `json:"stored_at"`
+	ErasedAt      time.Time           `json:"erased_at"`
+	ReleaseResult string              `json:"release_result"`
+	Manifest      *evidence.Envelope  `json:"manifest"`
+	Receipt       *evidence.Envelope  `json:"receipt"`
+}
+
+// Items asks the server's catalog for all its items.
+func (s *Station) Items(ctx context.Context) ([]Item, error) {
+	out, err := s.call(ctx, s.Programs.Ingest, "items", "--config", s.ingestConfig(), "--json")
+	if err != nil {
+		return nil, err
+	}
+	var items []Item
+	lines := bufio.NewScanner(strings.NewReader(out))
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var i Item
+		if err := json.Unmarshal(lines.Bytes(), &i); err != nil {
+			return nil, fmt.Errorf("reading the server's item list: %w", err)
+		}
+		items = append(items, i)
+	}
+	return items, lines.Err()
+}
+
+// Fsck runs sealdock-ingest fsck and returns what it printed.
+func (s *Station) Fsck(ctx context.Context) (string, error) {
+	return s.call(ctx, s.Programs.Ingest, "fsck", "--config", s.ingestConfig())
+}
+
+// Stop ends everything that runs, the agent first.
+func (s *Station) Stop(ctx context.Context) error {
+	var errs []error
+	for _, p := range []*Process{s.Agent, s.Ingest, s.Simulator} {
+		if p != nil && p.Running() {
+			errs = append(errs, p.Stop(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
