@@ -495,6 +495,7 @@ func TestControlAnswersInOrderAndSurvivesRefusals(t *testing.T) {
 	if _, err := upload.Expect[*upload.InventoryAck](client.Control, new(upload.Buffer)); code(err) != upload.CodeBadFrame {
 		t.Fatalf("an offer on the control stream got %v, want bad_frame", err)
 	}
+	client.Control.CloseWrite()
 	select {
 	case <-client.Session.Context().Done():
 	case <-w.ctx.Done():
