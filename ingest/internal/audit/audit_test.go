@@ -261,11 +261,8 @@ func TestRunSequencesByItselfAndAtTheEnd(t *testing.T) {
 	w := newWorld(t)
 	l := w.open()
 	ctx, stop := context.WithCancel(t.Context())
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		l.Run(ctx)
-	}()
+	stopped := make(chan error, 1)
+	go func() { stopped <- l.Run(ctx) }()
 	w.append(3)
 	for tick, until := time.Tick(20*time.Millisecond), time.Now().Add(10*time.Second); l.Head().Checkpoint.Size < 3; <-tick {
 		if time.Now().After(until) {
@@ -274,7 +271,7 @@ func TestRunSequencesByItselfAndAtTheEnd(t *testing.T) {
 	}
 	w.append(2)
 	stop()
-	<-stopped
+	w.must(<-stopped)
 	w.check(l, 5)
 	state, err := w.db.LogState(t.Context())
 	w.must(err)

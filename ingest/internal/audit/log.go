@@ -66,8 +66,7 @@ type Config struct {
 type Log struct {
 	Config
 	holder string
-	turn   sync.Mutex // one sequencing at a time; guards noted
-	noted  noted      // newest durable note
+	turn   sync.Mutex // one sequencing at a time
 
 	mu   sync.Mutex // guards what follows
 	next *run       // sequencing that has not begun: callers join it
@@ -129,16 +128,16 @@ func (l *Log) Prove(ctx context.Context, event int64) (index, size int64, proof 
 }
 
 // Run sequences every half second while events are pending, until ctx ends, and
-// once more then. Failures are logged when they begin and when they end.
-func (l *Log) Run(ctx context.Context) {
+// once more then. Failures are logged when they begin and when they end; the
+// error is that of the last time, whose events the next start brings in.
+func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	failing := false
 	for {
 		select {
 		case <-ctx.Done():
-			l.leave(context.WithoutCancel(ctx))
-			return
+			return l.leave(context.WithoutCancel(ctx))
 		case <-tick.C:
 		}
 		err := l.catchUp(ctx)
@@ -161,7 +160,7 @@ func (l *Log) catchUp(ctx context.Context) error {
 }
 
 // leave sequences what is pending and gives the lease back.
-func (l *Log) leave(ctx context.Context) {
+func (l *Log) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
 	err := l.catchUp(ctx)
@@ -172,8 +171,9 @@ func (l *Log) leave(ctx context.Context) {
 		}
 	}
 	if err != nil {
-		l.Logger.Warn("the custody log was not written up at the end: it will be at the next start", "error", err)
+		return fmt.Errorf("writing the custody log up at the end: %w", err)
 	}
+	return nil
 }
 
 // step runs one step between the two questions of Fail.
