@@ -83,4 +83,3 @@ func run(ctx context.Context, bin, dir string, mib int64, small int) error {
 	fmt.Println("\nThe same as JSON:", path)
 	return os.WriteFile(path, append(text, '\n'), 0o600)
 }
-

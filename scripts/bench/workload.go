@@ -100,4 +100,3 @@ func used(s *station.Station) (u [2]station.Usage, err error) {
 	}
 	return u, nil
 }
-
