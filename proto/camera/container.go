@@ -159,7 +159,9 @@ func (b Block) Append(dst []byte) ([]byte, error) {
 }
 
 // ParseBlock decodes a command, response or event that fills p. Bytes of p past
-// the container's length are ignored: some responders send the whole buffer.
+// the container's length are ignored, because some responders send the whole buffer,
+// and so is a piece of a parameter at its end, because umtp-responder 1.3 was seen
+// to answer OpenSession with one byte too many.
 func ParseBlock(p []byte) (Block, error) {
 	h, err := ParseHeader(p)
 	if err != nil {
@@ -172,11 +174,8 @@ func ParseBlock(p []byte) (Block, error) {
 		return Block{}, fmt.Errorf("reading a %s block: %w: %d of %d bytes", h.Type, ErrMalformed, len(p), h.Length)
 	}
 	payload := p[HeaderSize:h.Length]
-	if len(payload)%4 != 0 {
-		return Block{}, fmt.Errorf("reading a %s block: %w: %d bytes are no whole parameters", h.Type, ErrMalformed, len(payload))
-	}
 	b := Block{Type: h.Type, Code: h.Code, Transaction: h.Transaction}
-	for ; len(payload) > 0; payload = payload[4:] {
+	for ; len(payload) >= 4; payload = payload[4:] {
 		b.Parameters = append(b.Parameters, binary.LittleEndian.Uint32(payload))
 	}
 	return b, nil

@@ -54,8 +54,10 @@ func (s *session) quieten(ctx context.Context) error {
 	if err := s.classRequest(ctx, ptp.RequestTypeOut, ptp.RequestReset, nil); err != nil {
 		return err
 	}
-	if err := s.pipe.ClearHalt(ctx); err != nil && fatal(ctx, err) {
-		return fmt.Errorf("clearing the camera's halted endpoints: %w", err)
+	if s.halted {
+		if err := s.clearHalt(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.drain(ctx); err != nil {
 		return err
@@ -77,6 +79,16 @@ func (s *session) classRequest(ctx context.Context, kind, request uint8, data []
 // fatal says whether recovery is pointless: the camera is gone or the caller gave up.
 func fatal(ctx context.Context, err error) bool {
 	return errors.Is(err, ErrGone) || ctx.Err() != nil
+}
+
+// clearHalt is for endpoints that did stall: done to others, it could put the two
+// sides' data toggles out of step (USB 2.0 section 9.4.5).
+func (s *session) clearHalt(ctx context.Context) error {
+	s.halted = false
+	if err := s.pipe.ClearHalt(ctx); err != nil && fatal(ctx, err) {
+		return fmt.Errorf("clearing the camera's halted endpoints: %w", err)
+	}
+	return nil
 }
 
 // drain reads and drops what the camera still sends, until it is quiet.
@@ -110,8 +122,10 @@ func (s *session) drain(ctx context.Context) error {
 			if faults++; faults > 4 {
 				return fmt.Errorf("draining the camera: %w", errors.Join(err, ErrProtocol))
 			}
-			if err := s.pipe.ClearHalt(limited); err != nil && fatal(ctx, err) {
-				return fmt.Errorf("clearing the camera's halted endpoints: %w", err)
+			if errors.Is(err, ErrStall) {
+				if err := s.clearHalt(ctx); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -129,8 +143,8 @@ func (s *session) awaitReady(ctx context.Context) error {
 		case !known || status.Code == ptp.RespOK:
 			return nil
 		case len(status.Endpoints) > 0:
-			if err := s.pipe.ClearHalt(ctx); err != nil && fatal(ctx, err) {
-				return fmt.Errorf("clearing the camera's halted endpoints: %w", err)
+			if err := s.clearHalt(ctx); err != nil {
+				return err
 			}
 		}
 		if err := sleep(ctx, statusPause); err != nil {

@@ -30,6 +30,7 @@ type session struct {
 	transaction uint32 // id of the last transaction begun
 	generation  int    // how many sessions were opened: handles may mean other objects in another one
 	open        bool
+	halted      bool // an endpoint stalled and was not cleared since
 	doubt       bool // the last transaction did not end as it should: recover before the next
 }
 
@@ -58,6 +59,7 @@ func (s *session) judge(ctx context.Context, doing string, err error) error {
 		return nil
 	}
 	s.doubt = true
+	s.halted = s.halted || errors.Is(err, ErrStall)
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}

@@ -140,9 +140,15 @@ func TestGuestReadsARecordingRight(t *testing.T) {
 		t.Errorf("listed with %d bytes (known: %v), want %d", o.Size, o.SizeKnown, size)
 	}
 	for _, window := range []int{8 << 20, 1<<20 + 7} {
+		r := &reader{ctx: t.Context(), link: l, object: o, window: make([]byte, window)}
 		start := time.Now()
-		got, n := digest(t, &reader{ctx: t.Context(), link: l, object: o, window: make([]byte, window)})
-		t.Logf("%d bytes in windows of %d: %.0f MB/s with SHA-256", n, window, float64(n)/1e6/time.Since(start).Seconds())
+		if _, err := r.WriteTo(io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		took := time.Since(start)
+		r.off = 0
+		got, n := digest(t, r)
+		t.Logf("%d bytes in windows of %d: %.0f MB/s", n, window, float64(n)/1e6/took.Seconds())
 		if n != size || got != want {
 			t.Errorf("window %d: read %d bytes with digest %x, want %d with %x", window, n, got, size, want)
 		}
