@@ -71,6 +71,9 @@ func (s *Spool) Close() error {
 	return errors.Join(s.notes.Close(), s.db.Close())
 }
 
+// Dir is the folder of the spool.
+func (s *Spool) Dir() string { return s.opt.Dir }
+
 // Changed returns a channel that is closed at the next change of any recording
 // or statement. Take it before looking, so that no change is missed.
 func (s *Spool) Changed() <-chan struct{} {

@@ -26,7 +26,7 @@ func (u *Uploader) dispatch(ctx context.Context, s Session) error {
 	defer func() {
 		cancel()
 		for ; running > 0; running-- {
-			<-ended
+			u.leave((<-ended).rec) // what it found is found again in the next session
 		}
 	}()
 	for {
