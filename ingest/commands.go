@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/server"
+	"github.com/sealdock/sealdock/internal/conf"
+	"github.com/sealdock/sealdock/internal/telemetry"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// streams are where a command writes: answers to out, everything else to log.
+type streams struct{ out, log io.Writer }
+
+// configured is what all commands on an existing server share.
+type configured struct {
+	Config string `short:"c" default:"ingest.toml" env:"SEALDOCK_INGEST_CONFIG" type:"path" help:"Configuration file, as init made it (${default})."`
+}
+
+func (c *configured) load() (server.Config, error) {
+	config, err := server.LoadConfig(c.Config)
+	if errors.Is(err, fs.ErrNotExist) {
+		return config, fmt.Errorf("there is no configuration at %s: name it with --config, or make a new server with sealdock-ingest init", c.Config)
+	}
+	return config, err
+}
+
+type initCommand struct {
+	Folder  string   `arg:"" type:"path" help:"New folder that will hold everything: keys, catalog, evidence, custody log."`
+	Agency  string   `required:"" help:"Short name of the agency: a-z, 0-9 and '-'. It cannot be changed later."`
+	Host    []string `help:"Name or address under which docks and browsers reach this server; may be given several times. Without it, this machine's name and localhost."`
+	QUIC    string   `name:"listen-quic" help:"UDP address for docks (:4433)."`
+	HTTPS   string   `name:"listen-https" help:"TCP address for browsers (:8443)."`
+	Catalog string   `help:"Catalog other than SQLite in the folder: postgres://…"`
+	Zone    string   `name:"time-zone" help:"Zone in which pages show times, as in Europe/Vienna (UTC)."`
+}
+
+// Run makes a server and tells what to do next.
+func (i *initCommand) Run(ctx context.Context, to streams) error {
+	config, err := i.config()
+	if err != nil {
+		return err
+	}
+	log, err := telemetry.New(to.log, config.LogFormat, "warn")
+	if err != nil {
+		return err
+	}
+	made, err := server.Init(ctx, config, log, time.Now)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(to.out, `A new evidence server for agency %[1]s is in %[2]s.
+
+1. Start it:
+     sealdock-ingest run --config %[3]s
+
+2. Make the first administrator. This link works once, within 24 hours:
+     %[4]s
+   Your browser will warn, because the certificate is this server's own. It is
+   the right one if its authority has this SHA-256:
+     %[5]s
+
+3. Enrol a dock:
+     sealdock-ingest dock-token --config %[3]s --station main --dock front-desk
+
+4. Back up %[6]s now, to a safe place:
+   without it nobody can ever open what will be stored here.
+
+The settings, with explanations, are in %[3]s.
+`, config.Agency, i.Folder, made.ConfigPath, made.SetupLink, made.Fingerprint, filepath.Join(i.Folder, "keys"))
+	return nil
+}
+
+func (i *initCommand) config() (server.Config, error) {
+	config := server.Defaults()
+	config.DataDir, config.Agency, config.PublicNames, config.Catalog = i.Folder, i.Agency, i.Host, i.Catalog
+	if len(config.PublicNames) == 0 {
+		name, err := os.Hostname()
+		if err != nil {
+			return config, fmt.Errorf("asking for this machine's name: %w: name it with --host", err)
+		}
+		config.PublicNames = []string{name, "localhost", "127.0.0.1"}
+	}
+	for value, into := range map[*string]*string{&i.QUIC: &config.ListenQUIC, &i.HTTPS: &config.ListenHTTPS, &i.Zone: &config.TimeZone} {
+		if *value != "" {
+			*into = *value
+		}
+	}
+	config.LogOrigin = config.PublicNames[0] + "/" + config.Agency
+	return config, nil
+}
+
+type runCommand struct{ configured }
+
+// Run runs the server.
+func (r *runCommand) Run(ctx context.Context, to streams) error {
+	config, err := r.load()
+	if err != nil {
+		return err
+	}
+	log, err := telemetry.New(to.log, config.LogFormat, config.LogLevel)
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx, config, programVersion(), log, time.Now, func(ready server.Ready) {
+		fmt.Fprintf(to.out, "The dashboard is at %s\n", ready.Web)
+	})
+}
+
+type tokenCommand struct {
+	configured
+	Station string        `required:"" help:"Building that the dock is in: a-z, 0-9 and '-'. A new name makes a new station."`
+	Dock    string        `required:"" help:"Name of the dock, unique in the agency: a-z, 0-9 and '-'."`
+	Valid   time.Duration `default:"24h" help:"How long the token may be used (${default})."`
+}
+
+// Run prints a token, alone on standard output.
+func (t *tokenCommand) Run(ctx context.Context, to streams) error {
+	config, err := t.load()
+	if err != nil {
+		return err
+	}
+	if t.Valid <= 0 || t.Valid > 30*24*time.Hour {
+		return fmt.Errorf("--valid %v: a token may be valid for up to 30 days", t.Valid)
+	}
+	token, err := server.DockToken(ctx, config, evidence.StationID(t.Station), evidence.DockID(t.Dock), t.Valid, time.Now)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(to.out, token)
+	fmt.Fprintf(to.log, "This token enrols dock %s at station %s once, within %v. Whoever has it can enrol in its place.\n", t.Dock, t.Station, t.Valid)
+	return nil
+}
+
+type configCommands struct {
+	Show showCommand `cmd:"" help:"Print the effective configuration; passwords are left out."`
+}
+
+type showCommand struct{ configured }
+
+// Run prints the effective configuration.
+func (s *showCommand) Run(to streams) error {
+	config, err := s.load()
+	if err != nil {
+		return err
+	}
+	return conf.Show(to.out, config)
+}
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (versionCommand) Run(to streams) error {
+	_, err := fmt.Fprintf(to.out, "sealdock-ingest %s (%s, %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}

@@ -1,0 +1,142 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sealdock/sealdock/internal/conf"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Config is the server's configuration; its comments are the manual. It is read
+// from a TOML file in which unknown keys are errors.
+type Config struct {
+	DataDir     string   `toml:"data_dir" help:"Folder that holds everything: keys, catalog, evidence, custody log. One server at a time."`
+	Agency      string   `toml:"agency" help:"The agency that this server belongs to. It is part of every key, path and signed statement and cannot be changed later."`
+	PublicNames []string `toml:"public_names" help:"Host names and addresses under which docks and browsers reach this server. They go into its certificate; the first one into links."`
+	ListenQUIC  string   `toml:"listen_quic" help:"UDP address for docks, host:port. An empty host is every address."`
+	ListenHTTPS string   `toml:"listen_https" help:"TCP address for browsers, for the API and for docks that enrol."`
+	Catalog     string   `toml:"catalog" secret:"url" help:"Where the catalog is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Empty: SQLite in the data folder."`
+	LogOrigin   string   `toml:"log_origin" help:"Name of the custody log, in every checkpoint and receipt. It cannot be changed later."`
+	TimeZone    string   `toml:"time_zone" help:"Zone in which pages show times, as in Europe/Vienna. All times are kept in UTC."`
+	MemoryMiB   int64    `toml:"memory_mib" help:"Memory in MiB that recordings may take while they come in. More docks than that wait for each other."`
+	MaxDocks    int      `toml:"max_connections" help:"How many connections of docks are taken at once."`
+	DrainTime   Duration `toml:"drain_time" help:"How long a stopping server waits for recordings that are being proven, for example 30s."`
+	LogLevel    string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
+	LogFormat   string   `toml:"log_format" help:"How: text or json."`
+}
+
+// Duration is a time.Duration that is written as text.
+type Duration time.Duration
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write it like 30s or 2m", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Defaults are the values of a file that says nothing.
+func Defaults() Config {
+	return Config{
+		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, MaxDocks: 2048,
+		DrainTime: Duration(30 * time.Second), LogLevel: "info", LogFormat: "text",
+	}
+}
+
+// LoadConfig reads the file at path over the defaults and checks it. Relative
+// paths in it count from the file's folder.
+func LoadConfig(path string) (Config, error) {
+	c := Defaults()
+	if err := conf.Load(path, &c); err != nil {
+		return c, err
+	}
+	base, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return c, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if c.DataDir == "" {
+		c.DataDir = base
+	} else if !filepath.IsAbs(c.DataDir) {
+		c.DataDir = filepath.Join(base, c.DataDir)
+	}
+	if err := c.Check(); err != nil {
+		return c, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Check reports the first value that cannot be used.
+func (c *Config) Check() error {
+	if err := evidence.CheckName("agency", c.Agency); err != nil {
+		return err
+	}
+	if len(c.PublicNames) == 0 {
+		return errors.New("public_names is empty: name at least one host name or address under which docks reach this server")
+	}
+	for _, name := range c.PublicNames {
+		if name == "" || strings.ContainsAny(name, "/: \t") && net.ParseIP(name) == nil {
+			return fmt.Errorf("public_names: %q is neither a host name nor an address (without port)", name)
+		}
+	}
+	for key, address := range map[string]string{"listen_quic": c.ListenQUIC, "listen_https": c.ListenHTTPS} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("%s: %q is not host:port; an example is :8443", key, address)
+		}
+	}
+	if c.LogOrigin == "" || len(c.LogOrigin) > 255 || strings.ContainsAny(c.LogOrigin, " +\t\n") {
+		return fmt.Errorf("log_origin: %q is not a name of 1 to 255 characters without spaces and '+'", c.LogOrigin)
+	}
+	if _, err := time.LoadLocation(c.TimeZone); err != nil {
+		return fmt.Errorf("time_zone: %w; an example is Europe/Vienna", err)
+	}
+	if c.MemoryMiB < 16 || c.MaxDocks < 1 || c.DrainTime < 0 {
+		return errors.New("memory_mib must be at least 16, max_connections at least 1, drain_time not negative")
+	}
+	return nil
+}
+
+func (c *Config) agency() evidence.AgencyID { return evidence.AgencyID(c.Agency) }
+
+func (c *Config) catalogURL() string {
+	if c.Catalog == "" {
+		return "sqlite:" + filepath.Join(c.DataDir, "catalog.db")
+	}
+	return c.Catalog
+}
+
+// Places in the data folder.
+func (c *Config) keyDir() string        { return filepath.Join(c.DataDir, "keys") }
+func (c *Config) authorityDir() string  { return filepath.Join(c.DataDir, "authority") }
+func (c *Config) vaultDir() string      { return filepath.Join(c.DataDir, "evidence") }
+func (c *Config) logDir() string        { return filepath.Join(c.DataDir, "log") }
+func (c *Config) receiptKey() string    { return filepath.Join(c.keyDir(), "receipt.key") }
+func (c *Config) checkpointKey() string { return filepath.Join(c.keyDir(), "checkpoint.key") }
+func (c *Config) pepperFile() string    { return filepath.Join(c.keyDir(), "pepper.key") }
+func (c *Config) resetKeyFile() string  { return filepath.Join(c.keyDir(), "quic-reset.key") }
+
+// webAddress is what a browser's address line begins with.
+func (c *Config) webAddress() string {
+	_, port, _ := net.SplitHostPort(c.ListenHTTPS) // checked
+	if port == "443" {
+		return "https://" + bracketed(c.PublicNames[0])
+	}
+	return "https://" + net.JoinHostPort(c.PublicNames[0], port)
+}
+
+func bracketed(host string) string {
+	if ip := net.ParseIP(host); ip != nil && ip.To4() == nil {
+		return "[" + host + "]"
+	}
+	return host
+}

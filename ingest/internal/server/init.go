@@ -1,0 +1,204 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
+	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
+	"github.com/sealdock/sealdock/internal/conf"
+	"github.com/sealdock/sealdock/internal/durable"
+	"github.com/sealdock/sealdock/internal/identity"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// ConfigName is the name of the configuration file in a data folder.
+const ConfigName = "ingest.toml"
+
+// Made tells what Init made.
+type Made struct {
+	ConfigPath  string
+	SetupLink   string // makes the first administrator, once, within 24 hours
+	Fingerprint evidence.Digest
+}
+
+// Init makes a new server in c.DataDir: keys, certificate authority, catalog,
+// custody log and configuration file. It refuses a folder that holds anything.
+func Init(ctx context.Context, c Config, logger *slog.Logger, now func() time.Time) (*Made, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(c.DataDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("looking into the data folder: %w", err)
+	}
+	if len(entries) > 0 {
+		return nil, fmt.Errorf("%s is not empty, it holds %s: nothing was changed. Choose a new folder, or start the server that is there with sealdock-ingest run", c.DataDir, entries[0].Name())
+	}
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		return nil, fmt.Errorf("finding the data folder: %w", err)
+	}
+	made, err := c.make(ctx, logger, now)
+	if err != nil {
+		return nil, fmt.Errorf("making a server in %s: %w. What was made so far is of no use: delete the folder and run init again", c.DataDir, err)
+	}
+	return made, nil
+}
+
+func (c *Config) make(ctx context.Context, logger *slog.Logger, now func() time.Time) (*Made, error) {
+	if err := durable.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, err
+	}
+	if _, err := keys.Create(c.keyDir(), c.agency()); err != nil {
+		return nil, err
+	}
+	authority, err := identity.NewAuthority(c.agency(), now())
+	if err != nil {
+		return nil, err
+	}
+	if err := authority.Save(c.authorityDir()); err != nil {
+		return nil, err
+	}
+	if err := c.makeStatementKeys(); err != nil {
+		return nil, err
+	}
+	for path, size := range map[string]int{c.pepperFile(): auth.PepperSize, c.resetKeyFile(): 32} {
+		secret := make([]byte, size)
+		rand.Read(secret) // never fails: crypto/rand ends the program instead
+		if err := durable.WriteFile(path, secret, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	link, err := c.makeStores(ctx, logger, now)
+	if err != nil {
+		return nil, err
+	}
+	// The file last: with it, the server is complete.
+	text, err := c.file()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(c.DataDir, ConfigName)
+	if err := durable.WriteFile(path, text, 0o600); err != nil {
+		return nil, err
+	}
+	return &Made{ConfigPath: path, SetupLink: link, Fingerprint: identity.Fingerprint(authority.Certificate())}, nil
+}
+
+// file is the configuration as a file. conf.Show leaves the password of the
+// catalog's address out; here it is needed.
+func (c *Config) file() ([]byte, error) {
+	var text bytes.Buffer
+	if err := conf.Show(&text, c); err != nil {
+		return nil, err
+	}
+	lines := strings.SplitAfter(text.String(), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "catalog = ") {
+			lines[i] = "catalog = " + strconv.Quote(c.Catalog) + "\n"
+		}
+	}
+	return []byte(strings.Join(lines, "")), nil
+}
+
+func (c *Config) makeStatementKeys() error {
+	for path, purpose := range map[string]identity.Purpose{c.receiptKey(): identity.PurposeReceipt, c.checkpointKey(): identity.PurposeCheckpoint} {
+		key, err := identity.NewStatementKey(purpose)
+		if err != nil {
+			return err
+		}
+		if err := key.Save(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeStores makes catalog, vault and custody log, with their first event, and
+// returns the set-up link.
+func (c *Config) makeStores(ctx context.Context, logger *slog.Logger, now func() time.Time) (link string, err error) {
+	secrets, err := loadSecrets(c)
+	if err != nil {
+		return "", err
+	}
+	if _, err := blobs.New(c.vaultDir()); err != nil {
+		return "", err
+	}
+	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if n, err := db.CountUsers(ctx); err != nil {
+		return "", err
+	} else if n > 0 {
+		return "", errors.New("the catalog is in use by another server already")
+	}
+	log, _, err := openLog(ctx, c, secrets, db, logger, now)
+	if err != nil {
+		return "", err
+	}
+	if _, _, err := log.Sequence(ctx); err != nil {
+		return "", err
+	}
+	people, err := auth.New(auth.Config{Catalog: db, Agency: c.agency(), Pepper: secrets.pepper, Now: now})
+	if err != nil {
+		return "", err
+	}
+	token, err := people.NewSetupToken(ctx)
+	if err != nil {
+		return "", err
+	}
+	return c.webAddress() + "/setup?token=" + token, nil
+}
+
+// DockToken makes the text with which one dock enrols, once, until the given
+// time has passed. The server may be running or not.
+func DockToken(ctx context.Context, c Config, station evidence.StationID, dock evidence.DockID, valid time.Duration, now func() time.Time) (string, error) {
+	for what, name := range map[string]string{"station": string(station), "dock": string(dock)} {
+		if err := evidence.CheckName(what, name); err != nil {
+			return "", err
+		}
+	}
+	authority, err := identity.LoadAuthority(c.authorityDir())
+	if err != nil {
+		return "", err
+	}
+	text, secret, err := identity.NewEnrolmentToken(authority.Certificate())
+	if err != nil {
+		return "", err
+	}
+	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	if err != nil {
+		return "", err
+	}
+	at := now().UTC().Truncate(time.Microsecond)
+	err = db.Update(ctx, func(tx *sqldb.Tx) error {
+		token := &catalog.DockToken{Hash: evidence.SHA256(secret[:]), Agency: c.agency(), Dock: dock, Station: station, CreatedBy: "local", CreatedAt: at, ExpiresAt: at.Add(valid)}
+		if err := tx.InsertDockToken(ctx, token); err != nil {
+			return err
+		}
+		_, err := tx.AppendEvent(ctx, evidence.Event{
+			Version: 1, Agency: c.agency(), Type: evidence.EventDockTokenMade, At: at, Actor: evidence.Actor{Kind: "user", ID: "local"}, Source: "local",
+			Object: evidence.DockObject(dock), Outcome: evidence.OutcomeDone, Details: map[string]string{"station": string(station), "expires_at": token.ExpiresAt.Format(time.RFC3339)},
+		})
+		return err
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		return "", fmt.Errorf("making an enrolment token: %w", err)
+	}
+	return text, nil
+}

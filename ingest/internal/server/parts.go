@@ -1,0 +1,193 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/sealdock/sealdock/ingest/internal/audit"
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/custody"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/ingest/internal/receive"
+	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
+	"github.com/sealdock/sealdock/internal/durable"
+	"github.com/sealdock/sealdock/internal/identity"
+	"github.com/sealdock/sealdock/internal/proof"
+	"github.com/sealdock/sealdock/internal/telemetry"
+	"github.com/sealdock/sealdock/internal/tlog"
+)
+
+// secrets are the keys of a data folder, opened.
+type secrets struct {
+	ring       *keys.Ring
+	authority  *identity.Authority
+	receipt    *identity.StatementKey
+	checkpoint *identity.StatementKey
+	pepper     []byte
+	resetKey   [32]byte
+}
+
+func loadSecrets(c *Config) (*secrets, error) {
+	if _, err := os.Stat(c.keyDir()); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not the data folder of an evidence server: run sealdock-ingest init, or correct data_dir", c.DataDir)
+	}
+	s := &secrets{}
+	var err error
+	if s.ring, err = keys.Open(c.keyDir()); err != nil {
+		return nil, err
+	}
+	if _, err := s.ring.Public(c.agency()); err != nil {
+		return nil, fmt.Errorf("agency in the configuration: %w", err)
+	}
+	if s.authority, err = identity.LoadAuthority(c.authorityDir()); err != nil {
+		return nil, err
+	}
+	if s.authority.Agency() != c.agency() {
+		return nil, fmt.Errorf("the authority in %s is of agency %s, the configuration says %s", c.authorityDir(), s.authority.Agency(), c.Agency)
+	}
+	if s.receipt, err = identity.LoadStatementKey(c.receiptKey(), identity.PurposeReceipt); err != nil {
+		return nil, err
+	}
+	if s.checkpoint, err = identity.LoadStatementKey(c.checkpointKey(), identity.PurposeCheckpoint); err != nil {
+		return nil, err
+	}
+	if s.pepper, err = readSecret(c.pepperFile(), auth.PepperSize); err != nil {
+		return nil, err
+	}
+	reset, err := readSecret(c.resetKeyFile(), len(s.resetKey))
+	if err != nil {
+		return nil, err
+	}
+	s.resetKey = [32]byte(reset)
+	return s, nil
+}
+
+func readSecret(path string, size int) ([]byte, error) {
+	secret, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading a secret of the server: %w: restore it from your backup", err)
+	}
+	if len(secret) != size {
+		return nil, fmt.Errorf("reading a secret of the server: %s has %d bytes, want %d: restore it from your backup", path, len(secret), size)
+	}
+	return secret, nil
+}
+
+// trust is what docks pin of this server.
+func (s *secrets) trust(c *Config) proof.Trust {
+	return proof.Trust{Agency: c.agency(), LogOrigin: c.LogOrigin, LogPublicKey: s.checkpoint.Public(), ReceiptPublicKey: s.receipt.Public()}
+}
+
+// parts are the server's parts, opened. Close them in any case.
+type parts struct {
+	config   *Config
+	secrets  *secrets
+	log      *slog.Logger
+	now      func() time.Time
+	catalog  *sqldb.DB
+	vault    *blobs.Store
+	tiles    tlog.Tiles
+	audit    *audit.Log
+	custody  *custody.Custody
+	live     *receive.Live
+	receiver *receive.Receiver
+	unlock   func() error
+}
+
+// open locks the data folder and opens everything in it.
+func open(ctx context.Context, c *Config, version string, log *slog.Logger, now func() time.Time) (p *parts, err error) {
+	p = &parts{config: c, log: log, now: now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.secrets, err = loadSecrets(c); err != nil {
+		return p, err
+	}
+	if p.unlock, err = durable.LockDir(c.DataDir); err != nil {
+		if errors.Is(err, durable.ErrLocked) {
+			err = fmt.Errorf("another server already runs on %s: stop it first: %w", c.DataDir, err)
+		}
+		return p, err
+	}
+	if p.catalog, err = sqldb.Open(ctx, c.catalogURL(), now); err != nil {
+		return p, err
+	}
+	if p.vault, err = blobs.New(c.vaultDir()); err != nil {
+		return p, err
+	}
+	if p.audit, p.tiles, err = openLog(ctx, c, p.secrets, p.catalog, log, now); err != nil {
+		return p, err
+	}
+	p.custody = custody.New(custody.Config{
+		Catalog: p.catalog, Vault: p.vault, Log: p.audit, LogOrigin: c.LogOrigin, LogPublicKey: p.secrets.checkpoint.Public(),
+		Keys: p.secrets.ring, ReceiptKey: p.secrets.receipt, Version: version, Now: now, Logger: telemetry.Component(log, "custody"),
+	})
+	p.live = receive.NewLive(now)
+	memory := c.MemoryMiB << 20
+	p.receiver = receive.New(p.custody, p.live, telemetry.Component(log, "receive"), receive.Options{Memory: memory, MemoryPerDock: max(memory/8, 16<<20)})
+	return p, nil
+}
+
+func openLog(ctx context.Context, c *Config, s *secrets, catalog *sqldb.DB, log *slog.Logger, now func() time.Time) (*audit.Log, tlog.Tiles, error) {
+	signer, err := tlog.NewSigner(c.LogOrigin, s.checkpoint.Private())
+	if err != nil {
+		return nil, nil, fmt.Errorf("preparing to sign checkpoints: %w", err)
+	}
+	verifier, err := tlog.NewVerifier(c.LogOrigin, s.checkpoint.Public())
+	if err != nil {
+		return nil, nil, fmt.Errorf("preparing to sign checkpoints: %w", err)
+	}
+	node, err := os.Hostname()
+	if err != nil {
+		return nil, nil, fmt.Errorf("asking for this machine's name: %w", err)
+	}
+	tiles := blobs.Tiles(c.logDir())
+	keeper, err := audit.Open(ctx, audit.Config{
+		Catalog: catalog, Tiles: tiles, Signer: signer, Verifier: verifier, Origin: c.LogOrigin, Node: node, Now: now, Logger: telemetry.Component(log, "audit"),
+	})
+	return keeper, tiles, err
+}
+
+func (p *parts) close() error {
+	var all []error
+	if p.custody != nil {
+		p.custody.Close()
+	}
+	if p.catalog != nil {
+		all = append(all, p.catalog.Close())
+	}
+	if p.unlock != nil {
+		all = append(all, p.unlock())
+	}
+	return errors.Join(all...)
+}
+
+func (p *parts) enrolment(quic net.Addr) (*enrolment, error) {
+	public, err := p.secrets.ring.Public(p.config.agency())
+	if err != nil {
+		return nil, err
+	}
+	agencyKey, err := public.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(quic.String())
+	if err != nil {
+		return nil, fmt.Errorf("reading the own address %s: %w", quic, err)
+	}
+	return &enrolment{
+		catalog: p.catalog, authority: p.secrets.authority, trust: p.secrets.trust(p.config), agencyKey: agencyKey, uploadPort: port,
+		limit: rate.NewLimiter(1, 20), now: p.now, log: telemetry.Component(p.log, "enrol"),
+	}, nil
+}

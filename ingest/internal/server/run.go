@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/internal/identity"
+	"github.com/sealdock/sealdock/internal/telemetry"
+	"github.com/sealdock/sealdock/internal/wire"
+	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// Ready tells where a running server listens.
+type Ready struct {
+	QUIC, HTTPS net.Addr
+	Web         string // what a browser's address line begins with
+}
+
+// Run runs a server until ctx ends. ready is called once, when docks and
+// browsers may come.
+func Run(ctx context.Context, c Config, version string, log *slog.Logger, now func() time.Time, ready func(Ready)) (err error) {
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	p, err := open(ctx, &c, version, log, now)
+	if err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	doors, err := p.listen(version)
+	if err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	defer doors.close()
+	if err := p.noteStart(ctx, version); err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	log.InfoContext(ctx, "the server is ready", "docks", doors.quic.Addr().String(), "web", doors.https.Addr().String(), "data", c.DataDir, "version", version)
+	if ready != nil {
+		ready(Ready{QUIC: doors.quic.Addr(), HTTPS: doors.https.Addr(), Web: c.webAddress()})
+	}
+	return p.serve(ctx, doors)
+}
+
+// doors are the listening sockets.
+type doors struct {
+	quic  *wire.Listener
+	https net.Listener
+	web   *http.Server
+}
+
+func (d *doors) close() {
+	d.quic.Shutdown(upload.EndGoingAway, "the server stops")
+	d.web.Close()
+}
+
+func (p *parts) listen(version string) (*doors, error) {
+	c := p.config
+	certificates := &certificates{authority: p.secrets.authority, hosts: c.PublicNames, now: p.now}
+	dockTLS, err := certificates.renewing(func(first tls.Certificate) *tls.Config { return identity.ServerTLS(first, p.secrets.authority.Pool()) })
+	if err != nil {
+		return nil, err
+	}
+	webTLS, err := certificates.renewing(identity.WebTLS)
+	if err != nil {
+		return nil, err
+	}
+	quic, err := wire.Listen(c.ListenQUIC, dockTLS, wire.Options{MaxSessions: c.MaxDocks, ResetKey: &p.secrets.resetKey})
+	if err != nil {
+		return nil, fmt.Errorf("listen_quic: %w", err)
+	}
+	https, err := net.Listen("tcp", c.ListenHTTPS)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen_https: %w", err), quic.Close())
+	}
+	handler, err := p.web(quic.Addr(), version)
+	if err != nil {
+		return nil, errors.Join(err, https.Close(), quic.Close())
+	}
+	return &doors{quic: quic, https: tls.NewListener(https, webTLS), web: &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		TLSConfig: webTLS, ErrorLog: slog.NewLogLogger(telemetry.Component(p.log, "web").Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+func (p *parts) noteStart(ctx context.Context, version string) error {
+	return p.catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		_, err := tx.AppendEvent(ctx, evidence.Event{
+			Version: 1, Agency: p.config.agency(), Type: evidence.EventServerStarted, At: p.now().UTC().Truncate(time.Microsecond),
+			Actor: evidence.Actor{Kind: "server", ID: "ingest"}, Source: "local", Outcome: evidence.OutcomeDone, Details: map[string]string{"version": version},
+		})
+		return err
+	})
+}
+
+// serve runs until ctx ends or a part fails. The parts end in the order in
+// which recordings pass through them, so that each can finish what it has.
+func (p *parts) serve(ctx context.Context, d *doors) error {
+	group, ctx := errgroup.WithContext(ctx)
+	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, until docks are served
+	defer stopInner()
+	group.Go(func() error {
+		defer stopInner()
+		err := p.receive(ctx, d.quic)
+		return errors.Join(err, d.quic.Shutdown(upload.EndGoingAway, "the server stops"))
+	})
+	group.Go(func() error {
+		if err := p.custody.Run(inner); err != nil {
+			return fmt.Errorf("making receipts: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := p.audit.Run(inner); err != nil {
+			return fmt.Errorf("keeping the custody log: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		if err := d.web.Serve(d.https); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving browsers: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		p.log.Info("stopping")
+		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := d.web.Shutdown(grace); err != nil {
+			return d.web.Close() // a page that watches live stays open for ever
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// receive serves docks until ctx ends, and then for as long as recordings are
+// being proven, but not longer than the drain time.
+func (p *parts) receive(ctx context.Context, listener *wire.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- p.receiver.Serve(ctx, listener) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	drain := time.NewTimer(time.Duration(p.config.DrainTime))
+	defer drain.Stop()
+	select {
+	case err := <-served:
+		return err
+	case <-drain.C:
+		p.log.Warn("recordings were still being proven when the drain time was over; they go on after the next start")
+		p.custody.Close()
+		return <-served
+	}
+}

@@ -1,0 +1,99 @@
+package server
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/api/reading"
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/dashboard"
+	"github.com/sealdock/sealdock/internal/telemetry"
+	"github.com/sealdock/sealdock/internal/tlog"
+)
+
+// web is everything behind the HTTPS address.
+func (p *parts) web(quic net.Addr, version string) (http.Handler, error) {
+	enrolment, err := p.enrolment(quic)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := p.dashboard()
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /api/v1/enrol", enrolment)
+	mux.HandleFunc("GET /healthz", p.health)
+	mux.HandleFunc("GET /log/checkpoint", p.checkpoint)
+	mux.HandleFunc("GET /log/tile/{path...}", p.tile)
+	mux.Handle("/", pages)
+	return mux, nil
+}
+
+func (p *parts) dashboard() (http.Handler, error) {
+	zone, err := time.LoadLocation(p.config.TimeZone)
+	if err != nil {
+		return nil, err
+	}
+	people, err := auth.New(auth.Config{Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Now: p.now})
+	if err != nil {
+		return nil, err
+	}
+	services := reading.New(reading.Config{
+		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Live: liveView{p.live}, ReceiptKey: p.secrets.receipt.Public(),
+		Agency: p.config.agency(), Space: p.space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
+	})
+	return dashboard.New(dashboard.Config{Auth: people, Reading: services, Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard")})
+}
+
+// space tells how many bytes the evidence store can still take.
+func (p *parts) space() (uint64, error) { return freeSpace(p.config.vaultDir()) }
+
+// health answers machines that watch the server: 200 when the catalog answers.
+func (p *parts) health(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := p.catalog.Ping(r.Context()); err != nil {
+		p.log.ErrorContext(r.Context(), "the catalog does not answer", "error", err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "the catalog does not answer\n")
+		return
+	}
+	io.WriteString(w, "ok\n")
+}
+
+// checkpoint and tile give the custody log to whoever wants to check it (C2SP
+// tlog-tiles). Its entries are salted hashes and tell nothing of anybody.
+func (p *parts) checkpoint(w http.ResponseWriter, r *http.Request) {
+	state, err := p.catalog.LogState(r.Context())
+	if err != nil {
+		p.log.ErrorContext(r.Context(), "reading the checkpoint failed", "error", err)
+		problem(w, http.StatusServiceUnavailable, "the checkpoint cannot be read at the moment")
+		return
+	}
+	if state.Checkpoint == nil {
+		problem(w, http.StatusNotFound, "nothing has been logged yet")
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Write(state.Checkpoint)
+}
+
+func (p *parts) tile(w http.ResponseWriter, r *http.Request) {
+	path := "tile/" + r.PathValue("path")
+	if !tlog.ValidPath(path) {
+		problem(w, http.StatusNotFound, "this is no path of a log")
+		return
+	}
+	data, err := p.tiles.Get(r.Context(), path)
+	if err != nil {
+		problem(w, http.StatusNotFound, "the log has no such tile")
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Write(data)
+}

@@ -1,0 +1,67 @@
+// Command sealdock-ingest is the evidence server: it takes recordings from
+// dock agents, proves and stores them, and shows them to people.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker (see the Makefile).
+var version = ""
+
+type commands struct {
+	Init      initCommand    `cmd:"" help:"Make a new server: data folder, keys, configuration, first sign-in link."`
+	Run       runCommand     `cmd:"" help:"Run the server until it is interrupted."`
+	DockToken tokenCommand   `cmd:"" help:"Make the token with which one dock enrols. The server may be running."`
+	Items     itemsCommand   `cmd:"" help:"List the evidence that the catalog holds."`
+	Config    configCommands `cmd:"" help:"Show the configuration."`
+	Version   versionCommand `cmd:"" help:"Print the version."`
+}
+
+const description = `The Sealdock evidence server.
+
+First time:
+
+  sealdock-ingest init --agency springfield --host evidence.example.org ./evidence
+  sealdock-ingest run --config ./evidence/ingest.toml
+
+Then open the link that init printed, and enrol a dock:
+
+  sealdock-ingest dock-token --config ./evidence/ingest.toml --station main --dock front-desk`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	parser := kong.Parse(&c, kong.Name("sealdock-ingest"), kong.Description(description), kong.ShortUsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	parser.BindTo(ctx, (*context.Context)(nil))
+	parser.Bind(streams{out: os.Stdout, log: os.Stderr})
+	if err := parser.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "sealdock-ingest:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// programVersion is the version that was built in, or the commit that Go noted.
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return "commit-" + s.Value[:12]
+			}
+		}
+	}
+	return "unversioned"
+}
