@@ -179,7 +179,7 @@ func TestACrashAfterAnyStepIsMadeGood(t *testing.T) {
 	steps := []audit.Step{audit.StepAssign, audit.StepTiles, audit.StepNote, audit.StepSign, audit.StepSave, audit.StepPublish}
 	for _, step := range steps {
 		for _, after := range []bool{false, true} {
-			for _, begun := range []int{0, 1, 255, 300} {
+			for _, begun := range []int{0, 255} {
 				t.Run(fmt.Sprintf("%s, after %t, %d before", step, after, begun), func(t *testing.T) {
 					w := newWorld(t)
 					if begun > 0 {

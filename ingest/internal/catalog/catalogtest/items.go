@@ -119,7 +119,26 @@ func laterAttempt(s suite) {
 	s.store(second)
 	third := NewItem(1, s.clock.Now())
 	third.Attempt = 3
-	s.refused(catalog.ErrConflict, func(ctx context.Context, tx *sqldb.Tx) error { return tx.NewAttempt(ctx, third) })
+	retry := func(ctx context.Context, tx *sqldb.Tx) error { return tx.NewAttempt(ctx, third) }
+	s.refused(catalog.ErrConflict, retry)
+
+	// Stored, later found damaged, and read from the camera once more.
+	receipt := func(attempt uint32, text string) func(context.Context, *sqldb.Tx) error {
+		return func(ctx context.Context, tx *sqldb.Tx) error {
+			return tx.SetReceipt(ctx, Agency, first.ID, attempt, 5, []byte(text))
+		}
+	}
+	s.update(receipt(2, "of the second attempt"))
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.QuarantineItem(ctx, Agency, first.ID, 2, "damaged on the medium")
+	})
+	s.update(retry)
+	if got := s.item(first.ID); !reflect.DeepEqual(got, third) {
+		s.Fatalf("got  %+v\nwant %+v", got, third)
+	}
+	s.store(third)
+	s.update(receipt(3, "of the third attempt"))
+	is(s, "receipt", string(s.item(first.ID).Receipt), "of the third attempt")
 }
 
 func receiptOnce(s suite) {

@@ -32,7 +32,7 @@ func scanItem(s scanner, i *catalog.Item) error {
 
 // Item returns an item with all its statements. catalog.ErrNotFound.
 func (r *Reader) Item(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID) (*catalog.Item, error) {
-	item, err := r.row(ctx, agency, id)
+	item, err := r.ItemRow(ctx, agency, id)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +49,8 @@ func (r *Reader) Item(ctx context.Context, agency evidence.AgencyID, id evidence
 	return item, nil
 }
 
-// row returns an item without its statements.
-func (r *Reader) row(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID) (*catalog.Item, error) {
+// ItemRow returns an item without its statements. catalog.ErrNotFound.
+func (r *Reader) ItemRow(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID) (*catalog.Item, error) {
 	return get(ctx, r, fmt.Sprintf("item %s", id), scanItem, "SELECT "+itemColumns+" FROM items WHERE agency = $1 AND id = $2", agency, id.String())
 }
 

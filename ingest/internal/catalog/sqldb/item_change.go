@@ -83,8 +83,8 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 		return err
 	}
 	err = tx.exec(ctx, fmt.Sprintf("beginning attempt %d at item %s", item.Attempt, item.ID), catalog.ErrConflict,
-		`UPDATE items SET (state, reason, durable_segments, `+itemFacts+`) =
-		('receiving', '', 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
+		`UPDATE items SET (state, reason, durable_segments, stored_at, proven_at, event_id, event_index, `+itemFacts+`) =
+		('receiving', '', 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
 		WHERE agency = $1 AND id = $2 AND state <> 'stored' AND attempt < $3`, values...)
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (tx *Tx) InsertRelease(ctx context.Context, r *catalog.Release) (bool, erro
 	if err != nil || n == 1 {
 		return true, err
 	}
-	_, err = tx.row(ctx, r.Agency, r.Item)
+	_, err = tx.ItemRow(ctx, r.Agency, r.Item)
 	return err == nil, err
 }
 

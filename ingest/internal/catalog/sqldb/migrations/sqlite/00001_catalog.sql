@@ -71,7 +71,7 @@ CREATE TABLE receipts (
     id      TEXT  NOT NULL,
     attempt BIGINT  NOT NULL,
     receipt BLOB NOT NULL,
-    PRIMARY KEY (agency, id)
+    PRIMARY KEY (agency, id, attempt)
 );
 
 CREATE TABLE releases (
