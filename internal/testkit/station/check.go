@@ -82,7 +82,7 @@ func (s *Station) trust() (proof.Trust, error) {
 	var enrolment struct {
 		Trust proof.Trust `json:"trust"`
 	}
-	text, err := os.ReadFile(filepath.Join(s.AgentDir(), "enrolment.json"))
+	text, err := os.ReadFile(filepath.Join(s.AgentDir(), "identity", "enrolment.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &enrolment)
 	}

@@ -38,7 +38,8 @@ func In(bin string) (Programs, error) {
 // Options are what a station may differ in.
 type Options struct {
 	Catalog   string // "" for SQLite in the data folder, or postgres://…
-	IngestDir string // "" for below Dir; must not exist yet
+	IngestDir string // "" for below the station's folder; must not exist yet
+	AgentDir  string // "" for below the station's folder
 }
 
 // Station is one server, one dock and one simulator in a folder.
@@ -66,6 +67,9 @@ func New(ctx context.Context, dir string, programs Programs, options Options) (*
 	s := &Station{Dir: dir, Programs: programs, Options: options}
 	if s.Options.IngestDir == "" {
 		s.Options.IngestDir = filepath.Join(dir, "ingest")
+	}
+	if s.Options.AgentDir == "" {
+		s.Options.AgentDir = filepath.Join(dir, "agent")
 	}
 	for _, address := range []*string{&s.https, &s.usbip} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,10 +105,9 @@ func New(ctx context.Context, dir string, programs Programs, options Options) (*
 func (s *Station) oraclePath() string   { return filepath.Join(s.Dir, "oracle.json") }
 func (s *Station) controlPath() string  { return filepath.Join(s.Dir, "sim.sock") }
 func (s *Station) ingestConfig() string { return filepath.Join(s.Options.IngestDir, "ingest.toml") }
-func (s *Station) agentConfig() string  { return filepath.Join(s.AgentDir(), "agent.toml") }
 
 // AgentDir is the agent's data folder.
-func (s *Station) AgentDir() string { return filepath.Join(s.Dir, "agent") }
+func (s *Station) AgentDir() string { return s.Options.AgentDir }
 
 // LogPath is where the process with that name writes its output.
 func (s *Station) LogPath(name string) string { return filepath.Join(s.Dir, name+".log") }
