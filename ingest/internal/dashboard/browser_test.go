@@ -141,7 +141,7 @@ func video(t *testing.T) []byte {
 	if err != nil {
 		t.Skipf("THE BROWSER TEST DID NOT RUN: %v", err)
 	}
-	files, err := maker.Make(t.Context(), footage.Clip{Serial: "SD-04412", Model: "Sealdock Sim 2", Sequence: 51, Length: 20 * time.Second, Started: time.Date(2026, 11, 22, 13, 51, 1, 0, time.UTC)})
+	files, err := maker.Make(t.Context(), footage.Clip{Serial: "SD-04412", Model: "Sealdock Sim 2", Sequence: 51, Size: 8 << 20, Length: 20 * time.Second, Started: time.Date(2026, 11, 22, 13, 51, 1, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
 	}

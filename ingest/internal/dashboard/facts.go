@@ -91,11 +91,11 @@ func clockFacts(v *reading.ItemView) []factGroup {
 			rows = append(rows, fact{Name: "Listed by the camera as", Value: m.Recording.CapturedRaw, Mono: true, Note: "never corrected"})
 		}
 		if m.Clocks.CameraRaw != "" {
-			rows = append(rows, fact{Name: "Camera’s clock read", Value: m.Clocks.CameraRaw, Mono: true})
-			add("when the dock’s clock was", m.Clocks.CameraAt, "")
+			rows = append(rows, fact{Name: "Camera’s clock showed", Value: m.Clocks.CameraRaw, Mono: true})
+			add("at", m.Clocks.CameraAt, "dock’s clock")
 		}
-		add("Read at the dock from", m.Clocks.DockStart, "dock’s clock")
-		add("to", m.Clocks.DockEnd, "dock’s clock")
+		add("Reading at the dock began", m.Clocks.DockStart, "dock’s clock")
+		add("Reading at the dock ended", m.Clocks.DockEnd, "dock’s clock")
 	}
 	add("Announced", v.Item.OfferedAt, "server’s clock")
 	add("Stored", v.Item.StoredAt, "server’s clock")
@@ -159,7 +159,10 @@ func eventOf(row catalog.EventRow) eventView {
 		return v
 	}
 	v.Tone, v.Shape, v.What = eventText(e.Type)
-	v.Who, v.Source, v.Reason = whoText(e.Actor), e.Source, e.Reason
+	v.Who, v.Reason = whoText(e.Actor), e.Reason
+	if e.Source != "local" {
+		v.Source = e.Source
+	}
 	switch e.Outcome {
 	case evidence.OutcomeRefused:
 		v.Tone, v.Shape, v.What = "warn", "warn", v.What+": refused"

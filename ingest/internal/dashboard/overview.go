@@ -118,7 +118,7 @@ func drawDock(dock reading.LiveDock) dockView {
 	for _, bay := range dock.Bays {
 		tile := drawBay(bay)
 		if !dock.Connected {
-			tile.Status = status{"", "wait", "Last known: " + tile.Status.Word}
+			tile.Status = status{"", "wait", "Last: " + tile.Status.Word}
 			tile.Rate = 0
 		}
 		v.Tiles = append(v.Tiles, tile)

@@ -18,6 +18,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"asset":    func(name string) string { return "/static/" + d.release + "/" + name },
 		"icon":     icon,
 		"sealPath": func() string { return sealPath },
+		"rings":    func() []string { return []string{".4", ".6", ".8", "1", "1.2", "1.4", "1.6"} },
 		"bytes":    byteText,
 		"rate":     func(n uint64) string { return byteText(n) + "/s" },
 		"count":    countText,
