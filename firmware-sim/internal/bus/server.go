@@ -17,7 +17,7 @@ import (
 const (
 	maxConnections = 256
 	requestTimeout = 10 * time.Second // for the first request of a connection
-	socketBuffer   = 256 << 10 // larger ones fall out of the processor's cache: half the throughput
+	socketBuffer   = 256 << 10        // larger ones fall out of the processor's cache: half the throughput
 )
 
 // Server offers devices to USB/IP clients. Its methods may be called concurrently.

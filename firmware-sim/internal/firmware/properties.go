@@ -38,7 +38,7 @@ func (c *Camera) objectInfo(handle uint32) answer {
 	}
 	parent, size, date := c.declared(o)
 	info := camera.ObjectInfo{Storage: storageID, Format: o.format(), CompressedSize: camera.SizeIsUnknown, Parent: parent,
-		SequenceNumber: o.sequence, Filename: o.name, CaptureDate: rawText(date), ModificationDate: rawText(date)}
+		SequenceNumber: o.sequence, Filename: o.name, CaptureDate: camera.NewText(date), ModificationDate: camera.NewText(date)}
 	if size < int64(camera.SizeIsUnknown) {
 		info.CompressedSize = uint32(size)
 	}
@@ -47,8 +47,6 @@ func (c *Camera) objectInfo(handle uint32) answer {
 	}
 	return give(info.Append(nil))
 }
-
-func rawText(s string) camera.Text { return camera.NewText(s) }
 
 // objectProperties lists what every object has, in the order of the codes.
 func objectProperties() []camera.ObjectProperty {
@@ -104,7 +102,7 @@ func (c *Camera) propertyValue(o *object, p camera.ObjectProperty) (camera.Value
 	case camera.ObjPropObjectFileName, camera.ObjPropName:
 		return camera.Value{Type: camera.TypeText, Text: o.name}, true
 	case camera.ObjPropDateCreated, camera.ObjPropDateModified:
-		return camera.Value{Type: camera.TypeText, Text: rawText(date)}, true
+		return camera.Value{Type: camera.TypeText, Text: camera.NewText(date)}, true
 	case camera.ObjPropParentObject:
 		return camera.Uint32Value(parent), true
 	case camera.ObjPropPersistentID:

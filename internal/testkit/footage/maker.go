@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -153,7 +152,7 @@ func (m *Maker) Make(ctx context.Context, c Clip) (Files, error) {
 
 func exists(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular() || err != nil && !errors.Is(err, fs.ErrNotExist)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func (m *Maker) encode(ctx context.Context, c *Clip, work, video string) error {
