@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/fsck"
 	"github.com/sealdock/sealdock/ingest/internal/server"
 	"github.com/sealdock/sealdock/internal/conf"
 	"github.com/sealdock/sealdock/internal/telemetry"
@@ -137,6 +138,36 @@ func (t *tokenCommand) Run(ctx context.Context, to streams) error {
 	}
 	fmt.Fprintln(to.out, token)
 	fmt.Fprintf(to.log, "This token enrols dock %s at station %s once, within %v. Whoever has it can enrol in its place.\n", t.Dock, t.Station, t.Valid)
+	return nil
+}
+
+type fsckCommand struct {
+	configured
+	Quick bool `help:"Leave the contents of the recordings unread: quick, and proves less."`
+}
+
+// Run checks everything. Findings go to standard output; problems make the
+// command fail.
+func (f *fsckCommand) Run(ctx context.Context, to streams) error {
+	config, err := f.load()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	summary, err := server.Check(ctx, config, f.Quick, time.Now, func(finding fsck.Finding) { fmt.Fprintln(to.out, finding) })
+	if err != nil {
+		return err
+	}
+	what := "read, opened and hashed"
+	if f.Quick {
+		what = "looked up, contents not read"
+	}
+	fmt.Fprintf(to.out, "%d items stored (%d bytes, %s), %d on their way, %d in quarantine; %d receipts and %d events checked; %d problems, %d notes, in %v.\n",
+		summary.Stored, summary.Bytes, what, summary.Receiving, summary.Quarantined, summary.Receipts, summary.Events,
+		summary.Problems, summary.Notes, time.Since(began).Round(time.Millisecond))
+	if summary.Problems > 0 {
+		return fmt.Errorf("%d problems were found: see above", summary.Problems)
+	}
 	return nil
 }
 

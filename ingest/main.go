@@ -21,6 +21,7 @@ type commands struct {
 	Run       runCommand     `cmd:"" help:"Run the server until it is interrupted."`
 	DockToken tokenCommand   `cmd:"" help:"Make the token with which one dock enrols. The server may be running."`
 	Items     itemsCommand   `cmd:"" help:"List the evidence that the catalog holds."`
+	Fsck      fsckCommand    `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
 	Config    configCommands `cmd:"" help:"Show the configuration."`
 	Version   versionCommand `cmd:"" help:"Print the version."`
 }

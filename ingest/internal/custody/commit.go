@@ -3,6 +3,9 @@ package custody
 import (
 	"context"
 	"fmt"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
@@ -83,8 +86,7 @@ func (c *Custody) wait(ctx context.Context, j *job) ([]byte, error) {
 }
 
 // Run makes receipts until ctx ends. First it does what a crash left undone:
-// receipts of items that are stored without, and blobs of quarantined items
-// that still stand among the others.
+// receipts of items that are stored without.
 func (c *Custody) Run(ctx context.Context) error {
 	if err := c.recover(ctx); err != nil && ctx.Err() == nil {
 		return err
@@ -138,13 +140,13 @@ func (c *Custody) commit(ctx context.Context, batch []*job) {
 		_, _, err := c.Log.Sequence(ctx)
 		return err
 	})
-	for _, j := range logged {
-		if err != nil {
+	if err != nil {
+		for _, j := range logged {
 			j.err = fmt.Errorf("bringing the event of item %v into the custody log: %w", j.item, err)
-			continue
 		}
-		j.err = c.sign(ctx, j)
+		return
 	}
+	c.signAll(ctx, logged)
 	c.together(logged, StepReceipted, func(some []*job) error { return c.keepAll(ctx, some) })
 	for _, j := range logged {
 		if j.err != nil {
@@ -209,6 +211,19 @@ func (c *Custody) storeAll(ctx context.Context, batch []*job) error {
 		j.event = events[i]
 	}
 	return nil
+}
+
+// signAll makes receipts, on all processors.
+func (c *Custody) signAll(ctx context.Context, batch []*job) {
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, j := range batch {
+		group.Go(func() error {
+			j.err = c.sign(ctx, j)
+			return nil
+		})
+	}
+	group.Wait()
 }
 
 // sign makes the receipt of a logged item: what the receipt says is what the

@@ -100,6 +100,7 @@ func crashAndRetry(t *testing.T, step custody.Step, after bool, retry func(*rig,
 	if err != nil || string(again) != string(receipt) {
 		t.Errorf("offering once more gave another answer: %v", err)
 	}
+	g.sound()
 }
 
 func TestAfterARestartMissingReceiptsAreMadeWithoutBeingAsked(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -63,6 +64,9 @@ type Custody struct {
 	memory  *semaphore.Weighted // bytes of buffers for reading back
 	life    context.Context     // ends with Close
 	endLife context.CancelFunc
+
+	keysMu sync.Mutex // guards keysOf
+	keysOf map[evidence.DockID]sessionKeys
 }
 
 var _ receive.Acceptor = (*Custody)(nil)
@@ -78,6 +82,7 @@ func New(config Config) *Custody {
 		events: newThrottle(config.Now),
 		jobs:   make(chan *job, maxBatch),
 		memory: semaphore.NewWeighted(readBackMemory),
+		keysOf: map[evidence.DockID]sessionKeys{},
 	}
 	c.life, c.endLife = context.WithCancel(context.Background())
 	return c

@@ -91,7 +91,7 @@ func (c *Custody) quarantine(ctx context.Context, o *offered, reason string, det
 		return fmt.Errorf("putting item %v into quarantine because %s: %w", m.Evidence, reason, err)
 	}
 	c.Logger.WarnContext(ctx, "an item is in quarantine", "item", m.Evidence, "attempt", m.Attempt, "dock", o.peer.Dock, "why", reason)
-	// The row decides; a blob that could not be moved is moved by Run.
+	// The row decides; a blob that could not be moved is moved at the next offer.
 	if err := c.Vault.Quarantine(ctx, o.key()); err != nil {
 		c.Logger.ErrorContext(ctx, "moving a blob into quarantine failed", "blob", o.key(), "error", err)
 	}

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -125,19 +126,50 @@ func (o *offered) readLeaves() error {
 // verify returns a statement's payload if one of the dock's keys, present or
 // past, signed it. An error that is evidence.ErrSignature means that none did.
 func (c *Custody) verify(ctx context.Context, peer receive.Peer, envelope *evidence.Envelope, payloadType string) ([]byte, error) {
-	keys, err := c.Catalog.DockKeys(ctx, peer.Agency, peer.Dock)
+	keys, err := c.dockKeys(ctx, peer)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the keys of dock %s: %w", peer.Dock, err)
+		return nil, err
 	}
 	failed := fmt.Errorf("dock %s has no key: %w", peer.Dock, evidence.ErrSignature)
 	for _, key := range keys {
-		payload, err := envelope.Verify(payloadType, key.PublicKey)
+		payload, err := envelope.Verify(payloadType, key)
 		if err == nil {
 			return payload, nil
 		}
 		failed = err
 	}
 	return nil, failed
+}
+
+// dockKeys returns the dock's statement keys, newest first. They are kept for
+// its session: a dock gets a new key only by enrolling, and then comes back
+// with a new certificate and session.
+func (c *Custody) dockKeys(ctx context.Context, peer receive.Peer) ([]ed25519.PublicKey, error) {
+	c.keysMu.Lock()
+	known, ok := c.keysOf[peer.Dock]
+	c.keysMu.Unlock()
+	if ok && known.agency == peer.Agency && known.session == peer.Session {
+		return known.keys, nil
+	}
+	rows, err := c.Catalog.DockKeys(ctx, peer.Agency, peer.Dock)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the keys of dock %s: %w", peer.Dock, err)
+	}
+	known = sessionKeys{agency: peer.Agency, session: peer.Session}
+	for _, row := range rows {
+		known.keys = append(known.keys, row.PublicKey)
+	}
+	c.keysMu.Lock()
+	defer c.keysMu.Unlock()
+	c.keysOf[peer.Dock] = known
+	return known.keys, nil
+}
+
+// sessionKeys are a dock's statement keys as one of its sessions found them.
+type sessionKeys struct {
+	agency  evidence.AgencyID
+	session uint64
+	keys    []ed25519.PublicKey
 }
 
 // check opens one sealed segment into plain and compares its leaf hash. false

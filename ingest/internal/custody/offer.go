@@ -52,6 +52,7 @@ func (c *Custody) admit(ctx context.Context, o *offered, claim *claim) (*receive
 	}
 	stored, resume, err := o.compare(known, same)
 	if err != nil {
+		c.moveAside(ctx, known)
 		return nil, err
 	}
 	if stored != nil {
@@ -128,6 +129,8 @@ func (o *offered) isOf(item *catalog.Item) bool {
 // the same commit.
 func (c *Custody) enter(ctx context.Context, o *offered, known, same *catalog.Item) error {
 	row := c.row(o)
+	camera := cameraRow(o.manifest.Agency, o.manifest.Dock, o.manifest.Bay, &o.manifest.Camera, row.OfferedAt)
+	fresh := c.events.allow(fmt.Sprintf("camera %q %q %q %q", camera.Agency, camera.Serial, camera.LastDock, camera.LastBay)) // not for each of its recordings
 	err := c.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		details := o.facts()
 		if same != nil {
@@ -148,8 +151,10 @@ func (c *Custody) enter(ctx context.Context, o *offered, known, same *catalog.It
 		if err := insert(ctx, row); err != nil {
 			return err
 		}
-		if err := tx.CameraSeen(ctx, cameraRow(o.manifest.Agency, o.manifest.Dock, o.manifest.Bay, &o.manifest.Camera, row.OfferedAt)); err != nil {
-			return err
+		if fresh {
+			if err := tx.CameraSeen(ctx, camera); err != nil {
+				return err
+			}
 		}
 		reason := ""
 		if len(o.doubts) > 0 {
@@ -205,6 +210,18 @@ func (c *Custody) drop(ctx context.Context, replaced *catalog.Item) {
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.Logger.WarnContext(ctx, "removing a replaced partial blob failed", "blob", key, "error", err)
+	}
+}
+
+// moveAside moves the blob of an item in quarantine there, in case that a crash
+// came between the row and the blob.
+func (c *Custody) moveAside(ctx context.Context, known *catalog.Item) {
+	if known == nil || known.State != catalog.StateQuarantined {
+		return
+	}
+	key := vault.Key{Agency: known.Agency, ID: known.ID, Attempt: known.Attempt}
+	if err := c.Vault.Quarantine(ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.Logger.ErrorContext(ctx, "moving a blob into quarantine failed", "blob", key, "error", err)
 	}
 }
 

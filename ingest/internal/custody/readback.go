@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sealdock/sealdock/ingest/internal/vault"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -25,6 +26,10 @@ var errDamage = errors.New("the blob on the medium is damaged")
 
 // pieces is how many opened segments may wait to be hashed.
 const pieces = 3
+
+// dropAfter is after how many segments the pages that were read are given back:
+// the next ones find memory that is at hand, and others keep theirs.
+const dropAfter = 8
 
 // readBack reads a committed blob from the medium, opens every segment and
 // hashes the recording as a whole. It shares nothing with the writing but the
@@ -71,7 +76,7 @@ func (c *Custody) readBlob(ctx context.Context, o *offered) (readBackResult, err
 
 // openAll opens all segments in order into digest. Reading and opening go on
 // while the segment before is hashed.
-func (o *offered) openAll(ctx context.Context, blob io.ReaderAt, digest hash.Hash) (damaged uint64, err error) {
+func (o *offered) openAll(ctx context.Context, blob vault.Blob, digest hash.Hash) (damaged uint64, err error) {
 	sealed := make([]byte, min(o.manifest.Length, seal.SegmentSize)+seal.Overhead)
 	if o.segments() == 1 { // most metadata: not worth a second goroutine
 		plain, err := o.readSegment(blob, o.buffer(), sealed, 0)
@@ -98,6 +103,11 @@ func (o *offered) openAll(ctx context.Context, blob io.ReaderAt, digest hash.Has
 				return err
 			}
 			opened <- plain // never waits: there are no more pieces than places
+			if index%dropAfter == dropAfter-1 {
+				if err := blob.DropCache(); err != nil {
+					return fmt.Errorf("dropping cached pages: %w", err)
+				}
+			}
 		}
 		return nil
 	})

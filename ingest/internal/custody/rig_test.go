@@ -17,6 +17,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/custody"
+	"github.com/sealdock/sealdock/ingest/internal/fsck"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
 	"github.com/sealdock/sealdock/ingest/internal/receive/receivetest"
@@ -205,6 +206,20 @@ func (g *rig) readItem(item *catalog.Item) []byte {
 		all = all[n:]
 	}
 	return plain
+}
+
+// sound demands that fsck, which shares nothing with custody, finds nothing
+// wrong with the store.
+func (g *rig) sound() {
+	g.t.Helper()
+	_, err := fsck.Run(g.t.Context(), fsck.Config{
+		Catalog: g.db, Vault: g.vault, Tiles: g.log.tiles, LogOrigin: origin, LogPublicKey: g.point.Public(), ReceiptPublicKey: g.sign.Public(), Unwrap: g.ring.Unwrap,
+	}, func(f fsck.Finding) {
+		if f.Severity == fsck.Problem {
+			g.t.Error(f)
+		}
+	})
+	g.check(err)
 }
 
 // events counts events of a type about an item.

@@ -37,7 +37,7 @@ func Run(ctx context.Context, c Config, version string, log *slog.Logger, now fu
 		return fmt.Errorf("starting: %w", err)
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	doors, err := p.listen(version)
+	doors, err := p.listen()
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
@@ -64,7 +64,7 @@ func (d *doors) close() {
 	d.web.Close()
 }
 
-func (p *parts) listen(version string) (*doors, error) {
+func (p *parts) listen() (*doors, error) {
 	c := p.config
 	certificates := &certificates{authority: p.secrets.authority, hosts: c.PublicNames, now: p.now}
 	dockTLS, err := certificates.renewing(func(first tls.Certificate) *tls.Config { return identity.ServerTLS(first, p.secrets.authority.Pool()) })
@@ -83,7 +83,7 @@ func (p *parts) listen(version string) (*doors, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen_https: %w", err), quic.Close())
 	}
-	handler, err := p.web(quic.Addr(), version)
+	handler, err := p.web(quic.Addr())
 	if err != nil {
 		return nil, errors.Join(err, https.Close(), quic.Close())
 	}

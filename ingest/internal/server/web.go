@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/api"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
@@ -14,7 +15,7 @@ import (
 )
 
 // web is everything behind the HTTPS address.
-func (p *parts) web(quic net.Addr, version string) (http.Handler, error) {
+func (p *parts) web(quic net.Addr) (http.Handler, error) {
 	enrolment, err := p.enrolment(quic)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,10 @@ func (p *parts) dashboard() (http.Handler, error) {
 		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Live: liveView{p.live}, ReceiptKey: p.secrets.receipt.Public(),
 		Agency: p.config.agency(), Space: p.space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
 	})
-	return dashboard.New(dashboard.Config{Auth: people, Reading: services, Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard")})
+	return dashboard.New(dashboard.Config{
+		Auth: people, Reading: services, API: api.New(api.Config{Auth: people, Reading: services, Log: telemetry.Component(p.log, "api")}),
+		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
+	})
 }
 
 // space tells how many bytes the evidence store can still take.

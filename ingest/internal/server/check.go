@@ -1,0 +1,34 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/fsck"
+	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
+)
+
+// Check reads and checks everything in the data folder. The server may be
+// running or not. quick leaves the contents of blobs unread.
+func Check(ctx context.Context, c Config, quick bool, now func() time.Time, report func(fsck.Finding)) (summary fsck.Summary, err error) {
+	secrets, err := loadSecrets(&c)
+	if err != nil {
+		return summary, err
+	}
+	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	if err != nil {
+		return summary, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	vault, err := blobs.New(c.vaultDir())
+	if err != nil {
+		return summary, err
+	}
+	trust := secrets.trust(&c)
+	return fsck.Run(ctx, fsck.Config{
+		Catalog: db, Vault: vault, Tiles: blobs.Tiles(c.logDir()), LogOrigin: trust.LogOrigin, LogPublicKey: trust.LogPublicKey,
+		ReceiptPublicKey: trust.ReceiptPublicKey, Unwrap: secrets.ring.Unwrap, SkipContent: quick,
+	}, report)
+}
