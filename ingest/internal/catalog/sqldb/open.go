@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	sqliteReaders = 8                // connections that read beside the one that writes
+	sqliteReaders = 6                // connections that read beside the one that writes
+	sqliteCache   = 16 << 10         // KiB of pages per connection; with the default 2 MiB a search takes four times as long
 	postgresConns = 24               // per server process
 	busyTimeout   = 30 * time.Second // how long SQLite waits for another process, such as fsck
 )
@@ -82,7 +83,7 @@ func openSQLite(path string) (*DB, error) {
 	// power cut takes back commits: FULL is not optional.
 	source := func(extra string) string {
 		u := url.URL{Scheme: "file", Path: path}
-		return fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=%d&_foreign_keys=1%s", u.String(), busyTimeout.Milliseconds(), extra)
+		return fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=%d&_foreign_keys=1&_cache_size=-%d%s", u.String(), busyTimeout.Milliseconds(), sqliteCache, extra)
 	}
 	writes, err := sql.Open("sqlite3", source("&_txlock=immediate"))
 	if err != nil {
