@@ -27,7 +27,7 @@ const (
 type bays struct {
 	desk *offload.Desk
 	poll time.Duration
-	read time.Duration // for one window, of a camera
+	dial func(context.Context, camera.Pipe) (camera.Link, error)
 	now  func() time.Time
 	log  *slog.Logger
 
@@ -46,8 +46,13 @@ type bay struct {
 	message string
 }
 
+// newBays makes the bays. A camera has read for one window of a recording, with
+// room for the link to recover and ask once more.
 func newBays(desk *offload.Desk, poll, read time.Duration, now func() time.Time, log *slog.Logger) *bays {
-	return &bays{desk: desk, poll: poll, read: read, now: now, log: log, all: map[camera.Location]*bay{}}
+	dial := func(ctx context.Context, pipe camera.Pipe) (camera.Link, error) {
+		return camera.Dial(ctx, pipe, camera.Options{Timeout: max(read/3, time.Second), Log: log})
+	}
+	return &bays{desk: desk, poll: poll, dial: dial, now: now, log: log, all: map[camera.Location]*bay{}}
 }
 
 // watch rescans one bus until ctx ends, and then waits for its workers.
@@ -153,7 +158,7 @@ func (b *bays) dock(ctx context.Context, bus camera.Bus, y *bay) error {
 	if err != nil {
 		return fmt.Errorf("opening the camera in bay %s: %w", y.at.Port, err)
 	}
-	link, err := camera.Dial(ctx, pipe, camera.Options{Timeout: max(b.read/3, time.Second), Log: b.log})
+	link, err := b.dial(ctx, pipe)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
 	"github.com/sealdock/sealdock/agent/internal/spool"
@@ -297,6 +298,18 @@ func FuzzClaimsAlwaysFitAStatement(f *testing.F) {
 		}
 		if _, err := evidence.Encode(&m); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzCleanTextIsAlwaysFit(f *testing.F) {
+	f.Add("1-\u202e\x1b é€𝄞", 5)
+	f.Add("\xff\xfe\x80", 2)
+	f.Fuzz(func(t *testing.T, s string, limit int) {
+		limit = max(limit, 0) % 300
+		out := clean(s, limit)
+		if len(out) > limit || !utf8.ValidString(out) || strings.ContainsFunc(out, func(r rune) bool { return r < 0x20 || r == 0x7f || r == utf8.RuneError }) {
+			t.Fatalf("clean(%q, %d) is %q", s, limit, out)
 		}
 	})
 }

@@ -29,11 +29,13 @@ func clean(s string, limit int) string {
 		}
 		return r
 	}, s)
-	for len(s) > limit {
-		_, size := utf8.DecodeLastRuneInString(s[:limit+1])
-		s = s[:max(limit+1-size, 0)]
+	if len(s) <= limit {
+		return s
 	}
-	return s
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }
 
 // unknownSerial stands for a camera that does not say its serial number.

@@ -162,6 +162,8 @@ func (d *Docking) summarise(queue []*item) {
 		set(upload.BayUploading, fmt.Sprintf("All copied; %d of %d recordings are on their way to the server. The camera may be taken out; it is cleared at its next docking.", t.waiting, t.total))
 	case newest != "":
 		set(upload.BayAttention, newest)
+	case t.total == 0:
+		set(upload.BayDone, "The camera holds no recordings. It may be taken out.")
 	default:
 		set(upload.BayDone, fmt.Sprintf("All %d recordings are safe at the server. The camera may be taken out.", t.total))
 	}

@@ -188,8 +188,6 @@ func plain(err error) string {
 		return "The server refuses this dock: " + refused.Error() + ". Recordings are kept meanwhile."
 	case errors.Is(err, errOtherServer):
 		return "This is not the server that the dock was enrolled at: " + err.Error() + ". Nothing is sent. If the server was set up anew, enrol the dock again."
-	case errors.Is(err, wire.ErrHandshake):
-		return "No secure connection to the server: the dock's certificate may have expired or been revoked, or another server answers. Enrol the dock again if this stays. (" + err.Error() + ")"
 	}
-	return "The server is not reached; it is tried again by itself and recordings are kept meanwhile. Check network, address and firewall (UDP) if this stays. (" + err.Error() + ")"
+	return "The server is not reached: " + err.Error() + ". It is tried again by itself and recordings are kept meanwhile. If this is about a certificate, enrol the dock again with a new token."
 }
