@@ -162,7 +162,7 @@ func TestFromTheSetUpLinkToAPlayingVideo(t *testing.T) {
 	})
 	s.Keep(t, readingtest.Recording{Path: "DCIM/100SEALD/CLIP0051.JSON", Kind: evidence.KindMetadata, Officer: "Jonah Reyes", Content: []byte(`{"officer":"Jonah Reyes"}`)})
 	s.Offer(t, readingtest.Recording{Path: "DCIM/100SEALD/CLIP0052.MP4", Officer: "Jonah Reyes", Content: []byte("on its way")})
-	s.Hold(t, readingtest.Recording{Path: "DCIM/100SEALD/CLIP0109.MP4", Camera: "SD-04401", Dock: "garage", Station: "north", Content: []byte("wrong")}, "leaf 0 has another hash than the manifest says")
+	s.Hold(t, readingtest.Recording{Path: "DCIM/100SEALD/CLIP0109.MP4", Camera: "SD-04401", Dock: "garage", Station: "north", Content: []byte("wrong")}, "the bytes read back have SHA-256 7d1a…, the manifest says 2c26…")
 	s.Live.Set(liveDay(s.Clock.Now()))
 	token, err := s.Auth.NewSetupToken(t.Context())
 	if err != nil {

@@ -58,9 +58,26 @@ func recordingFacts(v *reading.ItemView) []factGroup {
 		rows = append(rows, fact{Name: "Manifest", Value: signed, Note: "dock agent " + m.Agent})
 	}
 	for _, mark := range item.Marks {
-		rows = append(rows, fact{Name: "Noted", Value: mark})
+		rows = append(rows, fact{Name: "Noted", Value: markText(mark)})
 	}
 	return []factGroup{{"Recording", rows}}
+}
+
+// markText puts the server's words about an unusual item into words for people.
+func markText(mark string) string {
+	switch mark {
+	case "doubtful_manifest":
+		return "the dock’s statement is in doubt"
+	case "other_station":
+		return "the statement names another station than the dock’s"
+	case "unknown_officer":
+		return "no officer was claimed"
+	case "unknown_start":
+		return "the camera gave no time"
+	case "unknown_kind":
+		return "neither a video nor a sidecar, as far as its name says"
+	}
+	return mark
 }
 
 // claimFacts are what the camera's sidecar says: claims, and named so.

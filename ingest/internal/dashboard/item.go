@@ -61,6 +61,9 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		Hashes:      hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
 	page.Verdict = chainVerdict(v)
+	if item.State == catalog.StateQuarantined {
+		page.Verdict = status{"bad", "stop", "Not proven"}
+	}
 	page.NoPlay, page.NoPlayWhy = noPlay(item)
 	if v.Manifest != nil {
 		page.Marks = marks(v.Manifest.Claims.Marks)

@@ -157,24 +157,18 @@ func quarantineText(reason string) (why, todo string) {
 		return false
 	}
 	switch {
-	case has("signature", "signed"):
-		return "The dock’s statement about this recording does not carry a valid signature, so nobody can say that the dock made it.",
-			"Check that the dock is the one that was enrolled. Enrol it anew if its keys were replaced, then dock the camera again: the recording is still on it."
-	case has("length", "size", "short"):
-		return "The recording that arrived is not as long as the dock said it would be.",
-			"Dock the camera again. The recording is read anew and arrives as a new attempt; this one stays here for comparison."
-	case has("read back", "read-back", "medium", "disk"):
+	case has("no valid signature"):
+		return "The dock’s statement about this recording carries no valid signature of that dock, so nobody can say that the dock made it.",
+			"Check that the dock is the one that was enrolled, and enrol it anew if its keys were replaced. Then dock the camera again: the recording is still on it."
+	case has("names dock"):
+		return "The statement about this recording names another dock than the one that sent it.",
+			"Find out how one dock came to hold the other’s recordings, for example by a copied disk. Then dock the camera again: the recording is still on it."
+	case has("manifest says"):
+		return "The bytes that the store’s disk gave back do not have the hash that the dock signed before it sent them.",
+			"Dock the camera again so that the recording is read anew; it is still on it. If this happens a second time, have the dock’s memory and the server’s storage checked."
+	case has("damage", "does not open", "read", "part", "segment", "leaf", "bytes"):
 		return "The bytes that the store’s disk gave back are not the ones that were written.",
-			"Have the server’s storage checked before more is stored on it. Dock the camera again: it has kept the recording."
-	case has("leaf", "hash", "digest", "sha", "merkle", "root"):
-		return "The bytes that arrived do not have the hash that the dock signed before it sent them.",
-			"Dock the camera again so that the recording is read anew. If it happens twice, check the dock’s memory, cable and storage, and keep the camera as it is."
-	case has("key", "open", "seal"):
-		return "The recording cannot be opened with the key that came with it.",
-			"Check that the dock was enrolled at this server and agency, then dock the camera again."
-	case has("agency"):
-		return "The recording names another agency than the dock that sent it.",
-			"Check at which server the dock was enrolled. Do not dock further cameras there until that is clear."
+			"Have the server’s storage checked before more is stored on it. Then dock the camera again: the recording is still on it."
 	}
 	return "The recording could not be proven equal to what its camera held.",
 		"Dock the camera again; it keeps the recording until a receipt is signed. If this happens again, keep the camera aside and show this page to the server’s operator."

@@ -67,10 +67,8 @@ func arrivalCheck(v *ItemView) Check {
 	}
 	root := evidence.MerkleRoot(leaves)
 	switch v.Item.State {
-	case catalog.StateStored:
+	case catalog.StateStored, catalog.StateQuarantined:
 		c.MerkleRoot, c.Verdict = &root, verdict(root == v.Manifest.MerkleRoot)
-	case catalog.StateQuarantined:
-		c.Verdict = Unequal
 	}
 	return c
 }
@@ -84,8 +82,8 @@ func restCheck(v *ItemView) Check {
 		if v.ReceiptSigned {
 			c.Verdict = verdict(v.Receipt.SHA256 == v.Manifest.SHA256 && v.Receipt.ManifestDigest == v.Item.ManifestDigest)
 		}
-	case v.Item.Receipt != nil:
-		c.Verdict = Unknown
+	case v.Item.Receipt != nil, v.Item.State == catalog.StateQuarantined:
+		c.Verdict = Unknown // the reason says what the reading back gave
 	}
 	if v.BlobMissing {
 		c.Verdict = Unequal
