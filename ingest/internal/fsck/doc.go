@@ -23,8 +23,7 @@
 // A finding of severity Problem is told for anything of the above that does not
 // hold; one flipped bit is enough. It changes nothing. Memory is two
 // segments per worker, one page of rows and some hundred bytes per item. It may
-// run beside a working server:
-// what is under way is no problem.
+// run beside a working server: what is under way is no problem.
 //
 // # What it does not promise
 //

@@ -9,7 +9,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,24 +56,49 @@ func key(n byte) ed25519.PrivateKey {
 
 func public(k ed25519.PrivateKey) ed25519.PublicKey { return k.Public().(ed25519.PublicKey) }
 
-// newWorld makes a store with four stored items (of three segments, of one full
-// one, empty, small), one that is coming in and one in quarantine.
+// template is the store that every test gets a copy of, and its folder.
+type template struct {
+	once  sync.Once
+	world *world
+	dir   string
+}
+
+var made template // by the first test, removed by TestMain
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if made.dir != "" {
+		os.RemoveAll(made.dir)
+	}
+	os.Exit(code)
+}
+
+// newWorld returns a copy of a store with four stored items (of three segments,
+// of one full one, empty, small), one that is coming in and one in quarantine.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, dir: t.TempDir(), clock: catalogtest.NewClock(), dockKey: key(1), receipt: key(2), log: key(3)}
-	w.url = "sqlite:" + filepath.Join(w.dir, "catalog.db")
+	made.once.Do(func() {
+		var err error
+		if made.dir, err = os.MkdirTemp("", "fsck-"); err != nil {
+			t.Fatal(err)
+		}
+		made.world = makeWorld(t, made.dir)
+	})
+	if made.world == nil {
+		t.Fatal("the store to be copied could not be made")
+	}
+	w := *made.world
+	w.T, w.dir, w.items = t, filepath.Join(t.TempDir(), "copy"), slices.Clone(w.items)
+	w.must(os.CopyFS(w.dir, os.DirFS(made.dir)))
+	w.open()
+	return &w
+}
+
+// makeWorld makes the store anew, and closes it.
+func makeWorld(t *testing.T, dir string) *world {
+	w := &world{T: t, dir: dir, clock: catalogtest.NewClock(), dockKey: key(1), receipt: key(2), log: key(3)}
+	w.open()
 	var err error
-	w.db, err = sqldb.Open(t.Context(), w.url, w.clock.Now)
-	w.must(err)
-	t.Cleanup(func() { w.db.Close() })
-	w.vault, err = fs.New(filepath.Join(w.dir, "vault"))
-	w.must(err)
-	signer, err1 := tlog.NewSigner(origin, w.log)
-	verifier, err2 := tlog.NewVerifier(origin, public(w.log))
-	w.must(errors.Join(err1, err2))
-	w.audit, err = audit.Open(t.Context(), audit.Config{Catalog: w.db, Tiles: fs.Tiles(w.logDir()), Signer: signer, Verifier: verifier, Origin: origin,
-		Node: "node", Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)})
-	w.must(err)
 	w.private, err = seal.GeneratePrivateKey()
 	w.must(err)
 	w.update(func(ctx context.Context, tx *sqldb.Tx) error {
@@ -83,7 +110,26 @@ func newWorld(t *testing.T) *world {
 	w.release(w.items[0])
 	w.unfinished(4, catalog.StateReceiving)
 	w.unfinished(5, catalog.StateQuarantined)
+	w.must(w.db.Close())
 	return w
+}
+
+// open opens catalog, vault and log in the world's folder.
+func (w *world) open() {
+	w.Helper()
+	w.url = "sqlite:" + filepath.Join(w.dir, "catalog.db")
+	var err error
+	w.db, err = sqldb.Open(w.Context(), w.url, w.clock.Now)
+	w.must(err)
+	w.Cleanup(func() { w.db.Close() })
+	w.vault, err = fs.New(filepath.Join(w.dir, "vault"))
+	w.must(err)
+	signer, err1 := tlog.NewSigner(origin, w.log)
+	verifier, err2 := tlog.NewVerifier(origin, public(w.log))
+	w.must(errors.Join(err1, err2))
+	w.audit, err = audit.Open(w.Context(), audit.Config{Catalog: w.db, Tiles: fs.Tiles(w.logDir()), Signer: signer, Verifier: verifier, Origin: origin,
+		Node: "node", Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)})
+	w.must(err)
 }
 
 func (w *world) logDir() string { return filepath.Join(w.dir, "log") }
