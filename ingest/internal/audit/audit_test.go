@@ -197,6 +197,7 @@ func TestACrashAfterAnyStepIsMadeGood(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			for _, begun := range []int{0, 255} {
 				t.Run(fmt.Sprintf("%s, after %t, %d before", step, after, begun), func(t *testing.T) {
+					t.Parallel() // most of the time goes into flushing
 					w := newWorld(t)
 					if begun > 0 {
 						w.append(begun)

@@ -54,6 +54,7 @@ func TestACatalogFromABackupIsRefused(t *testing.T) {
 		"the tiles and note as well": {"tile", "signed-size"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time goes into flushing
 			w := newWorld(t)
 			w.sequenced(5)
 			restore := w.backup()
@@ -114,6 +115,7 @@ func TestLostOrDamagedTilesAreWrittenAnew(t *testing.T) {
 		"the log's folder was lost": func(w *world) { w.must(os.RemoveAll(w.dir)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time goes into flushing
 			w := newWorld(t)
 			w.sequenced(100)
 			w.sequenced(200)
@@ -145,6 +147,7 @@ func TestEditedRowsAreNotSigned(t *testing.T) {
 		"assigned goes back": "UPDATE log_state SET assigned = 4, size = 4, checkpoint = NULL, root = NULL",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of the time goes into flushing
 			w := newWorld(t)
 			w.sequenced(5)
 			w.append(3)
