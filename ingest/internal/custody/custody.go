@@ -37,7 +37,8 @@ type Keys interface {
 	Unwrap(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (seal.Key, error)
 }
 
-// Config is what a Custody works with. All fields but Fail are required.
+// Config is what a Custody works with. All fields but MaxUnfinished and Fail are
+// required.
 type Config struct {
 	Catalog      *sqldb.DB
 	Vault        vault.Store
@@ -49,6 +50,8 @@ type Config struct {
 	Version      string // of the server
 	Now          func() time.Time
 	Logger       *slog.Logger
+
+	MaxUnfinished int // items of one dock that may be on their way at once; 0: 10 000
 
 	// Fail, in tests, is asked before and after each step; its error ends the
 	// step's caller as a crash would, except that the process lives on.
@@ -65,8 +68,10 @@ type Custody struct {
 	life    context.Context     // ends with Close
 	endLife context.CancelFunc
 
+	begun allowances
+
 	keysMu sync.Mutex // guards keysOf
-	keysOf map[evidence.DockID]sessionKeys
+	keysOf map[dockName]sessionKeys
 }
 
 var _ receive.Acceptor = (*Custody)(nil)
@@ -76,13 +81,17 @@ const readBackMemory = 64 << 20
 
 // New returns a Custody. Run must run for receipts to be made.
 func New(config Config) *Custody {
+	if config.MaxUnfinished == 0 {
+		config.MaxUnfinished = defaultUnfinished
+	}
 	c := &Custody{
 		Config: config,
+		begun:  allowances{left: map[dockName]int{}},
 		claims: newClaims(),
 		events: newThrottle(config.Now),
 		jobs:   make(chan *job, maxBatch),
 		memory: semaphore.NewWeighted(readBackMemory),
-		keysOf: map[evidence.DockID]sessionKeys{},
+		keysOf: map[dockName]sessionKeys{},
 	}
 	c.life, c.endLife = context.WithCancel(context.Background())
 	return c

@@ -315,3 +315,36 @@ func (g *rig) giveUp(r *receivetest.Recording) {
 		return before(s, after)
 	}
 }
+
+func TestADockThatFinishesNothingIsHeldUp(t *testing.T) {
+	g := newRig(t)
+	g.crash()
+	g.most = 3
+	g.open()
+	begin := func(i int) (*receivetest.Recording, error) {
+		r := g.dock.Record(t, fmt.Sprintf("%d.MP4", i), bytesOf(fmt.Sprint(i), 100))
+		admission, err := g.offer(g.peer, r)
+		if err == nil {
+			admission.Intake.Close()
+		}
+		return r, err
+	}
+	first, err := begin(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < 3; i++ {
+		if _, err := begin(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := begin(3); code(err) != upload.CodeRetryLater {
+		t.Fatalf("the fourth: %v, want retry_later", err)
+	}
+	if _, err := g.deliver(g.peer, first); err != nil {
+		t.Fatalf("going on with one that was begun: %v", err)
+	}
+	if _, err := begin(3); err != nil {
+		t.Errorf("after one was finished: %v", err)
+	}
+}

@@ -145,29 +145,29 @@ func (c *Custody) verify(ctx context.Context, peer receive.Peer, envelope *evide
 // its session: a dock gets a new key only by enrolling, and then comes back
 // with a new certificate and session.
 func (c *Custody) dockKeys(ctx context.Context, peer receive.Peer) ([]ed25519.PublicKey, error) {
+	name := dockName{peer.Agency, peer.Dock}
 	c.keysMu.Lock()
-	known, ok := c.keysOf[peer.Dock]
+	known, ok := c.keysOf[name]
 	c.keysMu.Unlock()
-	if ok && known.agency == peer.Agency && known.session == peer.Session {
+	if ok && known.session == peer.Session {
 		return known.keys, nil
 	}
 	rows, err := c.Catalog.DockKeys(ctx, peer.Agency, peer.Dock)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the keys of dock %s: %w", peer.Dock, err)
 	}
-	known = sessionKeys{agency: peer.Agency, session: peer.Session}
+	known = sessionKeys{session: peer.Session}
 	for _, row := range rows {
 		known.keys = append(known.keys, row.PublicKey)
 	}
 	c.keysMu.Lock()
 	defer c.keysMu.Unlock()
-	c.keysOf[peer.Dock] = known
+	c.keysOf[name] = known
 	return known.keys, nil
 }
 
 // sessionKeys are a dock's statement keys as one of its sessions found them.
 type sessionKeys struct {
-	agency  evidence.AgencyID
 	session uint64
 	keys    []ed25519.PublicKey
 }

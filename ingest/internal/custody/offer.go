@@ -60,6 +60,9 @@ func (c *Custody) admit(ctx context.Context, o *offered, claim *claim) (*receive
 		return &receive.Admission{Item: item, Receipt: receipt}, err
 	}
 	if !resume {
+		if err := c.mayBegin(ctx, o.peer); err != nil {
+			return nil, err
+		}
 		if err := c.step(StepOffered, func() error { return c.enter(ctx, o, known, same) }); err != nil {
 			return nil, err
 		}

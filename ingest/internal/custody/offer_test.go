@@ -238,3 +238,33 @@ func TestOneIdWithTwoContentsIsAConflict(t *testing.T) {
 		t.Errorf("the same manifest, sealed anew: %v, want conflict", err)
 	}
 }
+
+// FuzzOffer: whatever a dock offers, the server lives on, and what it accepts
+// has a row.
+func FuzzOffer(f *testing.F) {
+	g := newRig(f)
+	r := g.dock.Record(f, "A.MP4", bytesOf("footage", 1<<20+1))
+	f.Add(r.Offer.Manifest, r.Offer.WrappedKey, r.Offer.Header, r.Offer.Leaves)
+	f.Add([]byte("{}"), []byte{1}, []byte{2}, make([]byte, 32))
+	f.Add([]byte(`{"payloadType":"application/vnd.sealdock.manifest.v1+json","payload":"e30=","signatures":[{"keyid":"","sig":""}]}`), r.Offer.WrappedKey, r.Offer.Header, r.Offer.Leaves)
+	f.Fuzz(func(t *testing.T, manifest, wrapped, header, leaves []byte) {
+		offer := &upload.Offer{Manifest: manifest, WrappedKey: wrapped, Header: header, Leaves: leaves}
+		if offer.Validate() != nil {
+			return // refused before it comes here
+		}
+		admission, err := g.custody.Offer(t.Context(), g.peer, offer)
+		if err != nil {
+			if code(err) == "" {
+				t.Fatalf("told as internal: %v", err)
+			}
+			return
+		}
+		if admission.Intake == nil {
+			t.Fatal("a receipt for what was never stored")
+		}
+		defer admission.Intake.Close()
+		if _, err := g.db.Item(t.Context(), "springfield", admission.Item.Evidence); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

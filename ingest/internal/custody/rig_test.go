@@ -36,7 +36,7 @@ const origin = "evidence.example/springfield"
 // rig is a store on a real disk and catalog, which can be crashed and started
 // again.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	ring  *keys.Ring
 	sign  *identity.StatementKey // receipts
@@ -44,6 +44,7 @@ type rig struct {
 	dock  *receivetest.Dock
 	peer  receive.Peer
 	fail  func(custody.Step, bool) error
+	most  int // unfinished items of a dock; 0: as in production
 
 	db      *sqldb.DB
 	vault   *fs.Store
@@ -52,7 +53,7 @@ type rig struct {
 	stop    func()
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	g := &rig{t: t, dir: t.TempDir()}
 	var err error
@@ -88,7 +89,7 @@ func (g *rig) open() {
 	g.log = &plainLog{db: g.db, tiles: fs.Tiles(filepath.Join(g.dir, "log")), signer: signer}
 	g.custody = custody.New(custody.Config{
 		Catalog: g.db, Vault: g.vault, Log: g.log, LogOrigin: origin, LogPublicKey: g.point.Public(), Keys: g.ring, ReceiptKey: g.sign,
-		Version: "test", Now: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		MaxUnfinished: g.most, Version: "test", Now: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Fail: func(s custody.Step, after bool) error {
 			if g.fail == nil {
 				return nil

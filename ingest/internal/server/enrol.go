@@ -43,8 +43,10 @@ type EnrolAnswer struct {
 	UploadPort  string             `json:"upload_port"` // UDP
 }
 
-// maxEnrol bounds a request's body in bytes.
-const maxEnrol = 64 << 10
+const (
+	maxEnrol  = 64 << 10         // bytes of a request's body
+	enrolTime = 15 * time.Second // for reading it
+)
 
 // enrolment answers docks that come with a token.
 type enrolment struct {
@@ -67,6 +69,11 @@ type refusedError struct {
 func (e *refusedError) Error() string { return e.text }
 
 func (e *enrolment) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// A body that trickles in holds a connection for so long and no longer. A
+	// writer that knows no deadlines is a test's.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(enrolTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		e.log.DebugContext(r.Context(), "setting a read deadline", "error", err)
+	}
 	answer, err := e.enrol(r)
 	var refused *refusedError
 	switch {
