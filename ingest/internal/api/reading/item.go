@@ -64,7 +64,6 @@ func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, erro
 		return nil, err
 	}
 	v.Receipt, v.ReceiptSigned = s.receipt(item)
-	v.Checks = checks(v)
 	if v.Siblings, err = s.Catalog.Siblings(ctx, item); err != nil {
 		return nil, err
 	}
@@ -83,6 +82,7 @@ func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, erro
 			v.TakenOver, err = nil, nil
 		}
 	}
+	v.Checks = checks(v)
 	return v, err
 }
 
