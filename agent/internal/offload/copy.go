@@ -55,7 +55,7 @@ func (d *Docking) copy(ctx context.Context, it *item) error {
 // the next attempt into the spool. The key does not outlive the call.
 func (d *Docking) seal(ctx context.Context, it *item) (*sealing, error) {
 	expect := uint64(0)
-	if it.object.SizeKnown {
+	if it.object.SizeKnown && it.object.Size <= evidence.MaxLength { // more is a lie: what comes, counts
 		expect = it.object.Size
 	}
 	s := &sealing{clocks: evidence.Clocks{DockStart: d.desk.opt.Now().UTC(), CameraRaw: d.clockRaw, CameraAt: d.clockAt}}

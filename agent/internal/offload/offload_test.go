@@ -423,10 +423,6 @@ func TestSizeLiesAreTakenAsDelivered(t *testing.T) {
 			o := c.record("A.MP4", evidence.KindVideo, data)
 			o.Size, o.SizeKnown = listed, name != "unknown"
 			v := d.plug(c, "1-1")
-			if name == "absurd" {
-				d.until("a word about room", func() bool { return v.Status().State == upload.BayAttention })
-				return
-			}
 			d.until("spooled", func() bool { return d.in(spool.StateSpooled) == 1 })
 			plain, m := d.open(d.rows()[0])
 			if !bytes.Equal(plain, data) || m.Recording.Size != listed {

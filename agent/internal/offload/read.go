@@ -76,7 +76,7 @@ func (r *reader) run(ctx context.Context, free chan *window, out chan<- *window)
 			if held != nil {
 				free <- held
 			}
-			return fmt.Errorf("reading %s at byte %d: %w", r.object.Path, offset+uint64(n), err)
+			return fmt.Errorf("after %d bytes: %w", offset+uint64(n), err)
 		}
 		if offset+uint64(n) > evidence.MaxLength {
 			return errTooLong

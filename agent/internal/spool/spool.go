@@ -41,6 +41,7 @@ type Spool struct {
 	mu      sync.Mutex    // guards the fields below
 	stored  uint64        // bytes of finished copies
 	writing uint64        // bytes reserved by writers
+	pending uint64        // of these, not written yet
 	changed chan struct{} // closed and replaced at every change
 	noted   int64         // size of the newest checkpoint kept
 	notes   *durable.File // checkpoints file
@@ -110,19 +111,29 @@ func (s *Spool) reserve(n uint64) error {
 		}
 		return fmt.Errorf("%w: %d of %d bytes are used and %d more are needed; it goes on by itself as uploads make room", ErrFull, used, q, n)
 	}
-	// What other writers have reserved and not written yet is still free on the disk.
-	if need := n + s.opt.Reserve; known && free < need {
+	// What other writers have reserved and not written yet still counts as free on the disk.
+	if need := n + s.opt.Reserve + s.pending; known && free < need {
 		return fmt.Errorf("%w: the disk of %s has %d bytes free and %d are needed; it goes on by itself as uploads make room", ErrFull, s.opt.Dir, free, need)
 	}
 	s.writing += n
+	s.pending += n
 	return nil
 }
 
-// settle turns a writer's reservation into stored bytes (0 when dropped).
-func (s *Spool) settle(reserved, stored uint64) {
+// wrote notes that a writer wrote n bytes of what it has reserved.
+func (s *Spool) wrote(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending -= n
+}
+
+// settle turns a writer's reservation, of which it wrote some, into stored bytes
+// (0 when dropped).
+func (s *Spool) settle(reserved, wrote, stored uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writing -= reserved
+	s.pending -= reserved - wrote
 	s.stored += stored
 }
 

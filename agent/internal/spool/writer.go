@@ -42,7 +42,7 @@ func (s *Spool) Begin(ctx context.Context, id evidence.EvidenceID, docking evide
 		return nil, err
 	}
 	if err := w.begin(ctx, id, docking, bay); err != nil {
-		s.settle(w.reserved, 0)
+		s.settle(w.reserved, 0, 0)
 		return nil, err
 	}
 	return w, nil
@@ -112,6 +112,7 @@ func (w *Writer) write(p []byte) error {
 		return fmt.Errorf("writing the spool file of %s: %w", w.rec.Source.Path, explain(err))
 	}
 	w.offset += uint64(len(p))
+	w.spool.wrote(uint64(len(p)))
 	return nil
 }
 
@@ -141,7 +142,7 @@ func (w *Writer) Commit(ctx context.Context, c Sealed) error {
 		return errors.Join(err, w.Drop())
 	}
 	w.done = true
-	w.spool.settle(w.reserved, w.offset)
+	w.spool.settle(w.reserved, w.offset, w.offset)
 	w.spool.announce()
 	if err := w.file.Close(); err != nil {
 		return err
@@ -180,7 +181,7 @@ func (w *Writer) Drop() error {
 		return nil
 	}
 	w.done = true
-	w.spool.settle(w.reserved, 0)
+	w.spool.settle(w.reserved, w.offset, 0)
 	w.file.Close() // a poisoned file is released too, and its bytes are thrown away
 	err := durable.Remove(w.path)
 	w.spool.announce()

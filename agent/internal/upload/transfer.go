@@ -57,7 +57,10 @@ func (u *Uploader) transfer(ctx context.Context, s Session, rec spool.Recording)
 	if err := u.take(ctx, c, receipt.GetEnvelope()); err != nil {
 		return err
 	}
-	return stream.CloseWrite()
+	if err := stream.CloseWrite(); err != nil {
+		u.opt.Log.Debug("a stream did not end in order, after its receipt", "path", c.Source.Path, "error", err)
+	}
+	return nil
 }
 
 // offer sends the manifest and returns Accept or Receipt; a refusal is an error.
