@@ -65,7 +65,7 @@ func TestEveryCrashEndsInOneReceipt(t *testing.T) {
 func crashAndRetry(t *testing.T, step custody.Step, after bool, retry func(*rig, *receivetest.Recording) (receive.Peer, *receivetest.Recording), restart bool) {
 	t.Parallel()
 	g := newRig(t)
-	first := g.dock.Record(t, "DCIM/A.MP4", bytesOf("footage", 2<<20+77))
+	first := g.dock.Record(t, "DCIM/A.MP4", bytesOf("footage", 1<<20+77))
 	nth := 1
 	if step == custody.StepWritten || step == custody.StepSynced {
 		nth = 2 // in the middle

@@ -45,7 +45,7 @@ func TestBadOrderOfFramesIsRefused(t *testing.T) {
 			if _, err := s.Finish(); code(err) != upload.CodeBadFrame {
 				t.Fatalf("got %v, want bad_frame", err)
 			}
-			if w.shelf.finished != 0 {
+			if w.shelf.count(func() int { return w.shelf.finished }) != 0 {
 				t.Fatal("it was finished")
 			}
 			// The connection goes on.
@@ -83,8 +83,8 @@ func TestNothingIsAcknowledgedBeforeItIsSynced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range uint64(20) {
-		if w.shelf.segments[i] != 1 {
-			t.Errorf("segment %d came %d times", i, w.shelf.segments[i])
+		if n := w.shelf.count(func() int { return w.shelf.segments[i] }); n != 1 {
+			t.Errorf("segment %d came %d times", i, n)
 		}
 	}
 }
