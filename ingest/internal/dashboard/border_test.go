@@ -61,6 +61,22 @@ func FuzzLocalPath(f *testing.F) {
 	})
 }
 
+func TestOnlyPathsOfThisHostAreFollowed(t *testing.T) {
+	for _, to := range []string{
+		"https://evil.example/", "//evil.example/", `/\evil.example`, `\\evil.example`, "/\t/evil.example", "http:evil.example", "javascript:alert(1)", "",
+		"evidence", "/ /evil", "/\r\nSet-Cookie: x=y", "https:/evil.example", strings.Repeat("/a", 2000), "///evil.example", "/evidence\u200b", "/evidence\x00",
+	} {
+		if localPath(to) {
+			t.Errorf("%q is followed", to)
+		}
+	}
+	for _, to := range []string{"/", "/evidence", "/evidence?q=a%20b&state=stored", "/evidence/0123#custody"} {
+		if !localPath(to) {
+			t.Errorf("%q is not followed", to)
+		}
+	}
+}
+
 func FuzzSearchText(f *testing.F) {
 	for _, s := range []string{"clip", "\x00", "\xff", "a\u0000b", strings.Repeat("ü", 150)} {
 		f.Add(s)

@@ -6,11 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/internal/testkit/footage"
@@ -24,6 +28,7 @@ type browser struct {
 	t       *testing.T
 	ctx     context.Context
 	origin  string
+	said    *complaints
 	picture string // folder of screenshots, "" for none
 }
 
@@ -41,7 +46,8 @@ func newBrowser(t *testing.T, origin string) *browser {
 		chromedp.WSURLReadTimeout(time.Minute), chromedp.WindowSize(1440, 900))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(allocator)
+	said := &complaints{some: make(chan struct{}, 1)}
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithListener(said.hear))
 	t.Cleanup(func() {
 		end, done := context.WithTimeout(ctx, 10*time.Second)
 		defer done()
@@ -51,7 +57,34 @@ func newBrowser(t *testing.T, origin string) *browser {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t: t, ctx: ctx, origin: origin, picture: os.Getenv("SEALDOCK_SCREENSHOTS")}
+	return &browser{t: t, ctx: ctx, origin: origin, said: said, picture: os.Getenv("SEALDOCK_SCREENSHOTS")}
+}
+
+// complaints are what the browser found wrong with pages: scripts that failed,
+// and whatever the content policy had to stop.
+type complaints struct {
+	mu   sync.Mutex
+	all  []string
+	some chan struct{} // full when there is one
+}
+
+func (c *complaints) hear(e any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer func() {
+		if len(c.all) > 0 && len(c.some) == 0 {
+			c.some <- struct{}{}
+		}
+	}()
+	switch e := e.(type) {
+	case *runtime.EventExceptionThrown:
+		c.all = append(c.all, e.ExceptionDetails.Text)
+	case *cdplog.EventEntryAdded:
+		// An answer with a status of 400 and above is said too, and expected here.
+		if e.Entry.Level == cdplog.EntryLevelError && e.Entry.Source != cdplog.EntrySourceNetwork {
+			c.all = append(c.all, e.Entry.Text)
+		}
+	}
 }
 
 // do runs steps within a minute.
@@ -113,16 +146,15 @@ func (b *browser) scheme(name string, width, height int64) {
 	})
 }
 
-// pictures takes the room wide, narrow and dark.
+// pictures takes the room wide, dark and narrow, and sees that it fits.
 func (b *browser) pictures(room string) {
-	if b.picture == "" {
-		return
-	}
+	b.t.Helper()
 	b.scheme("light", 1440, 900)
 	b.shot(room + "-wide")
 	b.scheme("dark", 1440, 900)
 	b.shot(room + "-dark")
 	b.scheme("light", 390, 844)
+	b.fits()
 	b.shot(room + "-narrow")
 	b.scheme("light", 1440, 900)
 }
@@ -195,6 +227,29 @@ func TestFromTheSetUpLinkToAPlayingVideo(t *testing.T) {
 
 	b.do(chromedp.Submit(chromedp.CSS(".who form")), chromedp.WaitVisible(chromedp.ID("login")))
 	b.pictures("signin")
+	b.guarded()
+}
+
+// guarded sees that the browser found nothing wrong so far, and that it would
+// have: the content policy stops what it has to.
+func (b *browser) guarded() {
+	b.t.Helper()
+	b.said.mu.Lock()
+	for _, text := range b.said.all {
+		b.t.Errorf("the browser complains: %s", text)
+	}
+	b.said.mu.Unlock()
+	if !ask[bool](b, `(document.body.setAttribute("style", "color: rgb(255, 0, 0)"), getComputedStyle(document.body).color !== "rgb(255, 0, 0)")`) {
+		b.t.Error("an inline style was applied")
+	}
+	if !ask[bool](b, `(() => { try { document.body.innerHTML = "<b>x</b>"; return false } catch { return true } })()`) {
+		b.t.Error("a string became elements")
+	}
+	select {
+	case <-b.said.some:
+	case <-time.After(20 * time.Second):
+		b.t.Error("the browser does not tell what the policy stopped")
+	}
 }
 
 // overview sees the wall follow the docks without a reload.
@@ -223,9 +278,12 @@ func (b *browser) plays(s *site, id evidence.EvidenceID) {
 	if n := s.Events(b.t, evidence.EventEvidencePlayed, ""); n != 0 {
 		b.t.Errorf("opening the page counts as playing %d times", n)
 	}
-	b.do(chromedp.Click(chromedp.CSS(".cover")))
+	b.do(chromedp.Focus(chromedp.CSS(".cover")), chromedp.KeyEvent(kb.Enter))
 	b.until(`document.querySelector("video").currentTime > 0.2`)
-	ask[bool](b, `(document.querySelector("[data-act=toggle]").click(), true)`)
+	if !ask[bool](b, `document.activeElement === document.querySelector("[data-act=toggle]")`) {
+		b.t.Error("the keyboard is lost when playing begins")
+	}
+	b.do(chromedp.KeyEvent(" ")) // the play button has the focus
 	b.until(`document.querySelector("video").paused`)
 	if got := ask[float64](b, `document.querySelector("video").duration`); got < 19 || got > 21 {
 		b.t.Errorf("the video is %.2f s long, 20 was recorded", got)

@@ -12,8 +12,10 @@ let timer = 0;
 
 function show(tone, word, more) {
   const pill = state.querySelector(".status");
-  pill.className = "status " + tone;
-  pill.replaceChildren(Object.assign(document.createElement("span"), { className: "pulse", ariaHidden: "true" }), word);
+  if (!pill.textContent.endsWith(word) || !pill.classList.contains(tone)) {
+    pill.className = "status " + tone;
+    pill.replaceChildren(Object.assign(document.createElement("span"), { className: "pulse", ariaHidden: "true" }), word);
+  }
   const note = state.querySelector(".quiet");
   if (note.textContent !== more) note.textContent = more;
 }

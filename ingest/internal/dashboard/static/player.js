@@ -14,6 +14,7 @@ function start(room) {
   let seeking = false;
 
   video.controls = false;
+  video.tabIndex = -1;
   cover.hidden = false;
   find("console").hidden = false;
 
@@ -28,8 +29,10 @@ function start(room) {
     video.currentTime = target;
   };
   const begin = () => {
+    const covered = document.activeElement === cover;
     cover.hidden = true;
     problem.hidden = true;
+    if (covered) button("toggle").focus();
     return video.play().catch(() => {});
   };
   const toggle = () => (video.paused ? begin() : video.pause());
