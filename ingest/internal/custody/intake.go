@@ -171,6 +171,6 @@ func lower(v *atomic.Uint64, limit uint64) {
 // full is told when the store has no room. The item stays as it is.
 func full() *upload.Error {
 	refused := upload.Errorf(upload.CodeFull, "the evidence store is full: the administrator must add storage. The dock keeps the recording and tries again")
-	refused.RetryAfter = time.Minute
+	refused.RetryAfter = 10 * time.Second
 	return refused
 }
