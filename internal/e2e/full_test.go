@@ -27,9 +27,10 @@ func small(t *testing.T, size string) string {
 	return dir
 }
 
-// The spool's disk holds two recordings at most, the camera has six.
+// The disk keeps 64 MiB in reserve and has room for two recordings beside; the
+// camera has six.
 func TestAFullDiskAtTheDockLosesNothing(t *testing.T) {
-	s := open(t, station.Options{AgentDir: small(t, "40m")}, "--unplugged", "--cameras", "1", "--files", "6", "--file-size", "14MiB")
+	s := open(t, station.Options{AgentDir: small(t, "108m")}, "--unplugged", "--cameras", "1", "--files", "6", "--file-size", "14MiB")
 	s.Ingest.Kill() // so that the spool fills up
 	control(t, s, "plug", "1-1")
 	said(t, s, "full")
@@ -42,9 +43,9 @@ func TestAFullDiskAtTheDockLosesNothing(t *testing.T) {
 // The vault's disk is full before the last recordings arrive; then somebody
 // makes room.
 func TestAFullDiskAtTheServerLosesNothing(t *testing.T) {
-	disk := small(t, "96m")
+	disk := small(t, "160m")
 	s := open(t, station.Options{IngestDir: filepath.Join(disk, "ingest")}, "--unplugged", "--cameras", "1", "--files", "4", "--file-size", "9MiB")
-	check(t, os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, 70<<20), 0o600))
+	check(t, os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, 130<<20), 0o600))
 	control(t, s, "plug", "1-1")
 	said(t, s, "full")
 	sound(t, s)
