@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,9 +51,18 @@ func TestAFlippedBitInTheSpoolIsCaught(t *testing.T) {
 	control(t, s, "plug", "1-1")
 	var copies []string
 	check(t, station.Wait(within(t), func() (bool, string) {
-		status, err := s.Status(t.Context())
+		text, err := s.Status(t.Context())
+		if err != nil {
+			return false, err.Error()
+		}
+		var status struct {
+			Spool struct {
+				Recordings map[string]int `json:"recordings"`
+			} `json:"spool"`
+		}
+		check(t, json.Unmarshal([]byte(text), &status))
 		copies, _ = filepath.Glob(filepath.Join(s.AgentDir(), "recordings", "*.floe"))
-		return err == nil && strings.Contains(status, `"spooled": 2`) && len(copies) == 2, status
+		return status.Spool.Recordings["spooled"]+status.Spool.Recordings["uploading"] == 2 && len(copies) == 2, text
 	}))
 	flip(t, copies[0], 2_000_000)
 	check(t, s.StartIngest(within(t)))
