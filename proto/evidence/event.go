@@ -20,6 +20,7 @@ const (
 	EventCameraEraseFailed EventType = "camera.erase_failed"
 	EventEvidenceViewed    EventType = "evidence.viewed"
 	EventEvidencePlayed    EventType = "evidence.played"
+	EventDownloaded        EventType = "evidence.downloaded"
 	EventReceiptOpened     EventType = "receipt.opened"
 	EventDockTokenMade     EventType = "dock.token_made"
 	EventDockEnrolled      EventType = "dock.enrolled"
@@ -29,6 +30,8 @@ const (
 	EventSignedIn          EventType = "session.signed_in"
 	EventSignInFailed      EventType = "session.sign_in_failed"
 	EventSignedOut         EventType = "session.signed_out"
+	EventAccountLocked     EventType = "account.locked"
+	EventAccountReleased   EventType = "account.released"
 	EventServerStarted     EventType = "server.started"
 )
 

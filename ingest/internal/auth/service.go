@@ -16,12 +16,6 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-// Events of accounts, beside those of proto/evidence.
-const (
-	EventAccountLocked   evidence.EventType = "account.locked"
-	EventAccountReleased evidence.EventType = "account.released"
-)
-
 // The errors that callers tell apart. Their texts are for the person at the
 // browser.
 var (

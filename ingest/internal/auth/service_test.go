@@ -156,7 +156,7 @@ func TestFiveFailuresLockUntilReleased(t *testing.T) {
 	for range 5 {
 		d.signIn("a.moreno", "wrong password here")
 	}
-	if n := d.count(EventAccountLocked); n != 1 {
+	if n := d.count(evidence.EventAccountLocked); n != 1 {
 		t.Errorf("locked %d times", n)
 	}
 	for _, later := range []time.Duration{0, time.Hour, 400 * 24 * time.Hour} {
@@ -171,8 +171,8 @@ func TestFiveFailuresLockUntilReleased(t *testing.T) {
 	if _, err := d.signIn("a.moreno", password); err != nil {
 		t.Errorf("after the release: %v", err)
 	}
-	if d.count(EventAccountReleased) != 1 || d.count(evidence.EventSignInFailed) != 12 {
-		t.Errorf("%d releases, %d refusals on record", d.count(EventAccountReleased), d.count(evidence.EventSignInFailed))
+	if d.count(evidence.EventAccountReleased) != 1 || d.count(evidence.EventSignInFailed) != 12 {
+		t.Errorf("%d releases, %d refusals on record", d.count(evidence.EventAccountReleased), d.count(evidence.EventSignInFailed))
 	}
 }
 
@@ -207,7 +207,7 @@ func TestAHundredGuessesAtOnceGetFiveAnswers(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := d.count(EventAccountLocked); n != 1 {
+	if n := d.count(evidence.EventAccountLocked); n != 1 {
 		t.Errorf("locked %d times", n)
 	}
 	rows, err := d.db.Events(t.Context(), catalog.EventFilter{Agency: "metro-pd", Type: evidence.EventSignInFailed}, 200)

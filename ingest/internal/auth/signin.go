@@ -133,7 +133,7 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 	if err := tx.LockLogin(ctx, key, untilReleased()); err != nil {
 		return err
 	}
-	e = s.event(EventAccountLocked, evidence.Actor{Kind: "server", ID: "server"}, from, object, evidence.OutcomeDone)
+	e = s.event(evidence.EventAccountLocked, evidence.Actor{Kind: "server", ID: "server"}, from, object, evidence.OutcomeDone)
 	e.Reason = "5 refused sign-ins within 15 minutes"
 	_, err = tx.AppendEvent(ctx, e)
 	return err
@@ -158,7 +158,7 @@ func (s *Service) Release(ctx context.Context, login string, by evidence.Actor, 
 		if err := tx.ClearLoginFailures(ctx, s.loginKey(login)); err != nil {
 			return err
 		}
-		e := s.event(EventAccountReleased, by, from, "user:"+user.ID, evidence.OutcomeDone)
+		e := s.event(evidence.EventAccountReleased, by, from, "user:"+user.ID, evidence.OutcomeDone)
 		_, err := tx.AppendEvent(ctx, e)
 		return err
 	})

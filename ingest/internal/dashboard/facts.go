@@ -235,7 +235,7 @@ func eventText(t evidence.EventType) (tone, shape, what string) {
 		return "", "play", "Played"
 	case evidence.EventReceiptOpened:
 		return "", "receipt", "Receipt opened"
-	case reading.EventDownloaded:
+	case evidence.EventDownloaded:
 		return "", "down", "Original downloaded"
 	}
 	return "", "info", string(t)

@@ -79,7 +79,7 @@ func TestADownloadIsAFileUnderAnyName(t *testing.T) {
 		if a.Header.Get("Content-Type") != "application/octet-stream" || !strings.Contains(a.Header.Get("Content-Security-Policy"), "sandbox") {
 			t.Errorf("%q: %v", name, a.Header)
 		}
-		if n := s.Events(t, reading.EventDownloaded, evidence.ItemObject(item.ID)); n != 1 {
+		if n := s.Events(t, evidence.EventDownloaded, evidence.ItemObject(item.ID)); n != 1 {
 			t.Errorf("%q: %d events", name, n)
 		}
 	}

@@ -53,17 +53,17 @@ func (s *Service) Play(ctx context.Context, actor *auth.Actor, id evidence.Evide
 // event.
 func (s *Service) Download(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) (*Footage, error) {
 	object := evidence.ItemObject(id)
-	if err := s.allow(ctx, actor, auth.DownloadItem, EventDownloaded, object); err != nil {
+	if err := s.allow(ctx, actor, auth.DownloadItem, evidence.EventDownloaded, object); err != nil {
 		return nil, err
 	}
 	item, err := s.stored(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.record(ctx, actor, EventDownloaded, object, evidence.OutcomeDone, "", facts(item)); err != nil {
+	if err := s.record(ctx, actor, evidence.EventDownloaded, object, evidence.OutcomeDone, "", facts(item)); err != nil {
 		return nil, err
 	}
-	return s.open(ctx, actor, item, EventDownloaded)
+	return s.open(ctx, actor, item, evidence.EventDownloaded)
 }
 
 // facts name the bytes that an event is about.

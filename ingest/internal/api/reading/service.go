@@ -16,9 +16,6 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-// EventDownloaded is the custody event of a download of an original.
-const EventDownloaded evidence.EventType = "evidence.downloaded"
-
 // The errors that callers tell apart with errors.Is.
 var (
 	// ErrForbidden: the person may not do this.
