@@ -18,6 +18,7 @@ var (
 	ErrTimeout    = errors.New("the camera did not answer in time")
 	ErrProtocol   = errors.New("the camera broke the PTP or USB protocol")
 	ErrSequential = errors.New("this camera can read this recording only from its start and in order")
+	ErrBeyond     = errors.New("the recording goes on where this camera cannot read it")
 	ErrChanged    = errors.New("the camera shows another object under this handle; list it again")
 )
 
@@ -87,7 +88,9 @@ type Link interface {
 	// odd or had to be left out is a Warning.
 	List(ctx context.Context) ([]Object, []Warning, error)
 	// ReadAt reads len(p) bytes at off, straight into p. Fewer bytes come only with an
-	// error; io.EOF at the object's end. Where the camera has no partial reads, off
+	// error; io.EOF at the object's end, which is where the camera has no more bytes,
+	// not where it lists its end. Bytes that the camera has and cannot be asked for
+	// are ErrBeyond. Where the camera has no partial reads, off
 	// has to be where the last ReadAt of this object ended, or 0 (ErrSequential).
 	ReadAt(ctx context.Context, object Object, off int64, p []byte) (int, error)
 	// Delete removes the object from the camera, after it checked that the handle
@@ -121,7 +124,7 @@ type Object struct {
 	Path        string
 	RawName     []byte // UTF-16LE, as it came
 	Format      uint16
-	Size        uint64 // bytes
+	Size        uint64 // bytes, as the camera lists it; what it delivers may be more or less
 	SizeKnown   bool
 	CapturedRaw string // as the camera wrote it, escaped
 	ModifiedRaw string

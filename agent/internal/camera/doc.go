@@ -16,10 +16,12 @@
 // What it promises: bytes come from the object that was listed. A handle is
 // compared with its object again when the session changed since, and always
 // before a delete, so a camera that renumbers its objects cannot make one
-// recording's bytes or deletion pass as another's. A transaction that went wrong in
-// any way is cancelled, drained and begun anew before the next one, and reads are
-// repeated once after that. Nothing that a camera says makes it panic, wait
-// without end or take memory beyond stated limits.
+// recording's bytes or deletion pass as another's. They are all bytes that the
+// camera delivers, also where it lists fewer: a read goes on until the camera has
+// no more, and a refusal in front of the listed end is an error. A transaction that
+// went wrong in any way is cancelled, drained and begun anew before the next one,
+// and reads are repeated once after that. Nothing that a camera says makes it
+// panic, wait without end or take memory beyond stated limits.
 //
 // What it does not promise: that the camera tells the truth about itself, or reads
 // the same twice. The caller hashes and compares.

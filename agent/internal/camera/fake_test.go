@@ -17,8 +17,17 @@ type fakeObject struct {
 	size     uint64
 	seed     byte
 	captured string
-	unlisted bool   // only the list of all objects has it
-	lowSize  uint32 // what ObjectInfo says instead of the size, unless 0
+	unlisted bool    // only the list of all objects has it
+	listed   *uint64 // what is said instead of the size, unless nil
+	lowSize  uint32  // what ObjectInfo says instead of the size, unless 0
+}
+
+// says is the size that the camera lists.
+func (o *fakeObject) says() uint64 {
+	if o.listed != nil {
+		return *o.listed
+	}
+	return o.size
 }
 
 func (o *fakeObject) fill(p []byte, off uint64) {
@@ -34,7 +43,7 @@ type fake struct {
 	packet        int
 	headerAlone   bool // the header of data comes as a transfer of its own
 	lostZLP       bool
-	unknownLength bool // data containers have length 0xFFFFFFFF
+	unknownLength bool // data containers that are not empty have length 0xFFFFFFFF
 	needsSession  bool // GetDeviceInfo is refused outside a session
 	keepsSession  bool // a session once opened is never closed
 	noStatus      bool // class requests stall
@@ -121,7 +130,7 @@ func (f *fake) respond(c ptp.Block, code ptp.Response, parameters ...uint32) {
 
 func (f *fake) data(c ptp.Block, payload []byte) {
 	h := ptp.DataHeader(ptp.Operation(c.Code), c.Transaction, uint64(len(payload)))
-	if f.unknownLength {
+	if f.unknownLength && len(payload) > 0 {
 		h.Length = ptp.LengthUnknown
 	}
 	if f.headerAlone {
@@ -272,7 +281,7 @@ func (f *fake) object(c ptp.Block, op ptp.Operation) {
 			f.respond(c, ptp.RespObjectPropNotSupported)
 			return
 		}
-		f.answer(c, binary.LittleEndian.AppendUint64(nil, o.size))
+		f.answer(c, binary.LittleEndian.AppendUint64(nil, o.says()))
 	case ptp.OpGetObject:
 		part(0, o.size)
 	case ptp.OpGetPartialObject:
@@ -289,7 +298,7 @@ func (f *fake) object(c ptp.Block, op ptp.Operation) {
 
 func (f *fake) describe(c ptp.Block, o *fakeObject) {
 	info := ptp.ObjectInfo{Storage: 0x10001, Format: ptp.FormatMP4, Parent: o.parent, Filename: o.name, CaptureDate: ptp.NewText(o.captured)}
-	info.CompressedSize = uint32(min(o.size, uint64(ptp.SizeIsUnknown)))
+	info.CompressedSize = uint32(min(o.says(), uint64(ptp.SizeIsUnknown)))
 	if o.lowSize != 0 {
 		info.CompressedSize = o.lowSize
 	}

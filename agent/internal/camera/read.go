@@ -27,60 +27,72 @@ func (l *link) readAt(ctx context.Context, o *Object, off int64, p []byte) (int,
 		return l.readStream(ctx, o, off, p)
 	}
 	l.stopStream()
-	ending := error(nil)
-	if o.SizeKnown {
-		if left := max(int64(o.Size)-off, 0); int64(len(p)) > left {
-			p, ending = p[:left], io.EOF
-		}
-	}
 	done := 0
 	for done < len(p) {
+		at := uint64(off) + uint64(done)
 		part := p[done:min(len(p), done+l.options.Window)]
-		n, err := l.readPart(ctx, o, off+int64(done), part)
+		if o.SizeKnown && at < o.Size && o.Size-at < uint64(len(part)) {
+			part = part[:o.Size-at] // a read across its end is what some cameras refuse
+		}
+		n, err := l.readPart(ctx, o, at, part)
 		done += n
-		if err != nil {
-			if atEnd := !o.SizeKnown && isRefusal(err) && done > 0; atEnd {
-				return done, io.EOF // asked behind the end after a part that came short
-			}
-			return done, err
+		if err == nil && n > 0 {
+			continue // also when it came short: some cameras give less at a time than they are asked for
 		}
-		if n > 0 {
-			continue
-		}
-		if !o.SizeKnown {
+		if err == nil || endsAt(o, at, err) {
 			return done, io.EOF
 		}
-		return done, fmt.Errorf("%w: it ends there, listed were %d bytes", ErrProtocol, o.Size)
+		return done, err
 	}
-	return done, ending
+	return done, nil
 }
 
-// inParts says whether the object can be read in parts with what the camera supports.
+// endsAt says whether a refusal to read at an offset means that the object ends
+// there. Cameras answer so, or with no bytes, when they are asked behind an
+// object's end. In front of the listed size a refusal is a failure: it may be the
+// medium's, or the camera's own limit. The same goes for a general error where no
+// size is known.
+func endsAt(o *Object, at uint64, err error) bool {
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	if o.SizeKnown {
+		return at >= o.Size && (refused.Code == ptp.RespInvalidParameter || refused.Code == ptp.RespGeneralError)
+	}
+	return at > 0 && refused.Code == ptp.RespInvalidParameter
+}
+
+// inParts says whether the object can be read in parts with what the camera
+// supports, and asked for more at its listed end.
 func (l *link) inParts(o *Object) bool {
 	switch l.partial {
 	case ptp.OpGetPartialObject64:
 		return true
 	case ptp.OpGetPartialObject:
-		return o.SizeKnown && o.Size <= 1<<32
+		return o.SizeKnown && o.Size <= math.MaxUint32
 	}
 	return false
 }
 
 // readPart reads one window with one transaction. After a fault it recovers,
 // proves that the handle still means the object, and tries once more.
-func (l *link) readPart(ctx context.Context, o *Object, off int64, p []byte) (int, error) {
+func (l *link) readPart(ctx context.Context, o *Object, at uint64, p []byte) (int, error) {
+	if at > math.MaxUint32 && l.partial == ptp.OpGetPartialObject {
+		return 0, fmt.Errorf("%w: it lists %d bytes and has 4 GiB or more", ErrBeyond, o.Size)
+	}
 	for again := false; ; again = true {
 		if err := l.prove(ctx, o); err != nil {
 			return 0, err
 		}
-		n, err := l.part(ctx, o.Handle, uint64(off), p)
+		n, err := l.part(ctx, o.Handle, at, p)
 		if err == nil {
 			return n, nil
 		}
 		if again || !l.s.doubt || fatal(ctx, err) {
 			return 0, err
 		}
-		l.s.log.Warn("reading a part failed, trying again", "offset", off, "error", err)
+		l.s.log.Warn("reading a part failed, trying again", "offset", at, "error", err)
 	}
 }
 
@@ -185,84 +197,4 @@ func (l *link) delete(ctx context.Context, o *Object) error {
 		return block, err
 	})
 	return err
-}
-
-// stream is a GetObject that is read piece by piece.
-type stream struct {
-	of     fingerprint
-	handle uint32
-	offset int64
-	phase  *dataPhase
-	done   bool // response seen: offset is the object's length
-}
-
-// stopStream forgets an open GetObject. When it was not read to its end, the
-// session is in doubt and recovers before its next transaction.
-func (l *link) stopStream() { l.stream = nil }
-
-func (l *link) readStream(ctx context.Context, o *Object, off int64, p []byte) (int, error) {
-	if st := l.stream; st == nil || st.handle != o.Handle || st.of != o.fingerprint() || st.offset != off {
-		if off != 0 {
-			return 0, ErrSequential
-		}
-		if err := l.startStream(ctx, o); err != nil {
-			return 0, err
-		}
-	}
-	st := l.stream
-	if st.done {
-		return 0, io.EOF
-	}
-	n, err := st.phase.read(ctx, p)
-	st.offset += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		l.stopStream()
-		return n, err
-	}
-	if err == nil && !(st.phase.ended && len(st.phase.stash) == 0) {
-		return n, nil
-	}
-	return l.endStream(ctx, o, n, err)
-}
-
-func (l *link) startStream(ctx context.Context, o *Object) error {
-	if err := l.prove(ctx, o); err != nil {
-		return err
-	}
-	var phase *dataPhase
-	_, err := l.s.patiently(ctx, ptp.OpGetObject, false, func() (block ptp.Block, err error) {
-		phase, block, err = l.s.begin(ctx, ptp.OpGetObject, o.Handle)
-		if phase != nil {
-			block.Code = uint16(ptp.RespOK)
-		}
-		return block, err
-	})
-	if err != nil {
-		return err
-	}
-	if phase == nil {
-		return l.s.broken("GetObject answered OK without data")
-	}
-	if phase.known && o.SizeKnown && phase.size != o.Size && o.Size < math.MaxUint32-ptp.HeaderSize {
-		return l.s.broken("GetObject sends %d bytes, listed were %d", phase.size, o.Size)
-	}
-	l.stream = &stream{of: o.fingerprint(), handle: o.Handle, phase: phase}
-	return nil
-}
-
-func (l *link) endStream(ctx context.Context, o *Object, n int, eof error) (int, error) {
-	st := l.stream
-	block, err := st.phase.finish(ctx)
-	if err == nil && ptp.Response(block.Code) != ptp.RespOK {
-		err = &RefusedError{Operation: ptp.OpGetObject, Code: ptp.Response(block.Code)}
-	}
-	if err == nil && o.SizeKnown && uint64(st.offset) != o.Size {
-		err = fmt.Errorf("%w: it ended after %d bytes, listed were %d", ErrProtocol, st.offset, o.Size)
-	}
-	if err != nil {
-		l.stopStream()
-		return n, err
-	}
-	st.done = true
-	return n, eof
 }
