@@ -22,6 +22,7 @@ type fakeCamera struct {
 	next    uint32
 	deletes []string // paths, in order
 	reads   map[string]int
+	lists   int
 
 	onRead   func(o *fakeObject, pass int, off int64, p []byte) error // may alter p
 	onDelete func(o *fakeObject) error                                // an error leaves the object
@@ -63,6 +64,12 @@ func (c *fakeCamera) readsOf(path string) int {
 	return c.reads[path]
 }
 
+func (c *fakeCamera) listings() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lists
+}
+
 func (c *fakeCamera) set(change func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,6 +94,7 @@ func (l fakeLink) List(ctx context.Context) ([]camera.Object, []camera.Warning, 
 	if l.gone {
 		return nil, nil, camera.ErrGone
 	}
+	l.lists++
 	var out []camera.Object
 	for _, o := range l.objects {
 		out = append(out, o.Object)

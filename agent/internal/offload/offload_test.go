@@ -434,3 +434,25 @@ func TestSizeLiesAreTakenAsDelivered(t *testing.T) {
 		})
 	}
 }
+
+func TestBytesOutOfReachKeepTheRecordingOnTheCamera(t *testing.T) {
+	d := newDock(t, nil)
+	c := newCamera("CAM-1")
+	c.record("LONG.MP4", evidence.KindVideo, noise(8, 3*mib))
+	c.onRead = func(o *fakeObject, pass int, off int64, p []byte) error {
+		if off == 2*mib {
+			return camera.ErrBeyond
+		}
+		return nil
+	}
+	v := d.plug(c, "1-1")
+	d.until("failed", func() bool { return d.in(spool.StateFailed) == 1 })
+	d.until("attention", func() bool {
+		s := v.Status()
+		return s.State == upload.BayAttention && strings.Contains(s.Message, "LONG.MP4 was not copied and stays on the camera")
+	})
+	d.until("listed again", func() bool { return c.listings() > 3 })
+	if n := c.readsOf("LONG.MP4"); n != 1 || len(c.paths()) != 1 {
+		t.Errorf("read %d times, want once; left on the camera: %v", n, c.paths())
+	}
+}

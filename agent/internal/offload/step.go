@@ -226,8 +226,8 @@ func (d *Docking) failed(ctx context.Context, it *item, cause error) error {
 	pause := d.desk.opt.Retry << min(it.failures, 8)
 	it.failures++
 	it.retryAt = d.desk.opt.Now().Add(min(pause, d.desk.opt.RetryMost))
-	if errors.Is(cause, errDisagree) {
-		it.settled = true // until the next docking
+	if errors.Is(cause, errDisagree) || errors.Is(cause, errTooLong) || errors.Is(cause, camera.ErrBeyond) {
+		it.settled = true // until the next docking: another reading would end the same way
 	}
 	d.alert(fmt.Sprintf("%s was not copied and stays on the camera: %v", it.source.Path, cause))
 	if err := d.desk.opt.Spool.Failed(ctx, it.id, clean(cause.Error(), 4096)); err != nil && !errors.Is(err, spool.ErrState) && !errors.Is(err, spool.ErrFull) {
