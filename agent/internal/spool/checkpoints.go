@@ -55,22 +55,40 @@ func lastEntry(file io.ReaderAt, size int64) (int64, error) {
 	return from + int64(end) + 1 + int64(len(checkpointEnd)), nil
 }
 
-// keepCheckpoint appends a checkpoint that is newer than all kept since the
-// program began, durably.
-func (s *Spool) keepCheckpoint(size int64, text []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if size <= s.noted {
-		return nil
+// checkpoint is a head of the custody log, as it came with a receipt.
+type checkpoint struct {
+	size int64
+	text []byte
+}
+
+// keepCheckpoints appends the checkpoints of waiting changes that are newer than
+// all kept since the program began, durably. When that fails, the changes that
+// came with them fail.
+func (s *Spool) keepCheckpoints(batch []*change) {
+	var entries []byte
+	newest := s.noted
+	for _, c := range batch {
+		if c.checkpoint != nil && c.checkpoint.size > newest {
+			entries = append(append(entries, c.checkpoint.text...), checkpointEnd...)
+			newest = c.checkpoint.size
+		}
 	}
-	entry := append(append([]byte(nil), text...), checkpointEnd...)
-	if _, err := s.notes.WriteAt(entry, s.notesAt); err != nil {
-		return fmt.Errorf("keeping a checkpoint: %w", explain(err))
+	if len(entries) == 0 {
+		return
 	}
-	if err := s.notes.Sync(); err != nil {
-		return fmt.Errorf("keeping a checkpoint: %w", explain(err))
+	_, err := s.notes.WriteAt(entries, s.notesAt)
+	if err == nil {
+		err = s.notes.Sync()
 	}
-	s.notesAt += int64(len(entry))
-	s.noted = size
-	return nil
+	if err == nil {
+		s.notesAt += int64(len(entries))
+		s.noted = newest
+		return
+	}
+	s.notes.Truncate(s.notesAt) // so that no part of it stands behind shorter ones
+	for _, c := range batch {
+		if c.checkpoint != nil && c.checkpoint.size > s.noted {
+			c.err = fmt.Errorf("keeping a checkpoint: %w", err)
+		}
+	}
 }

@@ -14,6 +14,8 @@
 //     read from its camera again, under the next attempt number.
 //   - An evidence id and an attempt number are durable before the first byte of
 //     a recording is read, and are never used twice for different bytes.
+//   - Changes of several callers that wait at the same time share one commit; a
+//     call returns when its own is on the medium.
 //   - After a crash every half-written file is removed and every row stands in
 //     a state from which the work goes on by itself.
 //

@@ -18,6 +18,9 @@ import (
 // is refused, so that a downgrade never misreads it.
 const journalVersion = 1
 
+// readers is how many reads of the journal run side by side, beside its writer.
+const readers = 2
+
 const schema = `
 CREATE TABLE recording (
 	seq            INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -93,7 +96,8 @@ func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening journal %s: %w", path, err)
 	}
-	db.SetMaxOpenConns(1) // one writer, and reads see every commit
+	db.SetMaxOpenConns(1 + readers) // reads see every commit, and do not wait for the one under way
+	db.SetMaxIdleConns(1 + readers)
 	if err := prepare(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening journal %s: %w", path, err), db.Close())
 	}
@@ -152,24 +156,4 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
 	return err
-}
-
-// update runs fn in one transaction and wakes those who wait for changes.
-func (s *Spool) update(ctx context.Context, doing string, fn func(*sql.Tx) error) error {
-	err := func() error {
-		tx, err := s.db.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if err := fn(tx); err != nil {
-			return err
-		}
-		return tx.Commit()
-	}()
-	if err != nil {
-		return fmt.Errorf("%s in the journal: %w", doing, explain(err))
-	}
-	s.announce()
-	return nil
 }

@@ -48,7 +48,7 @@ const UnknownSize = math.MaxUint64
 type Recording struct {
 	Sequence      int64
 	Evidence      evidence.EvidenceID
-	Attempt       uint32 // readings begun so far
+	Attempt       uint32 // the newest attempt number drawn; each reading has its own
 	Held          uint32 // the attempt whose copy is in the spool, 0 for none
 	State         State
 	Reason        string
@@ -93,22 +93,57 @@ func scan(row scanner) (Recording, error) {
 	return r, nil
 }
 
-// Add makes the row of a newly seen recording, with a new evidence id, durable
-// before a byte of it is read.
+// Add makes the row of a newly seen recording, with a new evidence id and its
+// first attempt number, durable before a byte of it is read.
 func (s *Spool) Add(ctx context.Context, source Source, docking evidence.DockingID, bay string) (Recording, error) {
-	r := Recording{Evidence: evidence.NewEvidenceID(), State: StateReading, Source: source, Docking: docking, Bay: bay, ChangedAt: s.opt.Now()}
-	err := s.update(ctx, "adding "+source.Path, func(tx *sql.Tx) error {
-		now := r.ChangedAt.UnixMicro()
-		result, err := tx.ExecContext(ctx, `INSERT INTO recording (evidence, attempt, state, serial, path, size, captured, bay, docking, created_us, changed_us)
-			VALUES (?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.Evidence[:], r.State, source.Serial, source.Path, int64(source.Size), source.Captured, bay, docking[:], now, now)
-		if err != nil {
-			return err
+	rows, err := s.AddAll(ctx, []Source{source}, docking, bay)
+	if err != nil {
+		return Recording{}, err
+	}
+	return rows[0], nil
+}
+
+// AddAll is Add for several recordings in one transaction. Begin then takes the
+// number drawn here without another commit; after a restart that number is
+// left out.
+func (s *Spool) AddAll(ctx context.Context, sources []Source, docking evidence.DockingID, bay string) ([]Recording, error) {
+	at := s.opt.Now()
+	rows := make([]Recording, len(sources))
+	for i, source := range sources {
+		rows[i] = Recording{Evidence: evidence.NewEvidenceID(), Attempt: 1, State: StateReading, Source: source, Docking: docking, Bay: bay, ChangedAt: at}
+	}
+	err := s.update(ctx, fmt.Sprintf("adding %d recordings", len(sources)), func(p *pen) error {
+		for i, source := range sources {
+			result, err := p.exec(`INSERT INTO recording (evidence, attempt, state, serial, path, size, captured, bay, docking, created_us, changed_us)
+				VALUES (?, 1, 'reading', ?, ?, ?, ?, ?, ?, ?, ?)`,
+				rows[i].Evidence[:], source.Serial, source.Path, int64(source.Size), source.Captured, bay, docking[:], at.UnixMicro(), at.UnixMicro())
+			if err == nil {
+				rows[i].Sequence, err = result.LastInsertId()
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", source.Path, err)
+			}
 		}
-		r.Sequence, err = result.LastInsertId()
-		return err
+		return nil
 	})
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range rows {
+		s.drawn[r.Evidence] = r
+	}
+	return rows, nil
+}
+
+// take gives the row whose first attempt was drawn by Add for this docking, once.
+func (s *Spool) take(id evidence.EvidenceID, docking evidence.DockingID, bay string) (Recording, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, found := s.drawn[id]
+	delete(s.drawn, id)
+	return r, found && r.Docking == docking && r.Bay == bay
 }
 
 // Matching returns the recordings of that source, newest first. More than one
@@ -160,9 +195,35 @@ func (s *Spool) Get(ctx context.Context, id evidence.EvidenceID) (Recording, err
 }
 
 // Waiting returns up to limit recordings that wait to be handed over, oldest
-// first.
+// first: identity, attempt, state, path, length and sent segments of each.
 func (s *Spool) Waiting(ctx context.Context, limit int) ([]Recording, error) {
-	return s.query(ctx, "state IN ('spooled', 'uploading') ORDER BY seq LIMIT ?", limit)
+	rows, err := s.db.QueryContext(ctx, `SELECT evidence, attempt, state, path, length, sent_segments FROM recording
+		WHERE state IN ('spooled', 'uploading') ORDER BY seq LIMIT ?`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing the journal: %w", err)
+	}
+	defer rows.Close()
+	var all []Recording
+	for rows.Next() {
+		var r Recording
+		var id sql.RawBytes
+		var length, sent int64
+		if err := rows.Scan(&id, &r.Attempt, &r.State, &r.Source.Path, &length, &sent); err != nil {
+			return nil, fmt.Errorf("listing the journal: %w", err)
+		}
+		copy(r.Evidence[:], id)
+		r.Length, r.SentSegments = uint64(length), uint64(sent)
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}
+
+// WaitingCount returns how many recordings wait to be handed over.
+func (s *Spool) WaitingCount(ctx context.Context) (n uint64, err error) {
+	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM recording WHERE state IN ('spooled', 'uploading')").Scan(&n); err != nil {
+		return 0, fmt.Errorf("counting the journal: %w", err)
+	}
+	return n, nil
 }
 
 // InState returns up to limit recordings of one camera in any of the states,

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,8 +44,8 @@ func (s *Spool) tidy(ctx context.Context) error {
 	}
 	for _, r := range named {
 		s.opt.Log.Warn("the copy of a recording is missing or cut; it is read from its camera again", "item", r.Evidence, "path", r.Source.Path)
-		err := s.update(ctx, "marking a lost copy", func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, `UPDATE recording SET held = 0, wrapped_key = x'', sent_segments = 0,
+		err := s.update(ctx, "marking a lost copy", func(p *pen) error {
+			_, err := p.exec(`UPDATE recording SET held = 0, wrapped_key = x'', sent_segments = 0,
 				reason = CASE WHEN state IN ('spooled', 'uploading') THEN 'the copy in the spool was lost' ELSE reason END,
 				state = CASE WHEN state IN ('spooled', 'uploading') THEN 'reading' ELSE state END WHERE evidence = ?`, r.Evidence[:])
 			return err

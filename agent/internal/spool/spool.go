@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/internal/durable"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // ErrFull is wrapped when the quota or the disk leaves no room for a copy. The
@@ -36,13 +37,19 @@ type Options struct {
 type Spool struct {
 	opt     Options
 	db      *sql.DB
-	records string // folder of the sealed files
+	pen     *pen          // used by who has the turn
+	turn    chan struct{} // holds one token while changes are committed
+	records string        // folder of the sealed files
 
-	mu      sync.Mutex    // guards the fields below
-	stored  uint64        // bytes of finished copies
-	writing uint64        // bytes reserved by writers
-	pending uint64        // of these, not written yet
-	changed chan struct{} // closed and replaced at every change
+	mu      sync.Mutex                        // guards the fields below
+	stored  uint64                            // bytes of finished copies
+	writing uint64                            // bytes reserved by writers
+	pending uint64                            // of these, not written yet
+	changed chan struct{}                     // closed and replaced at every change
+	queue   []*change                         // wait for a commit
+	drawn   map[evidence.EvidenceID]Recording // rows added by this process, their first attempt not begun
+
+	// Used by who has the turn.
 	noted   int64         // size of the newest checkpoint kept
 	notes   *durable.File // checkpoints file
 	notesAt int64         // its length
@@ -52,7 +59,7 @@ type Spool struct {
 // and half-written files are removed, copies whose file is gone are marked for
 // reading again. The caller holds the lock of the folder.
 func Open(ctx context.Context, opt Options) (*Spool, error) {
-	s := &Spool{opt: opt, records: filepath.Join(opt.Dir, "recordings"), changed: make(chan struct{})}
+	s := &Spool{opt: opt, records: filepath.Join(opt.Dir, "recordings"), turn: make(chan struct{}, 1), changed: make(chan struct{}), drawn: map[evidence.EvidenceID]Recording{}}
 	if err := durable.MkdirAll(s.records, 0o700); err != nil {
 		return nil, fmt.Errorf("opening the spool: %w", err)
 	}
@@ -61,15 +68,20 @@ func Open(ctx context.Context, opt Options) (*Spool, error) {
 		return nil, fmt.Errorf("opening the spool: %w", err)
 	}
 	s.db = db
-	if err := errors.Join(s.tidy(ctx), s.openCheckpoints()); err != nil {
+	conn, err := db.Conn(ctx)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), db.Close())
+	}
+	s.pen = &pen{conn: conn, prepared: map[string]*sql.Stmt{}}
+	if err := errors.Join(s.tidy(ctx), s.openCheckpoints()); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), s.pen.close(), db.Close())
 	}
 	return s, nil
 }
 
 // Close releases journal and files. Writers and copies must be done.
 func (s *Spool) Close() error {
-	return errors.Join(s.notes.Close(), s.db.Close())
+	return errors.Join(s.notes.Close(), s.pen.close(), s.db.Close())
 }
 
 // Dir is the folder of the spool.

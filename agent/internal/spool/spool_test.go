@@ -159,7 +159,7 @@ func TestCrashMatrix(t *testing.T) {
 				t.Fatal(err)
 			}
 			return rec.Evidence
-		}, StateReading, 0, 1},
+		}, StateReading, 0, 2},
 		{"half written", func(t *testing.T, s *Spool) evidence.EvidenceID {
 			rec, w := begin(t, s, video)
 			header, segments, _ := body(video.Size)
@@ -428,10 +428,15 @@ func TestNewerJournalIsRefused(t *testing.T) {
 func TestCheckpointsAreAppendedAndTornTailIsCut(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, options(dir))
-	for size, text := range []string{"", "one\n", "two\n"} {
-		if err := s.keepCheckpoint(int64(size), []byte(text)); err != nil {
-			t.Fatal(err)
+	keep := func(s *Spool, size int64, text string) {
+		t.Helper()
+		c := &change{checkpoint: &checkpoint{size, []byte(text)}}
+		if s.keepCheckpoints([]*change{c}); c.err != nil {
+			t.Fatal(c.err)
 		}
+	}
+	for size, text := range []string{"", "one\n", "two\n"} {
+		keep(s, int64(size), text)
 	}
 	s.Close()
 	path := filepath.Join(dir, "checkpoints")
@@ -443,9 +448,7 @@ func TestCheckpointsAreAppendedAndTornTailIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, options(dir))
-	if err := s.keepCheckpoint(3, []byte("three\n")); err != nil {
-		t.Fatal(err)
-	}
+	keep(s, 3, "three\n")
 	if data, _ := os.ReadFile(path); string(data) != "one\n--\ntwo\n--\nthree\n--\n" {
 		t.Fatalf("file holds %q", data)
 	}

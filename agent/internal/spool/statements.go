@@ -25,9 +25,9 @@ type Statement struct {
 
 // Queue keeps a signed statement until the server has acknowledged it.
 func (s *Spool) Queue(ctx context.Context, kind StatementKind, envelopes ...[]byte) error {
-	return s.update(ctx, "queueing a signed "+string(kind), func(tx *sql.Tx) error {
+	return s.update(ctx, "queueing a signed "+string(kind), func(p *pen) error {
 		for _, envelope := range envelopes {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO statement (kind, envelope) VALUES (?, ?)", kind, envelope); err != nil {
+			if _, err := p.exec("INSERT INTO statement (kind, envelope) VALUES (?, ?)", kind, envelope); err != nil {
 				return err
 			}
 		}
@@ -48,10 +48,33 @@ func (s *Spool) NextStatement(ctx context.Context, after int64) (st Statement, f
 	return st, true, nil
 }
 
-// Acknowledged removes a statement that the server has made durable.
-func (s *Spool) Acknowledged(ctx context.Context, sequence int64) error {
-	return s.update(ctx, "removing an acknowledged statement", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM statement WHERE seq = ?", sequence)
-		return err
+// Statements returns up to limit queued statements after the given sequence
+// number, oldest first.
+func (s *Spool) Statements(ctx context.Context, after int64, limit int) ([]Statement, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT seq, kind, envelope FROM statement WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading queued statements: %w", err)
+	}
+	defer rows.Close()
+	var all []Statement
+	for rows.Next() {
+		var st Statement
+		if err := rows.Scan(&st.Sequence, &st.Kind, &st.Envelope); err != nil {
+			return nil, fmt.Errorf("reading queued statements: %w", err)
+		}
+		all = append(all, st)
+	}
+	return all, rows.Err()
+}
+
+// Acknowledged removes statements that the server has made durable.
+func (s *Spool) Acknowledged(ctx context.Context, sequences ...int64) error {
+	return s.update(ctx, "removing acknowledged statements", func(p *pen) error {
+		for _, sequence := range sequences {
+			if _, err := p.exec("DELETE FROM statement WHERE seq = ?", sequence); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

@@ -2,41 +2,27 @@ package spool
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
-	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
-
-// one turns "no such row in such a state" into ErrState.
-func one(result sql.Result, err error) error {
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
-	if err == nil && n != 1 {
-		err = ErrState
-	}
-	return err
-}
 
 // Offered notes that the server has the manifest and sent holds that many
 // segments for good. It is a hint for people; the server alone says where to
 // go on.
 func (s *Spool) Offered(ctx context.Context, id evidence.EvidenceID, sent uint64) error {
-	return s.update(ctx, "noting the upload of item "+id.String(), func(tx *sql.Tx) error {
-		return one(tx.ExecContext(ctx, "UPDATE recording SET state = 'uploading', sent_segments = ?, reason = '' WHERE evidence = ? AND state IN ('spooled', 'uploading')", int64(sent), id[:]))
+	return s.update(ctx, "noting the upload of item "+id.String(), func(p *pen) error {
+		return p.one("UPDATE recording SET state = 'uploading', sent_segments = ?, reason = '' WHERE evidence = ? AND state IN ('spooled', 'uploading')", int64(sent), id[:])
 	})
 }
 
 // Note keeps a sentence about why a waiting recording waits.
 func (s *Spool) Note(ctx context.Context, id evidence.EvidenceID, reason string) error {
-	return s.update(ctx, "noting a reason on item "+id.String(), func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE recording SET reason = ? WHERE evidence = ?", reason, id[:])
+	return s.update(ctx, "noting a reason on item "+id.String(), func(p *pen) error {
+		_, err := p.exec("UPDATE recording SET reason = ? WHERE evidence = ?", reason, id[:])
 		return err
 	})
 }
@@ -50,21 +36,19 @@ type Receipt struct {
 	Checkpoint []byte              // signed text
 }
 
-// Received takes in a verified receipt, durably, and then removes the copy: from
-// here on the camera may erase. attempt is that of the copy that was offered.
+// Received takes in a verified receipt, durably, its checkpoint first, and then
+// removes the copy: from here on the camera may erase. attempt is that of the
+// copy that was offered.
 func (s *Spool) Received(ctx context.Context, id evidence.EvidenceID, attempt uint32, r Receipt) error {
-	if err := s.keepCheckpoint(r.LogSize, r.Checkpoint); err != nil {
-		return err
-	}
-	err := s.update(ctx, "taking in the receipt of item "+id.String(), func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'received', reason = '', receipt = ?, receipt_digest = ?, receipt_item = ?, wrapped_key = x'', held = 0, changed_us = ?
+	err := s.submit(ctx, "taking in the receipt of item "+id.String(), &change{checkpoint: &checkpoint{r.LogSize, r.Checkpoint}, apply: func(p *pen) error {
+		err := p.one(`UPDATE recording SET state = 'received', reason = '', receipt = ?, receipt_digest = ?, receipt_item = ?, wrapped_key = x'', held = 0, changed_us = ?
 			WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')`, r.Envelope, r.Digest[:], r.Item[:], s.opt.Now().UnixMicro(), id[:], attempt)
-		if err := one(result, err); err != nil {
+		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "DELETE FROM proof WHERE evidence = ?", id[:])
+		_, err = p.exec("DELETE FROM proof WHERE evidence = ?", id[:])
 		return err
-	})
+	}})
 	if err != nil {
 		return err
 	}
@@ -95,13 +79,15 @@ func (s *Spool) Refused(ctx context.Context, id evidence.EvidenceID, attempt uin
 
 // give ends the uploading of a copy.
 func (s *Spool) give(ctx context.Context, id evidence.EvidenceID, attempt uint32, to State, also, reason string) error {
-	return s.update(ctx, "ending the upload of item "+id.String(), func(tx *sql.Tx) error {
-		return one(tx.ExecContext(ctx, "UPDATE recording SET state = ?, reason = ?, sent_segments = 0, changed_us = ?"+also+" WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')",
-			to, reason, s.opt.Now().UnixMicro(), id[:], attempt))
+	return s.update(ctx, "ending the upload of item "+id.String(), func(p *pen) error {
+		return p.one("UPDATE recording SET state = ?, reason = ?, sent_segments = 0, changed_us = ?"+also+" WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')",
+			to, reason, s.opt.Now().UnixMicro(), id[:], attempt)
 	})
 }
 
-// removeCopy unlinks a file that the journal no longer speaks of.
+// removeCopy unlinks a file that the journal no longer speaks of. The folder is
+// not flushed: should the file come back by a crash, the next start removes it,
+// and its name is never used again.
 func (s *Spool) removeCopy(id evidence.EvidenceID, attempt uint32) error {
 	if attempt == 0 {
 		return nil
@@ -111,11 +97,11 @@ func (s *Spool) removeCopy(id evidence.EvidenceID, attempt uint32) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err == nil {
+		err = os.Remove(path)
+	}
 	if err != nil {
 		return fmt.Errorf("removing a copy: %w", err)
-	}
-	if err := durable.Remove(path); err != nil {
-		return err
 	}
 	s.freed(uint64(info.Size()))
 	s.announce()
@@ -125,42 +111,63 @@ func (s *Spool) removeCopy(id evidence.EvidenceID, attempt uint32) error {
 // Failed notes that the recording could not be copied, with what is known of
 // its readings. It is tried again later.
 func (s *Spool) Failed(ctx context.Context, id evidence.EvidenceID, reason string) error {
-	return s.move(ctx, id, StateFailed, reason, "'reading', 'failed'")
+	return s.update(ctx, "marking item "+id.String()+" as failed", func(p *pen) error {
+		return p.one("UPDATE recording SET state = 'failed', reason = ?, changed_us = ? WHERE evidence = ? AND state IN ('reading', 'failed')",
+			reason, s.opt.Now().UnixMicro(), id[:])
+	})
 }
 
-// Erasing notes, before the camera is told to erase, that it will be: if the
-// dock dies now and the camera no longer lists the recording, this is why.
-func (s *Spool) Erasing(ctx context.Context, id evidence.EvidenceID) error {
-	return s.move(ctx, id, StateErasing, "", "'received', 'kept', 'erasing', 'erased'")
+// Erasing notes, before the camera is told to erase recordings, that it will be:
+// if the dock dies now and the camera no longer lists them, this is why. All of
+// them are noted, or none.
+func (s *Spool) Erasing(ctx context.Context, ids ...evidence.EvidenceID) error {
+	return s.update(ctx, fmt.Sprintf("marking %d items to be erased", len(ids)), func(p *pen) error {
+		for _, id := range ids {
+			err := p.one("UPDATE recording SET state = 'erasing', reason = '', changed_us = ? WHERE evidence = ? AND state IN ('received', 'kept', 'erasing', 'erased')",
+				s.opt.Now().UnixMicro(), id[:])
+			if err != nil {
+				return fmt.Errorf("item %s: %w", id, err)
+			}
+		}
+		return nil
+	})
 }
 
-// Kept notes that the camera keeps a received recording, and why. release is
+// Ending is what became of a received recording on its camera.
+type Ending struct {
+	Item    evidence.EvidenceID
+	State   State  // erased: the camera no longer lists it; or kept
+	Reason  string // why it is kept
+	Release []byte // the signed statement to queue for the server, or nil
+}
+
+// Ended notes endings and queues their statements, all in one transaction.
+func (s *Spool) Ended(ctx context.Context, endings ...Ending) error {
+	return s.update(ctx, fmt.Sprintf("noting what became of %d items", len(endings)), func(p *pen) error {
+		for _, e := range endings {
+			if e.State != StateErased && e.State != StateKept {
+				return fmt.Errorf("item %s as %s: %w", e.Item, e.State, ErrState)
+			}
+			err := p.one("UPDATE recording SET state = ?, reason = ?, changed_us = ? WHERE evidence = ? AND state IN ('received', 'erasing', 'kept')",
+				e.State, e.Reason, s.opt.Now().UnixMicro(), e.Item[:])
+			if err == nil && e.Release != nil {
+				_, err = p.exec("INSERT INTO statement (kind, envelope) VALUES (?, ?)", KindRelease, e.Release)
+			}
+			if err != nil {
+				return fmt.Errorf("item %s: %w", e.Item, err)
+			}
+		}
+		return nil
+	})
+}
+
+// Kept is Ended for one recording that the camera keeps, and why. release is
 // the signed statement of a failed erasure, or nil.
 func (s *Spool) Kept(ctx context.Context, id evidence.EvidenceID, reason string, release []byte) error {
-	return s.release(ctx, id, StateKept, reason, release)
+	return s.Ended(ctx, Ending{Item: id, State: StateKept, Reason: reason, Release: release})
 }
 
-// Erased notes that the camera no longer lists the recording, and queues the
-// signed release for the server, in one transaction.
+// Erased is Ended for one recording that the camera no longer lists.
 func (s *Spool) Erased(ctx context.Context, id evidence.EvidenceID, release []byte) error {
-	return s.release(ctx, id, StateErased, "", release)
-}
-
-func (s *Spool) move(ctx context.Context, id evidence.EvidenceID, to State, reason, from string) error {
-	return s.update(ctx, "marking item "+id.String()+" as "+string(to), func(tx *sql.Tx) error {
-		return one(tx.ExecContext(ctx, "UPDATE recording SET state = ?, reason = ?, changed_us = ? WHERE evidence = ? AND state IN ("+from+")",
-			to, reason, s.opt.Now().UnixMicro(), id[:]))
-	})
-}
-
-func (s *Spool) release(ctx context.Context, id evidence.EvidenceID, to State, reason string, release []byte) error {
-	return s.update(ctx, "marking item "+id.String()+" as "+string(to), func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, "UPDATE recording SET state = ?, reason = ?, changed_us = ? WHERE evidence = ? AND state IN ('received', 'erasing', 'kept')",
-			to, reason, s.opt.Now().UnixMicro(), id[:])
-		if err := one(result, err); err != nil || release == nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO statement (kind, envelope) VALUES (?, ?)", KindRelease, release)
-		return err
-	})
+	return s.Ended(ctx, Ending{Item: id, State: StateErased, Release: release})
 }

@@ -2,11 +2,12 @@ package spool
 
 import (
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -23,13 +24,16 @@ const flushEvery = 128
 // in order, then Commit; or Drop at any point. Not safe for concurrent use.
 type Writer struct {
 	spool     *Spool
-	file      *durable.File
+	file      *durable.File // nil while small is used
+	small     []byte        // a copy of one segment is kept here until Flush, and written in one go
 	path      string
 	rec       Recording
 	reserved  uint64
-	offset    uint64
+	offset    uint64 // bytes taken
+	written   uint64 // of these, in the file
 	segments  uint64
 	checksums []byte
+	flushed   bool
 	done      bool
 }
 
@@ -38,6 +42,9 @@ type Writer struct {
 // room the error is ErrFull and nothing has changed.
 func (s *Spool) Begin(ctx context.Context, id evidence.EvidenceID, docking evidence.DockingID, bay string, expect uint64) (*Writer, error) {
 	w := &Writer{spool: s, reserved: seal.SealedSize(min(expect, evidence.MaxLength))}
+	if expect > 0 && expect <= seal.SegmentSize {
+		w.small = make([]byte, 0, w.reserved)
+	}
 	if err := s.reserve(w.reserved); err != nil {
 		return nil, err
 	}
@@ -49,19 +56,28 @@ func (s *Spool) Begin(ctx context.Context, id evidence.EvidenceID, docking evide
 }
 
 func (w *Writer) begin(ctx context.Context, id evidence.EvidenceID, docking evidence.DockingID, bay string) error {
-	err := w.spool.update(ctx, "beginning to read item "+id.String(), func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE recording SET attempt = attempt + 1, state = 'reading', reason = '', docking = ?, bay = ?, changed_us = ?
-			WHERE evidence = ? AND state IN ('reading', 'failed')`, docking[:], bay, w.spool.opt.Now().UnixMicro(), id[:])
-		if err := one(result, err); err != nil {
+	rec, drawn := w.spool.take(id, docking, bay)
+	if w.rec = rec; !drawn {
+		err := w.spool.update(ctx, "beginning to read item "+id.String(), func(p *pen) error {
+			err := p.one(`UPDATE recording SET attempt = attempt + 1, state = 'reading', reason = '', docking = ?, bay = ?, changed_us = ?
+				WHERE evidence = ? AND state IN ('reading', 'failed')`, docking[:], bay, w.spool.opt.Now().UnixMicro(), id[:])
+			if err == nil {
+				w.rec, err = p.recording(id[:])
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		w.rec, err = scan(tx.QueryRowContext(ctx, "SELECT "+columns+" FROM recording WHERE evidence = ?", id[:]))
-		return err
-	})
-	if err != nil {
-		return err
 	}
 	w.path = w.spool.file(id, w.rec.Attempt)
+	if w.small != nil {
+		return nil
+	}
+	return w.create()
+}
+
+func (w *Writer) create() (err error) {
 	w.file, err = durable.CreateFile(w.path, 0o600)
 	if err != nil {
 		return fmt.Errorf("making the spool file of %s: %w", w.rec.Source.Path, explain(err))
@@ -94,13 +110,16 @@ func (w *Writer) Segment(sealed []byte) error {
 	}
 	w.checksums = binary.BigEndian.AppendUint32(w.checksums, checksum(sealed))
 	w.segments++
-	if w.segments%flushEvery != 0 {
+	if w.segments%flushEvery != 0 || w.file == nil {
 		return nil
 	}
 	return w.file.Sync()
 }
 
 func (w *Writer) write(p []byte) error {
+	if w.flushed || w.done {
+		return fmt.Errorf("writing the spool file of %s: it was ended already", w.rec.Source.Path)
+	}
 	if end := w.offset + uint64(len(p)); end > w.reserved {
 		more := end - w.reserved
 		if err := w.spool.reserve(more); err != nil {
@@ -108,12 +127,34 @@ func (w *Writer) write(p []byte) error {
 		}
 		w.reserved += more
 	}
-	if _, err := w.file.WriteAt(p, int64(w.offset)); err != nil {
-		return fmt.Errorf("writing the spool file of %s: %w", w.rec.Source.Path, explain(err))
+	if w.file == nil && len(w.small)+len(p) <= cap(w.small) {
+		w.small = append(w.small, p...)
+	} else if err := w.writeFile(p); err != nil {
+		return err
 	}
 	w.offset += uint64(len(p))
-	w.spool.wrote(uint64(len(p)))
 	return nil
+}
+
+// writeFile writes to the file, which is made now, and begun with what was kept
+// in small, when the recording turns out longer than its camera lists.
+func (w *Writer) writeFile(p []byte) error {
+	if w.file == nil {
+		if err := w.create(); err != nil {
+			return err
+		}
+		p, w.small = append(w.small, p...), nil
+	}
+	if _, err := w.file.WriteAt(p, int64(w.written)); err != nil {
+		return fmt.Errorf("writing the spool file of %s: %w", w.rec.Source.Path, explain(err))
+	}
+	w.wrote(uint64(len(p)))
+	return nil
+}
+
+func (w *Writer) wrote(n uint64) {
+	w.written += n
+	w.spool.wrote(n)
 }
 
 // checksum is CRC-32C (Castagnoli, RFC 3720 section 12.1) over sealed bytes.
@@ -122,8 +163,32 @@ func checksum(sealed []byte) uint32 {
 }
 
 // Flush makes the bytes written so far durable. Commit does it anyway; calling
-// it before the second read of the camera lets the disk work meanwhile.
-func (w *Writer) Flush() error { return w.file.Sync() }
+// it before the second read of the camera lets the disk work meanwhile. Nothing
+// may be written after it.
+func (w *Writer) Flush() error {
+	if w.flushed {
+		return nil
+	}
+	if err := w.flush(); err != nil {
+		return fmt.Errorf("flushing the copy of %s: %w", w.rec.Source.Path, explain(err))
+	}
+	if w.file == nil {
+		w.wrote(uint64(len(w.small)))
+	}
+	w.flushed, w.small = true, nil
+	return nil
+}
+
+// flush is file first, then folder.
+func (w *Writer) flush() error {
+	if w.file == nil {
+		return durable.WriteFile(w.path, w.small, 0o600)
+	}
+	if err := w.file.Sync(); err != nil {
+		return err
+	}
+	return durable.SyncDir(w.spool.records)
+}
 
 // Sealed is what is known of a recording once two reads of it agree.
 type Sealed struct {
@@ -142,10 +207,11 @@ func (w *Writer) Commit(ctx context.Context, c Sealed) error {
 		return errors.Join(err, w.Drop())
 	}
 	w.done = true
-	w.spool.settle(w.reserved, w.offset, w.offset)
-	w.spool.announce()
-	if err := w.file.Close(); err != nil {
-		return err
+	w.spool.settle(w.reserved, w.written, w.offset)
+	if w.file != nil {
+		if err := w.file.Close(); err != nil {
+			return err
+		}
 	}
 	return w.spool.removeCopy(w.rec.Evidence, w.rec.Held) // of an attempt that came to nothing
 }
@@ -155,21 +221,18 @@ func (w *Writer) commit(ctx context.Context, c Sealed) error {
 		return fmt.Errorf("committing item %s: %d segments and %d bytes do not fit %d plain bytes and %d leaves",
 			w.rec.Evidence, w.segments, w.offset, c.Length, len(c.Leaves))
 	}
-	if err := w.file.Sync(); err != nil {
-		return fmt.Errorf("committing %s: %w", w.rec.Source.Path, explain(err))
+	if err := w.Flush(); err != nil {
+		return err
 	}
-	if err := durable.SyncDir(w.spool.records); err != nil {
-		return fmt.Errorf("committing %s: %w", w.rec.Source.Path, explain(err))
-	}
-	id := w.rec.Evidence[:]
-	return w.spool.update(ctx, "committing "+w.rec.Source.Path, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE recording SET state = 'spooled', reason = '', held = attempt, length = ?, sha256 = ?, merkle_root = ?, manifest = ?,
+	id, leaves := w.rec.Evidence[:], evidence.EncodeLeaves(c.Leaves)
+	return w.spool.update(ctx, "committing "+w.rec.Source.Path, func(p *pen) error {
+		err := p.one(`UPDATE recording SET state = 'spooled', reason = '', held = attempt, length = ?, sha256 = ?, merkle_root = ?, manifest = ?,
 			header = ?, wrapped_key = ?, receipt = x'', receipt_digest = x'', sent_segments = 0, changed_us = ? WHERE evidence = ? AND attempt = ? AND state = 'reading'`,
 			int64(c.Length), c.SHA256[:], c.MerkleRoot[:], c.Manifest, w.rec.Header, c.WrappedKey, w.spool.opt.Now().UnixMicro(), id, w.rec.Attempt)
-		if err := one(result, err); err != nil {
+		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO proof (evidence, leaves, checksums) VALUES (?, ?, ?)", id, evidence.EncodeLeaves(c.Leaves), w.checksums)
+		_, err = p.exec("INSERT OR REPLACE INTO proof (evidence, leaves, checksums) VALUES (?, ?, ?)", id, leaves, w.checksums)
 		return err
 	})
 }
@@ -180,10 +243,15 @@ func (w *Writer) Drop() error {
 	if w.done {
 		return nil
 	}
-	w.done = true
-	w.spool.settle(w.reserved, w.offset, 0)
-	w.file.Close() // a poisoned file is released too, and its bytes are thrown away
-	err := durable.Remove(w.path)
+	w.done, w.small = true, nil
+	w.spool.settle(w.reserved, w.written, 0)
+	if w.file != nil {
+		w.file.Close() // a poisoned file is released too, and its bytes are thrown away
+	}
+	err := os.Remove(w.path) // not flushed, as in removeCopy
 	w.spool.announce()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	return err
 }
