@@ -21,8 +21,9 @@ import (
 // place says where configuration and data are. Without --config the file
 // agent.toml in the data folder is read, if there is one.
 type place struct {
-	File string `name:"config" placeholder:"FILE" env:"SEALDOCK_AGENT_CONFIG" help:"Configuration file. Default: agent.toml in the data folder."`
-	Data string `placeholder:"DIR" env:"SEALDOCK_AGENT_DATA" help:"Data folder, in place of the one in the configuration."`
+	File string `name:"config" type:"path" placeholder:"FILE" env:"SEALDOCK_AGENT_CONFIG" help:"Configuration file. Default: agent.toml in the data folder."`
+	Data string `type:"path" placeholder:"DIR" env:"SEALDOCK_AGENT_DATA" help:"Data folder, in place of the one in the configuration."`
+	new  bool   // the configuration file may be missing: it is about to be made
 }
 
 // file is the path of the configuration file.
@@ -37,17 +38,26 @@ func (p place) file() string {
 	return filepath.Join(data, "agent.toml")
 }
 
-// load reads the effective configuration.
+// load reads the effective configuration. A relative data folder in the file
+// counts from the file's folder.
 func (p place) load() (daemon.Config, error) {
 	config := daemon.Default()
 	err := conf.Load(p.file(), &config)
-	if err != nil && (p.File != "" || !errors.Is(err, fs.ErrNotExist)) {
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case missing && p.File != "" && !p.new:
+		return config, fmt.Errorf("there is no configuration at %s: name it with --config, or enrol this dock first with sealdock-agent enrol", p.File)
+	case err != nil && !missing:
 		return config, err
-	}
-	if p.Data != "" {
+	case p.Data != "":
 		config.Data = p.Data
+	case !filepath.IsAbs(config.Data):
+		config.Data = filepath.Join(filepath.Dir(p.file()), config.Data)
 	}
-	return config, config.Check()
+	if err := config.Check(); err != nil {
+		return config, fmt.Errorf("configuration %s: %w", p.file(), err)
+	}
+	return config, nil
 }
 
 type runCommand struct {
@@ -80,6 +90,7 @@ type enrolCommand struct {
 
 // Run enrols this machine.
 func (c *enrolCommand) Run(ctx context.Context) error {
+	c.new = true
 	config, err := c.load()
 	if err != nil {
 		return err
@@ -97,6 +108,11 @@ func (c *enrolCommand) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("Enrolled: dock %s of station %s, agency %s, until %s.\n", e.Dock, e.Station, e.Agency, e.Certificate.NotAfter.UTC().Format("2006-01-02 15:04 UTC"))
+	return c.tell(ctx, config)
+}
+
+// tell writes a configuration where there is none, and says what to do next.
+func (c *enrolCommand) tell(ctx context.Context, config daemon.Config) error {
 	config.Cameras.USBIP = append(config.Cameras.USBIP, c.USBIP...)
 	var text bytes.Buffer
 	if err := conf.Show(&text, &config); err != nil {
@@ -106,8 +122,15 @@ func (c *enrolCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if written {
+	switch {
+	case written:
 		fmt.Printf("Configuration written: %s (every setting is explained in it).\n", c.file())
+	case len(c.USBIP) > 0:
+		fmt.Printf("Configuration left as it is: %s. Write the --usbip addresses into it yourself.\n", c.file())
+	}
+	if _, err := daemon.FetchStatus(ctx, config.Data); err == nil {
+		fmt.Println("Next: restart the agent; the one that runs still uses the former certificate.")
+		return nil
 	}
 	fmt.Printf("Next: sealdock-agent run --config %s\n", c.file())
 	return nil

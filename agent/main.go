@@ -5,13 +5,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sealdock/sealdock/agent/internal/daemon"
 )
 
 // version is set by the linker (see the Makefile).
@@ -45,9 +49,25 @@ func main() {
 	parser.BindTo(ctx, (*context.Context)(nil))
 	if err := parser.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "sealdock-agent:", err)
+		if advice := advice(err); advice != "" {
+			fmt.Fprintln(os.Stderr, advice)
+		}
 		stop()
 		os.Exit(1)
 	}
+}
+
+// advice is what to do about errors that the system gives without any.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, daemon.ErrNotRunning):
+		return "Start it with sealdock-agent run, or name the data folder of the one that runs with --data."
+	case errors.Is(err, fs.ErrPermission):
+		return "Run it as the user that owns the data folder, or choose another folder with --data."
+	case errors.Is(err, syscall.ENOSPC):
+		return "The disk is full: make room on it, then start again. Nothing is lost."
+	}
+	return ""
 }
 
 // programVersion is the version that was built in, or the commit that Go noted.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealdock/sealdock/agent/internal/daemon"
 	"github.com/sealdock/sealdock/agent/internal/offload"
+	protocol "github.com/sealdock/sealdock/proto/upload"
 )
 
 type statusCommand struct {
@@ -34,8 +35,9 @@ func (c *statusCommand) Run(ctx context.Context) error {
 	case c.JSON:
 		show = func(s *daemon.Status) error { return json.NewEncoder(os.Stdout).Encode(s) }
 	case c.Watch && term.IsTerminal(int(os.Stdout.Fd())):
-		b := &bars{progress: mpb.NewWithContext(ctx, mpb.WithOutput(os.Stdout), mpb.WithWidth(40)), all: map[string]*bar{}}
-		show = b.show
+		progress := mpb.NewWithContext(ctx, mpb.WithOutput(os.Stdout), mpb.WithWidth(40))
+		defer progress.Shutdown()
+		show = (&bars{progress: progress, news: lines{out: progress}, all: map[string]*bar{}}).show
 	}
 	const pause = 500 * time.Millisecond
 	for {
@@ -64,13 +66,7 @@ type lines struct {
 }
 
 func (l *lines) show(s *daemon.Status) error {
-	if l.shown == nil {
-		l.shown = map[string]string{}
-		if _, err := fmt.Fprintf(l.out, "Dock %s, station %s, agency %s (agent %s)\n", s.Dock, s.Station, s.Agency, s.Version); err != nil {
-			return err
-		}
-	}
-	if err := l.line("server", s.Server.Message); err != nil {
+	if err := l.head(s); err != nil {
 		return err
 	}
 	if err := l.line("spool", spoolLine(s)); err != nil {
@@ -81,7 +77,7 @@ func (l *lines) show(s *daemon.Status) error {
 			return err
 		}
 		for _, alert := range b.Alerts {
-			if err := l.line("bay "+b.Port+" !", alert); err != nil {
+			if err := l.once("bay "+b.Port+" !", alert); err != nil {
 				return err
 			}
 		}
@@ -92,11 +88,34 @@ func (l *lines) show(s *daemon.Status) error {
 	return nil
 }
 
+// head prints whose status it is and how the server is reached.
+func (l *lines) head(s *daemon.Status) error {
+	if l.shown == nil {
+		l.shown = map[string]string{}
+		if _, err := fmt.Fprintf(l.out, "Dock %s, station %s, agency %s (agent %s)\n", s.Dock, s.Station, s.Agency, s.Version); err != nil {
+			return err
+		}
+	}
+	return l.line("server", s.Server.Message)
+}
+
 func (l *lines) line(about, text string) error {
 	if l.shown[about] == text {
 		return nil
 	}
 	l.shown[about] = text
+	_, err := fmt.Fprintf(l.out, "%-10s %s\n", about, text)
+	return err
+}
+
+// once prints a line unless it was printed before, whatever else is told about
+// the same thing.
+func (l *lines) once(about, text string) error {
+	key := about + "\x00" + text
+	if l.shown[key] != "" {
+		return nil
+	}
+	l.shown[key] = text
 	_, err := fmt.Fprintf(l.out, "%-10s %s\n", about, text)
 	return err
 }
@@ -129,9 +148,11 @@ func size(n uint64) string {
 	return fmt.Sprintf("%.1f %cB", value, units[0])
 }
 
-// bars draws a progress bar per bay on a terminal.
+// bars draws a progress bar per bay on a terminal; above them stays what a person
+// must read.
 type bars struct {
 	progress *mpb.Progress
+	news     lines
 	all      map[string]*bar
 }
 
@@ -141,6 +162,9 @@ type bar struct {
 }
 
 func (b *bars) show(s *daemon.Status) error {
+	if err := b.tell(s); err != nil {
+		return err
+	}
 	for _, bay := range s.Bays {
 		known := b.all[bay.Port]
 		if known == nil {
@@ -155,6 +179,26 @@ func (b *bars) show(s *daemon.Status) error {
 		default:
 		}
 		known.text <- fmt.Sprintf("%s/s [%s] %d/%d safe", size(bay.BytesPerSecond), bay.State, bay.RecordingsDone, bay.RecordingsTotal)
+	}
+	return nil
+}
+
+// tell prints what is new and needs a person.
+func (b *bars) tell(s *daemon.Status) error {
+	if err := b.news.head(s); err != nil {
+		return err
+	}
+	for _, bay := range s.Bays {
+		if bay.State == protocol.BayAttention {
+			if err := b.news.line("bay "+bay.Port, bay.Message); err != nil {
+				return err
+			}
+		}
+		for _, alert := range bay.Alerts {
+			if err := b.news.once("bay "+bay.Port+" !", alert); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

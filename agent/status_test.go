@@ -15,7 +15,7 @@ func TestPlainStatusSaysEachThingOnceAndChangesWhenItChanges(t *testing.T) {
 	var out strings.Builder
 	l := &lines{out: &out}
 	s := &daemon.Status{Dock: "front-desk", Station: "north", Agency: "riverton", Server: upload.State{Message: "Connected."}, Bays: []offload.Status{
-		{Port: "1-1", State: "copying", Message: "Copying A.MP4.", CameraSerial: "CAM-1", RecordingsTotal: 3, BytesTotal: 3_500_000, BytesDone: 999, Alerts: []string{"B.MP4 was not copied"}},
+		{Port: "1-1", State: "copying", Message: "Copying A.MP4.", CameraSerial: "CAM-1", RecordingsTotal: 3, BytesTotal: 3_500_000, BytesDone: 999, Alerts: []string{"B.MP4 was not copied", "C.MP4 is odd"}},
 		{Port: "1-2", State: "empty", Message: "No camera."},
 	}}
 	for range 3 {
@@ -29,7 +29,7 @@ func TestPlainStatusSaysEachThingOnceAndChangesWhenItChanges(t *testing.T) {
 	}
 	text := out.String()
 	for want, times := range map[string]int{
-		"Dock front-desk, station north, agency riverton": 1, "Connected.": 1, "999 B of 3.5 MB": 1, "B.MP4 was not copied": 1, "No camera.": 1, "plugged in": 1,
+		"Dock front-desk, station north, agency riverton": 1, "Connected.": 1, "999 B of 3.5 MB": 1, "B.MP4 was not copied": 1, "C.MP4 is odd": 1, "No camera.": 1, "plugged in": 1,
 	} {
 		if n := strings.Count(text, want); n != times {
 			t.Errorf("%q is said %d times, want %d, in:\n%s", want, n, times, text)
@@ -65,5 +65,16 @@ func TestConfigurationIsFoundInTheDataFolderAndSlipsAreNamed(t *testing.T) {
 	}
 	if _, err := (place{File: filepath.Join(data, "nowhere.toml")}).load(); err == nil {
 		t.Fatal("a named file that is missing was passed over")
+	}
+}
+
+func TestARelativeDataFolderCountsFromTheFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "agent.toml")
+	if err := os.WriteFile(path, []byte("data = \"dock\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if config, err := (place{File: path}).load(); err != nil || config.Data != filepath.Join(dir, "dock") {
+		t.Errorf("%q, %v", config.Data, err)
 	}
 }
