@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/fsck"
@@ -34,14 +35,27 @@ func (c *configured) load() (server.Config, error) {
 	return config, err
 }
 
+// existing is load for commands that open what is in the data folder, so that a
+// wrong data_dir is an error and never an empty store.
+func (c *configured) existing() (server.Config, error) {
+	config, err := c.load()
+	if err != nil {
+		return config, err
+	}
+	if _, err := os.Stat(filepath.Join(config.DataDir, "keys")); errors.Is(err, fs.ErrNotExist) {
+		return config, fmt.Errorf("%s is not the data folder of an evidence server: correct data_dir in %s", config.DataDir, c.Config)
+	}
+	return config, nil
+}
+
 type initCommand struct {
 	Folder  string   `arg:"" type:"path" help:"New folder that will hold everything: keys, catalog, evidence, custody log."`
-	Agency  string   `required:"" help:"Short name of the agency: a-z, 0-9 and '-'. It cannot be changed later."`
-	Host    []string `help:"Name or address under which docks and browsers reach this server; may be given several times. Without it, this machine's name and localhost."`
-	QUIC    string   `name:"listen-quic" help:"UDP address for docks (:4433)."`
-	HTTPS   string   `name:"listen-https" help:"TCP address for browsers (:8443)."`
-	Catalog string   `help:"Catalog other than SQLite in the folder: postgres://…"`
-	Zone    string   `name:"time-zone" help:"Zone in which pages show times, as in Europe/Vienna (UTC)."`
+	Agency  string   `required:"" placeholder:"NAME" help:"Short name of the agency: a-z, 0-9 and '-'. It cannot be changed later."`
+	Host    []string `placeholder:"NAME" help:"Name or address under which docks and browsers reach this server; may be given several times. Without it, this machine's name and localhost."`
+	QUIC    string   `name:"listen-quic" placeholder:"ADDRESS" help:"UDP address for docks (:4433)."`
+	HTTPS   string   `name:"listen-https" placeholder:"ADDRESS" help:"TCP address for browsers (:8443)."`
+	Catalog string   `placeholder:"URL" help:"Catalog other than SQLite in the folder: postgres://…"`
+	Zone    string   `name:"time-zone" placeholder:"ZONE" help:"Zone in which pages show times, as in Europe/Vienna (UTC)."`
 }
 
 // Run makes a server and tells what to do next.
@@ -96,7 +110,25 @@ func (i *initCommand) config() (server.Config, error) {
 		}
 	}
 	config.LogOrigin = config.PublicNames[0] + "/" + config.Agency
-	return config, nil
+	return config, i.check(config)
+}
+
+// check names the flag that holds a value that cannot be used, before anything
+// is made.
+func (i *initCommand) check(config server.Config) error {
+	if i.Catalog != "" && !strings.HasPrefix(i.Catalog, "sqlite:") && !strings.HasPrefix(i.Catalog, "postgres://") && !strings.HasPrefix(i.Catalog, "postgresql://") {
+		return errors.New("flag --catalog: the address must begin with sqlite: or postgres:// (it is not shown, it may hold a password)")
+	}
+	err := config.Check()
+	if err == nil {
+		return nil
+	}
+	for setting, flag := range map[string]string{"public_names": "--host", "listen_quic": "--listen-quic", "listen_https": "--listen-https", "time_zone": "--time-zone", "agency": "--agency"} {
+		if strings.HasPrefix(err.Error(), setting) {
+			return fmt.Errorf("flag %s: %w", flag, err)
+		}
+	}
+	return err
 }
 
 type runCommand struct{ configured }
@@ -118,19 +150,19 @@ func (r *runCommand) Run(ctx context.Context, to streams) error {
 
 type tokenCommand struct {
 	configured
-	Station string        `required:"" help:"Building that the dock is in: a-z, 0-9 and '-'. A new name makes a new station."`
-	Dock    string        `required:"" help:"Name of the dock, unique in the agency: a-z, 0-9 and '-'."`
+	Station string        `required:"" placeholder:"NAME" help:"Building that the dock is in: a-z, 0-9 and '-'. A new name makes a new station."`
+	Dock    string        `required:"" placeholder:"NAME" help:"Name of the dock, unique in the agency: a-z, 0-9 and '-'."`
 	Valid   time.Duration `default:"24h" help:"How long the token may be used (${default})."`
 }
 
 // Run prints a token, alone on standard output.
 func (t *tokenCommand) Run(ctx context.Context, to streams) error {
-	config, err := t.load()
+	config, err := t.existing()
 	if err != nil {
 		return err
 	}
 	if t.Valid <= 0 || t.Valid > 30*24*time.Hour {
-		return fmt.Errorf("--valid %v: a token may be valid for up to 30 days", t.Valid)
+		return fmt.Errorf("--valid %v: a token is valid for more than 0s and at most 720h (30 days)", t.Valid)
 	}
 	token, err := server.DockToken(ctx, config, evidence.StationID(t.Station), evidence.DockID(t.Dock), t.Valid, time.Now)
 	if err != nil {

@@ -78,6 +78,8 @@ func TestMistakesAreExplained(t *testing.T) {
 		{[]string{"run", "--config", filepath.Join(folder, "none.toml")}, "sealdock-ingest init"},
 		{[]string{"init", "--agency", "Spring Field", filepath.Join(t.TempDir(), "x")}, "only a-z"},
 		{[]string{"init", "--agency", "springfield", "--host", "https://x", filepath.Join(t.TempDir(), "x")}, "without port"},
+		{[]string{"init", "--agency", "springfield", "--host", "a b", filepath.Join(t.TempDir(), "x")}, "flag --host"},
+		{[]string{"init", "--agency", "springfield", "--catalog", "mysql://root@x", filepath.Join(t.TempDir(), "x")}, "flag --catalog"},
 		{[]string{"dock-token", "--config", config, "--station", "main", "--dock", "Front Desk"}, "only a-z"},
 		{[]string{"dock-token", "--config", config, "--station", "main", "--dock", "x", "--valid", "9000h"}, "30 days"},
 	}
@@ -91,5 +93,22 @@ func TestMistakesAreExplained(t *testing.T) {
 	}
 	if _, _, err := run(t, "config", "show", "--config", config); err == nil || !strings.Contains(err.Error(), "agncy") {
 		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+func TestAWrongDataFolderIsAnErrorAndNotAnEmptyStore(t *testing.T) {
+	dir := t.TempDir()
+	config, nowhere := filepath.Join(dir, "ingest.toml"), filepath.Join(dir, "nowhere")
+	text := "data_dir = \"nowhere\"\nagency = \"springfield\"\npublic_names = [\"localhost\"]\nlog_origin = \"x\"\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"items"}, {"fsck"}, {"run"}, {"dock-token", "--station", "a", "--dock", "b"}} {
+		if _, _, err := run(t, append(args, "--config", config)...); err == nil || !strings.Contains(err.Error(), "not the data folder") {
+			t.Errorf("%v: %v", args, err)
+		}
+		if _, err := os.Stat(nowhere); err == nil {
+			t.Fatalf("%v made the folder", args)
+		}
 	}
 }

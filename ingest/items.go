@@ -40,7 +40,7 @@ type itemLine struct {
 
 // Run lists the items.
 func (i *itemsCommand) Run(ctx context.Context, to streams) error {
-	config, err := i.load()
+	config, err := i.existing()
 	if err != nil {
 		return err
 	}

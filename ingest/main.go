@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -47,9 +49,27 @@ func main() {
 	parser.Bind(streams{out: os.Stdout, log: os.Stderr})
 	if err := parser.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "sealdock-ingest:", err)
+		if advice := advice(err); advice != "" {
+			fmt.Fprintln(os.Stderr, advice)
+		}
 		stop()
 		os.Exit(1)
 	}
+}
+
+// advice is what to do about errors that the system gives without any.
+func advice(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "Another program listens there (ss -lntup names it): stop it, or choose another address in the configuration."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "Nobody listens there: start that service, or correct its address in the configuration."
+	case errors.Is(err, fs.ErrPermission):
+		return "Run it as the user that owns the data folder; ports below 1024 need CAP_NET_BIND_SERVICE."
+	case errors.Is(err, syscall.ENOSPC):
+		return "The disk is full: make room on it, then start again. What has a receipt is safe."
+	}
+	return ""
 }
 
 // programVersion is the version that was built in, or the commit that Go noted.
