@@ -150,7 +150,10 @@ func (f *faultCommand) script() (fault.Fault, error) {
 	case fault.Dates, fault.Handles, fault.Names:
 		s.Variant = f.Value
 	}
-	if err != nil {
+	switch {
+	case err != nil && f.Value == "":
+		return s, fmt.Errorf("fault %s needs a value, see firmware-sim ctl fault --help: %w", f.Kind, err)
+	case err != nil:
 		return s, fmt.Errorf("fault %s, value %q: %w", f.Kind, f.Value, err)
 	}
 	return s, s.Check()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/alecthomas/kong"
 )
+
+// version is set by the linker (see the Makefile).
+var version = ""
 
 type commands struct {
 	Run     runCommand     `cmd:"" help:"Simulate cameras until interrupted."`
@@ -48,6 +52,9 @@ func main() {
 	chosen.Bind(slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err := chosen.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "firmware-sim:", err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			fmt.Fprintln(os.Stderr, "Another program listens there, perhaps another simulator: stop it, or choose another address with --listen.")
+		}
 		stop()
 		os.Exit(1)
 	}

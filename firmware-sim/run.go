@@ -79,7 +79,7 @@ func (c *runCommand) listen(ctx context.Context) (s sockets, err error) {
 	}
 	var config net.ListenConfig
 	if s.bus, err = config.Listen(ctx, network, address); err != nil {
-		return s, fmt.Errorf("opening --listen: %w", err)
+		return s, fmt.Errorf("opening --listen %s (HOST:PORT, or unix:PATH): %w", c.Listen, err)
 	}
 	if s.control, err = control.Listen(ctx, c.Control); err != nil {
 		s.bus.Close()
@@ -90,12 +90,12 @@ func (c *runCommand) listen(ctx context.Context) (s sockets, err error) {
 
 type versionCommand struct{}
 
-// Run prints what the build knows of itself.
+// Run prints the version that was built in, or the one that Go noted.
 func (versionCommand) Run() error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+	built := version
+	if info, ok := debug.ReadBuildInfo(); ok && built == "" {
+		built = info.Main.Version
 	}
-	_, err := fmt.Println("firmware-sim", version)
+	_, err := fmt.Println("firmware-sim", built)
 	return err
 }
