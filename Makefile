@@ -28,6 +28,7 @@ demo-once: setup build ## dock three cameras, compare every hash, check the stor
 
 test: setup build ## all tests that need no kernel USB (under 15 minutes)
 	$(GO) test -timeout 15m ./...
+	@scripts/fips
 
 test-usb: setup build ## against a real kernel USB stack, in a QEMU guest
 	@scripts/usb-lab/run

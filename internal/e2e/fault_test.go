@@ -49,21 +49,7 @@ func TestAFlippedBitInTheSpoolIsCaught(t *testing.T) {
 	s := open(t, station.Options{}, "--unplugged", "--cameras", "1", "--files", "2", "--file-size", "3MiB")
 	s.Ingest.Kill() // so that copies stay in the spool
 	control(t, s, "plug", "1-1")
-	var copies []string
-	check(t, station.Wait(within(t), func() (bool, string) {
-		text, err := s.Status(t.Context())
-		if err != nil {
-			return false, err.Error()
-		}
-		var status struct {
-			Spool struct {
-				Recordings map[string]int `json:"recordings"`
-			} `json:"spool"`
-		}
-		check(t, json.Unmarshal([]byte(text), &status))
-		copies, _ = filepath.Glob(filepath.Join(s.AgentDir(), "recordings", "*.floe"))
-		return status.Spool.Recordings["spooled"]+status.Spool.Recordings["uploading"] == 2 && len(copies) == 2, text
-	}))
+	copies := spooled(t, s, 2)
 	flip(t, copies[0], 2_000_000)
 	check(t, s.StartIngest(within(t)))
 	drained(t, s)
@@ -90,6 +76,27 @@ func TestAFlippedBitInTheVaultIsFoundByFsck(t *testing.T) {
 	if err == nil || !strings.Contains(report+err.Error(), id) {
 		t.Errorf("fsck does not name item %s: %v\n%s", id, err, report)
 	}
+}
+
+// spooled waits until so many copies wait in the spool and returns their files.
+func spooled(t *testing.T, s *station.Station, want int) (copies []string) {
+	t.Helper()
+	check(t, station.Wait(within(t), func() (bool, string) {
+		text, err := s.Status(t.Context())
+		if err != nil {
+			return false, err.Error()
+		}
+		var status struct {
+			Spool struct {
+				Recordings map[string]int `json:"recordings"`
+			} `json:"spool"`
+		}
+		check(t, json.Unmarshal([]byte(text), &status))
+		copies, err = filepath.Glob(filepath.Join(s.AgentDir(), "recordings", "*.floe"))
+		check(t, err)
+		return status.Spool.Recordings["spooled"]+status.Spool.Recordings["uploading"] == want && len(copies) == want, text
+	}))
+	return copies
 }
 
 // flip turns one bit of a file.

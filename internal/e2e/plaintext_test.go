@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/sealdock/sealdock/internal/testkit/station"
+)
+
+// Neither the dock's spool nor the server's store holds a readable piece of
+// footage, whichever state it is in.
+func TestNoDiskHoldsReadableFootage(t *testing.T) {
+	s := open(t, station.Options{}, "--unplugged", "--cameras", "1", "--files", "2", "--file-size", "3MiB")
+	o, err := s.Oracle()
+	check(t, err)
+	var pieces [][]byte
+	for _, r := range o.Cameras[0].Recordings {
+		for _, at := range []int64{0, 4096, 1 << 20, r.Size - 64} {
+			piece := make([]byte, 64)
+			_, err := r.Synthetic.ReadAt(piece, at)
+			check(t, err)
+			pieces = append(pieces, piece)
+		}
+	}
+	planted := filepath.Join(s.AgentDir(), "planted")
+	check(t, os.WriteFile(planted, append([]byte("x"), pieces[3]...), 0o600))
+	if holding(t, s.AgentDir(), pieces) == "" {
+		t.Fatal("the search does not find what it looks for")
+	}
+	check(t, os.Remove(planted))
+
+	s.Ingest.Kill() // so that the copies stay in the spool
+	control(t, s, "plug", "1-1")
+	spooled(t, s, 2)
+	if file := holding(t, s.AgentDir(), pieces); file != "" {
+		t.Errorf("the spool holds readable footage in %s", file)
+	}
+	check(t, s.StartIngest(within(t)))
+	drained(t, s)
+	settled(t, s)
+	for _, dir := range []string{s.AgentDir(), s.Options.IngestDir} {
+		if file := holding(t, dir, pieces); file != "" {
+			t.Errorf("%s holds readable footage", file)
+		}
+	}
+}
+
+// holding returns the first file below dir with any of the pieces in it.
+func holding(t *testing.T, dir string, pieces [][]byte) (found string) {
+	t.Helper()
+	check(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, piece := range pieces {
+			if bytes.Contains(text, piece) {
+				found = path
+			}
+		}
+		return err
+	}))
+	return found
+}
