@@ -27,13 +27,14 @@ func (d *Docking) copy(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	defer first.writer.Drop() // does nothing after Commit
-	second, err := d.confirm(ctx, it, first.writer)
-	if err != nil {
-		return err
+	flushed := first.flush()
+	second, err := d.pass(ctx, it.object, false, nil)
+	if err == nil && first.same(second) {
+		return d.finish(ctx, it, first, flushed)
 	}
-	if first.same(second) {
-		return d.commit(ctx, it, first)
+	defer first.writer.Drop() // does nothing after Commit
+	if err := errors.Join(err, <-flushed); err != nil {
+		return err
 	}
 	d.log.Warn("two readings of a recording differ, reading it a third time", "path", it.source.Path, "difference", first.difference(second))
 	if err := first.writer.Drop(); err != nil {
@@ -45,7 +46,7 @@ func (d *Docking) copy(ctx context.Context, it *item) error {
 	}
 	defer third.writer.Drop()
 	if third.same(second) || third.same(first.reading) {
-		return d.commit(ctx, it, third)
+		return d.finish(ctx, it, third, third.flush())
 	}
 	return fmt.Errorf("%w: the first had SHA-256 %v and Merkle root %v, the second Merkle root %v, the third SHA-256 %v and Merkle root %v; %s. The recording stays on the camera: clean its contacts, try another bay, then have the camera looked at",
 		errDisagree, first.sha256, evidence.MerkleRoot(first.leaves), evidence.MerkleRoot(second.leaves), third.sha256, evidence.MerkleRoot(third.leaves), first.difference(second))
@@ -99,33 +100,16 @@ func (d *Docking) sealInto(ctx context.Context, it *item, s *sealing) error {
 	return err
 }
 
-// confirm reads the recording again, while the disk flushes the first copy.
-func (d *Docking) confirm(ctx context.Context, it *item, w *spool.Writer) (*reading, error) {
+// flush lets the disk flush the copy while the camera is read again.
+func (s *sealing) flush() <-chan error {
 	flushed := make(chan error, 1)
-	go func() { flushed <- w.Flush() }()
-	second, err := d.pass(ctx, it.object, false, nil)
-	if err := errors.Join(err, <-flushed); err != nil {
-		return nil, err
-	}
-	return second, nil
+	go func() { flushed <- s.writer.Flush() }()
+	return flushed
 }
 
-// commit signs the manifest and hands the copy on.
-func (d *Docking) commit(ctx context.Context, it *item, s *sealing) error {
+// statement signs the manifest and with it all that the journal keeps of a copy.
+func (d *Docking) statement(it *item, s *sealing) (spool.Sealed, error) {
 	root := evidence.MerkleRoot(s.leaves)
 	manifest, err := d.manifest(it, s, root)
-	if err != nil {
-		return err
-	}
-	err = s.writer.Commit(ctx, spool.Sealed{Length: s.length, SHA256: s.sha256, MerkleRoot: root, Leaves: s.leaves, Manifest: manifest, WrappedKey: s.wrapped})
-	if err != nil {
-		return err
-	}
-	it.read, it.attempt = true, s.writer.Attempt()
-	if it.object.SizeKnown && s.length != it.object.Size {
-		d.log.Warn("the camera lists another size than it delivers, taken as delivered", "path", it.source.Path, "listed", it.object.Size, "read", s.length)
-		d.alert(fmt.Sprintf("%s: the camera lists %d bytes and delivers %d, taken as delivered", it.source.Path, it.object.Size, s.length))
-	}
-	d.log.Info("recording copied and confirmed", "path", it.source.Path, "item", it.id, "bytes", s.length, "sha256", s.sha256)
-	return nil
+	return spool.Sealed{Length: s.length, SHA256: s.sha256, MerkleRoot: root, Leaves: s.leaves, Manifest: manifest, WrappedKey: s.wrapped}, err
 }

@@ -12,7 +12,8 @@
 //  5. A second, independent read must give the same leaves. When it does not, a
 //     third whole pass decides; without two equal readings nothing is handed on.
 //  6. The manifest is signed and the copy committed (durable point). Upload takes
-//     it from there.
+//     it from there. For short recordings this happens aside, while the next
+//     one is read.
 //  7. Once the journal holds a verified receipt, the camera is listed again, told
 //     to erase, and listed once more: only what is gone counts as erased.
 //  8. The signed release is queued in the spool (durable point).
@@ -31,7 +32,7 @@
 //
 // It talks to no server and judges no receipt: that is upload's part, before the
 // journal says received. Memory per reading bay is buffersPerBay windows of
-// 1 MiB and one sealed segment; Options.Reading bounds the bays that read at once.
+// 1 MiB, one sealed segment and maxHeld bytes of short copies; Options.Reading bounds the bays that read at once.
 //
 // The daemon is the only caller. A Desk may be used by several goroutines; each
 // Docking runs in one.

@@ -29,10 +29,16 @@ type Docking struct {
 	claims   map[string]evidence.Claims
 	items    map[objectKey]*item
 	listedAt time.Time
-	troubles int // failed copies in a row
+	erasedAt time.Time     // end of the last erasure
+	erasing  time.Duration // how long it took
+	troubles int           // failed copies in a row
 
 	buffers [buffersPerBay][]byte
 	sealed  []byte // the one sealed segment between sealer and spool
+
+	finished  chan finished // copies whose durability was awaited aside
+	finishing int           // how many are on their way there
+	held      uint64        // bytes of memory that they hold
 }
 
 // objectKey is how the camera itself tells its objects apart within a session.
@@ -55,11 +61,13 @@ type item struct {
 	sought   bool // looked for in the journal
 	listed   bool // still on the camera at the last listing
 	settled  bool // nothing more is done about it in this docking
+
+	finishing bool // read and confirmed; its copy is made durable aside
 }
 
 // Docking prepares the docking of the camera behind link in the bay at port.
 func (k *Desk) Docking(port string, link camera.Link) *Docking {
-	d := &Docking{desk: k, port: port, link: link, id: evidence.NewDockingID(), claims: map[string]evidence.Claims{}, items: map[objectKey]*item{}}
+	d := &Docking{desk: k, port: port, link: link, id: evidence.NewDockingID(), claims: map[string]evidence.Claims{}, items: map[objectKey]*item{}, finished: make(chan finished, maxFinishing)}
 	d.log = k.opt.Log.With("component", "offload", "bay", port)
 	d.status.begin(port, k.opt.Now)
 	return d
@@ -70,6 +78,7 @@ func (k *Desk) Docking(port string, link camera.Link) *Docking {
 // was begun goes on at the next docking.
 func (d *Docking) Serve(ctx context.Context) error {
 	defer d.desk.leave(d)
+	defer d.desert()
 	if err := d.arrive(ctx); err != nil {
 		return err
 	}
@@ -100,14 +109,14 @@ func (d *Docking) arrive(ctx context.Context) error {
 	d.log = d.log.With("camera", d.camera.Serial)
 	d.identify(d.camera, identity.Battery)
 	if d.camera.Serial == unknownSerial {
-		d.alert("This camera does not tell its serial number. Its recordings are taken in without one.")
+		d.alert(aboutDocking, "This camera does not tell its serial number. Its recordings are taken in without one.")
 	}
 	twin, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
 	if twin != "" {
-		d.alert(fmt.Sprintf("The camera in bay %s gives the same serial number. Both are taken in; have the cameras looked at.", twin))
+		d.alert(aboutDocking, fmt.Sprintf("The camera in bay %s gives the same serial number. Both are taken in; have the cameras looked at.", twin))
 	}
 	if err := d.list(ctx); err != nil {
 		return err
@@ -143,6 +152,7 @@ func (d *Docking) list(ctx context.Context) error {
 		return fmt.Errorf("listing the camera in bay %s: %w", d.port, err)
 	}
 	d.listedAt = d.desk.opt.Now()
+	d.tellMissing(odd)
 	first := len(d.items) == 0
 	if !d.merge(objects) && !first {
 		return nil
@@ -165,6 +175,17 @@ func (d *Docking) list(ctx context.Context) error {
 	}
 	d.log.Info("camera listed", "recordings", len(objects), "warnings", len(warnings)+len(unread))
 	return nil
+}
+
+// tellMissing alerts people when the camera lists what cannot be taken in.
+func (d *Docking) tellMissing(odd []camera.Warning) {
+	missing := slices.DeleteFunc(slices.Clone(odd), func(w camera.Warning) bool { return !w.Missing })
+	if len(missing) == 0 {
+		d.withdraw(aboutListing)
+		return
+	}
+	worst := missing[len(missing)-1] // an end of the listing comes last
+	d.alert(aboutListing, fmt.Sprintf("Not all that this camera lists can be taken in; it stays on the camera. Have the camera looked at before it is used again. (%d places; the last: %s)", len(missing), worst.Message))
 }
 
 // merge brings the known items up to date with a listing, and says whether

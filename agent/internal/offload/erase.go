@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
+
+// intents is how many recordings share one note that they will be erased.
+const intents = 64
 
 // check reads an object whose description fits a recording with a receipt from
 // an earlier docking. The same bytes: the receipt stands for this object. Other
@@ -43,27 +47,20 @@ func (d *Docking) check(ctx context.Context, it *item) error {
 // delete, list again. Only what the camera no longer lists counts as erased.
 func (d *Docking) erase(ctx context.Context, queue []*item) error {
 	d.say("releasing", "The camera is erasing recordings that are safe at the server.")
+	began := d.desk.opt.Now()
 	if err := d.list(ctx); err != nil {
 		return err
 	}
-	refusals := map[*item]string{}
 	var tried []*item
 	for _, it := range queue {
-		if !it.erasable() {
-			continue // gone from the listing, or another object by now
+		if it.erasable() { // else gone from the listing, or another object by now
+			tried = append(tried, it)
 		}
-		if err := d.desk.opt.Spool.Erasing(ctx, it.id); err != nil {
+	}
+	refusals := map[*item]string{}
+	for block := range slices.Chunk(tried, intents) {
+		if err := d.eraseBlock(ctx, block, refusals); err != nil {
 			return err
-		}
-		tried = append(tried, it)
-		err := d.link.Delete(ctx, it.object)
-		var refused *camera.RefusedError
-		switch {
-		case err == nil:
-		case errors.As(err, &refused), errors.Is(err, camera.ErrChanged):
-			refusals[it] = err.Error()
-		default:
-			return fmt.Errorf("erasing %s: %w", it.source.Path, err)
 		}
 	}
 	objects, _, err := d.link.List(ctx)
@@ -74,13 +71,45 @@ func (d *Docking) erase(ctx context.Context, queue []*item) error {
 	for _, o := range objects {
 		still[objectKey{o.Storage, o.Handle}] = sourceOf(d.camera.Serial, o) == d.items[objectKey{o.Storage, o.Handle}].known()
 	}
-	for _, it := range tried {
-		if err := d.conclude(ctx, it, still[objectKey{it.object.Storage, it.object.Handle}], refusals[it]); err != nil {
+	for block := range slices.Chunk(tried, intents) {
+		if err := d.endBlock(ctx, block, still, refusals); err != nil {
 			return err
 		}
 	}
 	d.merge(objects)
+	d.erasedAt = d.desk.opt.Now()
+	d.erasing = d.erasedAt.Sub(began)
 	return nil
+}
+
+// eraseBlock journals that the camera is about to be told to erase these
+// recordings, and tells it. When that breaks off, those that it was not told
+// about go back to received.
+func (d *Docking) eraseBlock(ctx context.Context, block []*item, refusals map[*item]string) error {
+	if err := d.desk.opt.Spool.Erasing(ctx, ids(block)...); err != nil {
+		return err
+	}
+	for i, it := range block {
+		err := d.link.Delete(ctx, it.object)
+		var refused *camera.RefusedError
+		switch {
+		case err == nil:
+		case errors.As(err, &refused), errors.Is(err, camera.ErrChanged):
+			refusals[it] = err.Error()
+		default:
+			spared := d.desk.opt.Spool.Spared(context.WithoutCancel(ctx), ids(block[i+1:])...)
+			return errors.Join(fmt.Errorf("erasing %s: %w", it.source.Path, err), spared)
+		}
+	}
+	return nil
+}
+
+func ids(items []*item) []evidence.EvidenceID {
+	all := make([]evidence.EvidenceID, len(items))
+	for i, it := range items {
+		all[i] = it.id
+	}
+	return all
 }
 
 // known is the source of an item that may be missing.
@@ -91,33 +120,46 @@ func (it *item) known() spool.Source {
 	return it.source
 }
 
-// conclude signs and journals what became of one recording on the camera.
-func (d *Docking) conclude(ctx context.Context, it *item, still bool, refusal string) error {
-	rec, err := d.desk.opt.Spool.Get(ctx, it.id)
-	if err != nil {
-		return err
-	}
-	it.settled = true
-	if !still {
-		release, err := d.release(rec, evidence.ReleaseErased, "")
+// endBlock signs and journals what became of recordings on the camera.
+func (d *Docking) endBlock(ctx context.Context, block []*item, still map[objectKey]bool, refusals map[*item]string) error {
+	endings := make([]spool.Ending, len(block))
+	for i, it := range block {
+		rec, err := d.desk.opt.Spool.Get(ctx, it.id)
 		if err != nil {
 			return err
 		}
-		it.standing.State = spool.StateErased
-		d.log.Info("the camera erased a recording that is safe at the server", "path", it.source.Path, "item", it.id)
-		return d.desk.opt.Spool.Erased(ctx, it.id, release)
+		endings[i], err = d.ending(rec, still[objectKey{it.object.Storage, it.object.Handle}], refusals[it])
+		if err != nil {
+			return err
+		}
 	}
-	reason := refusal
-	if reason == "" {
-		reason = "the camera said that it erased the recording and still lists it"
-	}
-	release, err := d.release(rec, evidence.ReleaseFailed, reason)
-	if err != nil {
+	if err := d.desk.opt.Spool.Ended(ctx, endings...); err != nil {
 		return err
 	}
-	d.alert(fmt.Sprintf("%s is safe at the server, but the camera did not erase it: %s. It is tried again at the next docking.", it.source.Path, reason))
-	d.log.Warn("the camera did not erase a recording", "path", it.source.Path, "item", it.id, "reason", reason)
-	return d.desk.opt.Spool.Kept(ctx, it.id, reason, release)
+	for i, it := range block {
+		it.settled, it.standing.State = true, endings[i].State
+		if it.standing.State == spool.StateErased {
+			d.log.Info("the camera erased a recording that is safe at the server", "path", it.source.Path, "item", it.id)
+			continue
+		}
+		d.alert(it.about(), fmt.Sprintf("%s is safe at the server, but the camera did not erase it: %s. It is tried again at the next docking.", it.source.Path, endings[i].Reason))
+		d.log.Warn("the camera did not erase a recording", "path", it.source.Path, "item", it.id, "reason", endings[i].Reason)
+	}
+	return nil
+}
+
+// ending signs what became of one recording on the camera.
+func (d *Docking) ending(rec spool.Recording, still bool, refusal string) (e spool.Ending, err error) {
+	e = spool.Ending{Item: rec.Evidence, State: spool.StateErased}
+	result := evidence.ReleaseErased
+	if still {
+		e.State, result, e.Reason = spool.StateKept, evidence.ReleaseFailed, refusal
+		if e.Reason == "" {
+			e.Reason = "the camera said that it erased the recording and still lists it"
+		}
+	}
+	e.Release, err = d.release(rec, result, e.Reason)
+	return e, err
 }
 
 // finishErasing closes what was cut off between the deletion on the camera and
@@ -131,17 +173,19 @@ func (d *Docking) finishErasing(ctx context.Context) error {
 	for _, it := range d.items {
 		listed[it.source] = true
 	}
+	var endings []spool.Ending
 	for _, rec := range open {
 		if listed[rec.Source] || !d.desk.claim(rec.Evidence, d) {
 			continue
 		}
-		release, err := d.release(rec, evidence.ReleaseErased, "found erased at the docking after the one in which the camera was told to")
+		release, err := d.release(rec, evidence.ReleaseErased, "found erased at the docking after the one in which the camera was being told to")
 		if err != nil {
 			return err
 		}
-		if err := d.desk.opt.Spool.Erased(ctx, rec.Evidence, release); err != nil {
-			return err
-		}
+		endings = append(endings, spool.Ending{Item: rec.Evidence, State: spool.StateErased, Release: release})
 	}
-	return nil
+	if len(endings) == 0 {
+		return nil
+	}
+	return d.desk.opt.Spool.Ended(ctx, endings...)
 }

@@ -14,46 +14,89 @@ import (
 const (
 	maxTroubles = 3                      // failed copies in a row after which the link is opened anew
 	shortPause  = 250 * time.Millisecond // between two looks at a spool that keeps changing
+	lookEvery   = 250 * time.Millisecond // how long work goes on without a look at what upload has done
 	eraseBatch  = 32                     // receipts that are enough to erase while there is more to copy
+	addBatch    = 64                     // new rows of the journal made in one commit
 )
 
-// step does the next thing that there is to do, and says whether it did any.
+// step does what there is to do, for lookEvery at most, and says whether it did
+// any.
 func (d *Docking) step(ctx context.Context) (busy bool, err error) {
-	if err := d.refresh(ctx); err != nil {
+	began := d.desk.opt.Now()
+	if err := errors.Join(d.collect(ctx), d.refresh(ctx)); err != nil {
 		return false, err
 	}
 	if err := d.recognise(ctx); err != nil {
 		return false, err
 	}
-	now := d.desk.opt.Now()
 	queue := d.queue()
-	d.count(queue)
-	erasable := 0
-	for _, it := range queue {
-		if it.erasable() && !d.desk.opt.KeepOnCard {
-			erasable++
-		}
-	}
-	if erasable >= eraseBatch {
+	t := d.count(queue)
+	if d.eraseNow(queue, t, true) {
 		return true, d.erase(ctx, queue)
 	}
-	for _, it := range queue {
-		if it.settled || it.retryAt.After(now) {
+	// What the above takes grows with the camera: it is done at most every tenth of the time.
+	until := began.Add(max(lookEvery, 10*d.desk.opt.Now().Sub(began)))
+	for i, it := range queue {
+		now := d.desk.opt.Now()
+		if it.settled || it.finishing || it.retryAt.After(now) {
 			continue
 		}
-		if done, err := d.advance(ctx, it); done || err != nil {
+		if now.After(until) {
+			return true, nil
+		}
+		if it.id.IsZero() {
+			if added, err := d.add(ctx, unknown(queue[i:])...); !added || err != nil {
+				return false, err
+			}
+		}
+		done, err := d.advance(ctx, it)
+		if err != nil {
 			return true, err
 		}
+		busy = busy || done
 	}
-	if erasable > 0 {
+	if !busy && d.finishing > 0 {
+		return true, d.conclude(ctx, <-d.finished)
+	}
+	if busy {
+		return true, nil
+	}
+	if d.eraseNow(queue, t, false) {
 		return true, d.erase(ctx, queue)
 	}
 	d.summarise(queue)
-	if now.Sub(d.listedAt) >= d.desk.opt.Relist {
+	if d.desk.opt.Now().Sub(d.listedAt) >= d.desk.opt.Relist {
 		return false, d.list(ctx)
 	}
 	return false, nil
 }
+
+// eraseNow says whether it is time to erase. Each erasure lists the whole camera
+// twice: while there is more to copy or receipts are still to come, a good part
+// of the camera is erased at once, or what there is after a decent pause.
+func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
+	erasable, listed := 0, 0
+	for _, it := range queue {
+		if it.listed {
+			listed++
+		}
+		if it.erasable() {
+			erasable++
+		}
+	}
+	switch {
+	case d.desk.opt.KeepOnCard || erasable == 0:
+		return false
+	case erasable >= max(eraseBatch, listed/2):
+		return true
+	case copying:
+		return false
+	}
+	return t.waiting == 0 || !d.desk.opt.Now().Before(d.erasePause())
+}
+
+// erasePause is until when an erasure waits for more receipts.
+func (d *Docking) erasePause() time.Time { return d.erasedAt.Add(4 * d.erasing) }
 
 // refresh takes in what upload has done meanwhile.
 func (d *Docking) refresh(ctx context.Context) error {
@@ -81,17 +124,12 @@ func (it *item) erasable() bool {
 
 // advance does what an item needs next. done is false when it needs nothing now.
 func (d *Docking) advance(ctx context.Context, it *item) (done bool, err error) {
-	if it.id.IsZero() {
-		if added, err := d.add(ctx, it); !added || err != nil {
-			return false, err
-		}
-	}
 	ours := it.read && it.attempt == it.standing.Attempt
 	switch it.standing.State {
 	case spool.StateFailed, spool.StateReading:
 		if ours && it.standing.State == spool.StateFailed {
 			it.settled = true
-			d.alert(fmt.Sprintf("%s was refused by the server and stays on the camera: %s", it.source.Path, it.standing.Reason))
+			d.alert(it.about(), fmt.Sprintf("%s was refused by the server and stays on the camera: %s", it.source.Path, it.standing.Reason))
 			return false, nil
 		}
 		return true, d.take(ctx, it, d.copy)
@@ -99,7 +137,7 @@ func (d *Docking) advance(ctx context.Context, it *item) (done bool, err error) 
 		return d.advanceReceived(ctx, it, ours)
 	case spool.StateQuarantined:
 		it.settled = true
-		d.alert(fmt.Sprintf("%s is in quarantine at the server and stays on the camera: %s", it.source.Path, it.standing.Reason))
+		d.alert(it.about(), fmt.Sprintf("%s is in quarantine at the server and stays on the camera: %s", it.source.Path, it.standing.Reason))
 	}
 	return false, nil
 }
@@ -123,6 +161,10 @@ func (d *Docking) advanceReceived(ctx context.Context, it *item, ours bool) (don
 // recognise finds the journal's rows of objects that are new to this docking.
 // A row that another docking or object has stands for something else.
 func (d *Docking) recognise(ctx context.Context) error {
+	bound := map[evidence.EvidenceID]bool{}
+	for _, it := range d.items {
+		bound[it.id] = true
+	}
 	for _, it := range d.items {
 		if it.sought {
 			continue
@@ -133,10 +175,10 @@ func (d *Docking) recognise(ctx context.Context) error {
 		}
 		it.sought = true
 		for _, row := range rows {
-			if d.bound(row.Evidence) || !d.desk.claim(row.Evidence, d) {
+			if bound[row.Evidence] || !d.desk.claim(row.Evidence, d) {
 				continue
 			}
-			it.id = row.Evidence
+			it.id, bound[row.Evidence] = row.Evidence, true
 			it.standing = spool.Standing{Attempt: row.Attempt, State: row.State, Reason: row.Reason, ChangedAt: row.ChangedAt}
 			if row.State == spool.StateFailed {
 				it.failures = 1 // after those that never failed
@@ -147,28 +189,35 @@ func (d *Docking) recognise(ctx context.Context) error {
 	return nil
 }
 
-// add makes a new row for an object that no row stands for.
-func (d *Docking) add(ctx context.Context, it *item) (bool, error) {
-	row, err := d.desk.opt.Spool.Add(ctx, it.source, d.id, d.port)
+// unknown gives the next items that no row stands for.
+func unknown(queue []*item) (next []*item) {
+	for _, it := range queue {
+		if it.id.IsZero() && !it.settled && len(next) < addBatch {
+			next = append(next, it)
+		}
+	}
+	return next
+}
+
+// add makes new rows for objects that no row stands for.
+func (d *Docking) add(ctx context.Context, items ...*item) (bool, error) {
+	sources := make([]spool.Source, len(items))
+	for i, it := range items {
+		sources[i] = it.source
+	}
+	rows, err := d.desk.opt.Spool.AddAll(ctx, sources, d.id, d.port)
 	if errors.Is(err, spool.ErrFull) {
-		d.pause(it, err)
+		d.pause(items[0], err)
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	d.desk.claim(row.Evidence, d)
-	it.id, it.standing = row.Evidence, spool.Standing{State: spool.StateReading}
-	return true, nil
-}
-
-func (d *Docking) bound(id evidence.EvidenceID) bool {
-	for _, it := range d.items {
-		if it.id == id {
-			return true
-		}
+	for i, row := range rows {
+		d.desk.claim(row.Evidence, d)
+		items[i].id, items[i].standing = row.Evidence, spool.Standing{State: spool.StateReading}
 	}
-	return false
+	return true, nil
 }
 
 // take waits for a turn at reading, does the work, and sorts its errors: what
@@ -190,9 +239,15 @@ func (d *Docking) take(ctx context.Context, it *item, work func(context.Context,
 	d.starting(it)
 	err := work(ctx, it)
 	d.stopped(it, err == nil)
+	return d.ended(ctx, it, err)
+}
+
+// ended sorts how the work on a recording ended.
+func (d *Docking) ended(ctx context.Context, it *item, err error) error {
 	switch {
 	case err == nil:
 		it.failures, d.troubles = 0, 0
+		d.withdraw(it.about())
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -229,7 +284,7 @@ func (d *Docking) failed(ctx context.Context, it *item, cause error) error {
 	if errors.Is(cause, errDisagree) || errors.Is(cause, errTooLong) || errors.Is(cause, camera.ErrBeyond) {
 		it.settled = true // until the next docking: another reading would end the same way
 	}
-	d.alert(fmt.Sprintf("%s was not copied and stays on the camera: %v", it.source.Path, cause))
+	d.alert(it.about(), fmt.Sprintf("%s was not copied and stays on the camera: %v", it.source.Path, cause))
 	if err := d.desk.opt.Spool.Failed(ctx, it.id, clean(cause.Error(), 4096)); err != nil && !errors.Is(err, spool.ErrState) && !errors.Is(err, spool.ErrFull) {
 		return err
 	}
@@ -245,6 +300,9 @@ func (d *Docking) failed(ctx context.Context, it *item, cause error) error {
 func (d *Docking) wait(ctx context.Context, changed <-chan struct{}) error {
 	now := d.desk.opt.Now()
 	until := d.desk.opt.Relist - now.Sub(d.listedAt)
+	if pause := d.erasePause().Sub(now); pause > 0 {
+		until = min(until, pause)
+	}
 	for _, it := range d.items {
 		if !it.settled && it.retryAt.After(now) {
 			until = min(until, it.retryAt.Sub(now))

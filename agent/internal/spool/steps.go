@@ -133,6 +133,21 @@ func (s *Spool) Erasing(ctx context.Context, ids ...evidence.EvidenceID) error {
 	})
 }
 
+// Spared takes Erasing back for recordings about which the camera was not told.
+func (s *Spool) Spared(ctx context.Context, ids ...evidence.EvidenceID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return s.update(ctx, fmt.Sprintf("noting that %d items are not erased yet", len(ids)), func(p *pen) error {
+		for _, id := range ids {
+			if _, err := p.exec("UPDATE recording SET state = 'received', changed_us = ? WHERE evidence = ? AND state = 'erasing'", s.opt.Now().UnixMicro(), id[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Ending is what became of a received recording on its camera.
 type Ending struct {
 	Item    evidence.EvidenceID
