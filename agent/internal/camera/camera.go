@@ -135,4 +135,5 @@ type Object struct {
 type Warning struct {
 	Handle  uint32 // 0 when it concerns no single object
 	Message string
+	Missing bool // something that the camera may hold is not in the listing
 }

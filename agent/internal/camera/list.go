@@ -77,10 +77,10 @@ func (l *link) List(ctx context.Context) ([]Object, []Warning, error) {
 	}
 	w := &walk{l: l, names: names{taken: map[string]bool{}}, seen: map[uint32]bool{}, folders: map[uint32]string{}}
 	if len(storages) == 0 {
-		w.warn(0, "the camera shows no storage; it may be locked or have no card")
+		w.miss(0, "the camera shows no storage; it may be locked or have no card")
 	}
 	if len(storages) > maxStorages {
-		w.warn(0, "the camera shows %d storages; the first %d are read", len(storages), maxStorages)
+		w.miss(0, "the camera shows %d storages; the first %d are read", len(storages), maxStorages)
 		storages = storages[:maxStorages]
 	}
 	clear(l.proven)
@@ -103,8 +103,17 @@ func (l *link) List(ctx context.Context) ([]Object, []Warning, error) {
 }
 
 func (w *walk) warn(handle uint32, format string, args ...any) {
+	w.note(Warning{Handle: handle, Message: fmt.Sprintf(format, args...)})
+}
+
+// miss warns of something that is not taken in.
+func (w *walk) miss(handle uint32, format string, args ...any) {
+	w.note(Warning{Handle: handle, Message: fmt.Sprintf(format, args...), Missing: true})
+}
+
+func (w *walk) note(warning Warning) {
 	if len(w.warnings) < maxWarnings {
-		w.warnings = append(w.warnings, Warning{Handle: handle, Message: fmt.Sprintf(format, args...)})
+		w.warnings = append(w.warnings, warning)
 	}
 }
 
@@ -146,7 +155,7 @@ func (w *walk) handles(ctx context.Context, storage, parent uint32) ([]uint32, e
 	data, _, err := w.l.s.ask(ctx, ptp.OpGetObjectHandles, storage, ptp.AllFormats, parent)
 	if isRefusal(err) {
 		if parent != ptp.AllObjects {
-			w.warn(parent, "a folder could not be listed: %v", err)
+			w.miss(parent, "a folder could not be listed: %v", err)
 		}
 		return nil, nil
 	}
@@ -173,13 +182,14 @@ func (w *walk) visit(ctx context.Context, handle uint32, in folder, orphan bool)
 		return nil
 	case len(w.seen) >= w.l.options.MaxObjects:
 		w.full = true
-		w.warn(0, "the listing was ended after %d objects; the camera has more, which are NOT taken in", len(w.seen))
+		w.warnings = w.warnings[:min(len(w.warnings), maxWarnings-1)] // this one is never left out
+		w.miss(0, "the listing was ended after %d objects; the camera has more, which are NOT taken in", len(w.seen))
 		return nil
 	}
 	w.seen[handle] = true
 	info, err := w.l.objectInfo(ctx, handle)
 	if isRefusal(err) || errors.Is(err, ptp.ErrMalformed) {
-		w.warn(handle, "an object is listed but cannot be described, so it is NOT taken in: %v", err)
+		w.miss(handle, "an object is listed but cannot be described, so it is NOT taken in: %v", err)
 		return nil
 	}
 	if err != nil {

@@ -34,7 +34,8 @@ type status struct {
 	now func() time.Time
 
 	mu       sync.Mutex // guards all below
-	shown    Status
+	shown    Status     // but for its alerts
+	alerts   []alert
 	copied   uint64    // listed bytes of finished copies
 	passed   uint64    // bytes that passes of the present copy have read
 	size     uint64    // listed size of the present copy
@@ -53,7 +54,9 @@ func (s *status) Status() Status {
 	defer s.mu.Unlock()
 	s.measure()
 	out := s.shown
-	out.Alerts = slices.Clone(out.Alerts)
+	for _, a := range s.alerts {
+		out.Alerts = append(out.Alerts, a.sentence)
+	}
 	out.BytesDone = min(s.copied+min(s.passed/2, s.size), out.BytesTotal)
 	return out
 }
@@ -78,13 +81,38 @@ func (s *status) say(state, message string) {
 	s.shown.State, s.shown.Message = state, message
 }
 
-// alert keeps a sentence that a person must read, once.
-func (s *status) alert(sentence string) {
+// alert is a sentence that a person must read, and what it is about.
+type alert struct{ about, sentence string }
+
+// What alerts are about, besides recordings: the docking as a whole, and what
+// the camera's listing lacks.
+const (
+	aboutDocking = "docking"
+	aboutListing = "listing"
+)
+
+// about names what an alert on a recording's copy is about, so that it can be
+// taken back when that has come right.
+func (it *item) about() string { return "copy of " + it.source.Path }
+
+// alert keeps a sentence that a person must read. On a listing or a copy only the
+// newest is kept.
+func (s *status) alert(about, sentence string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Contains(s.shown.Alerts, sentence) && len(s.shown.Alerts) < maxAlerts {
-		s.shown.Alerts = append(s.shown.Alerts, sentence)
+	s.alerts = slices.DeleteFunc(s.alerts, func(a alert) bool {
+		return a.sentence == sentence || a.about == about && about != aboutDocking
+	})
+	if len(s.alerts) < maxAlerts {
+		s.alerts = append(s.alerts, alert{about, sentence})
 	}
+}
+
+// withdraw takes back what is no longer so.
+func (s *status) withdraw(about string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alerts = slices.DeleteFunc(s.alerts, func(a alert) bool { return a.about == about })
 }
 
 func (s *status) waitingForRoom(message string) { s.say(upload.BayAttention, message) }
@@ -148,8 +176,8 @@ func (d *Docking) summarise(queue []*item) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	newest := ""
-	if n := len(d.shown.Alerts); n > 0 {
-		newest = d.shown.Alerts[n-1]
+	if n := len(d.alerts); n > 0 {
+		newest = d.alerts[n-1].sentence
 	}
 	set := func(state, message string) { d.shown.State, d.shown.Message = state, message }
 	switch {
