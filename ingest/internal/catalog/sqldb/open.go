@@ -21,6 +21,7 @@ import (
 const (
 	sqliteReaders = 6                // connections that read beside the one that writes
 	sqliteCache   = 16 << 10         // KiB of pages per connection; with the default 2 MiB a search takes four times as long
+	sqliteCached  = 128              // prepared statements kept per connection: more than there are queries; pgx keeps as many by itself
 	postgresConns = 24               // per server process
 	busyTimeout   = 30 * time.Second // how long SQLite waits for another process, such as fsck
 )
@@ -83,7 +84,8 @@ func openSQLite(path string) (*DB, error) {
 	// power cut takes back commits: FULL is not optional.
 	source := func(extra string) string {
 		u := url.URL{Scheme: "file", Path: path}
-		return fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=%d&_foreign_keys=1&_cache_size=-%d%s", u.String(), busyTimeout.Milliseconds(), sqliteCache, extra)
+		return fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=%d&_foreign_keys=1&_cache_size=-%d&_stmt_cache_size=%d%s",
+			u.String(), busyTimeout.Milliseconds(), sqliteCache, sqliteCached, extra)
 	}
 	writes, err := sql.Open("sqlite3", source("&_txlock=immediate"))
 	if err != nil {
