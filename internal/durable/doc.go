@@ -29,8 +29,10 @@
 //	Remove     unlinkat fsync(DIR)
 //	CreateFile openat(O_RDWR|O_CREAT|O_EXCL) fsync(DIR)
 //	OpenFile   openat(O_RDWR) fsync(DIR), for the same reason as MkdirAll
-//	Sync       fdatasync
+//	Sync       fdatasync; after Folders.CreateFile also fsync(DIR), the first time
 //	DropCache  fadvise64(POSIX_FADV_DONTNEED)
+//	Folders.CreateFile  openat(O_RDWR|O_CREAT|O_EXCL)
+//	Folders.Place       fdatasync, then as Rename
 //	LockDir    openat(DIR/lock) flock(LOCK_EX|LOCK_NB)
 //
 // A test traces these calls and fails when their order changes.

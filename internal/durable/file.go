@@ -24,6 +24,7 @@ type File struct {
 	poisoned atomic.Bool
 	mu       sync.Mutex // one Sync at a time: the kernel tells a lost write to one caller only
 	flush    func(*os.File) error
+	enter    func() error // flushes the directory entry, nil when that is done; guarded by mu
 }
 
 // CreateFile makes a new file, open for reading and writing, and flushes its
@@ -112,12 +113,25 @@ func (f *File) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// Sync flushes the bytes and the length to the medium (fdatasync). The first
-// failure poisons the file: that call and every later one return an error that
-// is [ErrPoisoned].
+// Sync flushes the bytes and the length to the medium (fdatasync), and the
+// directory entry where that is still to be done. The first failure poisons the
+// file: that call and every later one return an error that is [ErrPoisoned].
 func (f *File) Sync() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.flushBytes(); err != nil {
+		return err
+	}
+	return f.enterOnce()
+}
+
+func (f *File) syncData() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.flushBytes()
+}
+
+func (f *File) flushBytes() error {
 	if err := f.check("flushing"); err != nil {
 		return err
 	}

@@ -51,6 +51,10 @@ func child(role, dir string) error {
 		return Remove(filepath.Join(dir, "a", "x"))
 	case "file":
 		return childFile(dir)
+	case "placed":
+		return childPlaced(dir, false)
+	case "synced":
+		return childPlaced(dir, true)
 	case "poison":
 		return childPoison(dir)
 	}
@@ -69,6 +73,30 @@ func childFile(dir string) error {
 		return err
 	}
 	if err := f.DropCache(); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// childPlaced makes a file with Folders.
+func childPlaced(dir string, sync bool) error {
+	var folders Folders
+	f, err := folders.CreateFile(filepath.Join(dir, "a", "blob"), 0o600)
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		if _, err := f.WriteAt([]byte("data"), 0); err != nil {
+			return err
+		}
+		if !sync {
+			break
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := folders.Place(f, filepath.Join(dir, "b", "blob")); err != nil {
 		return err
 	}
 	return f.Close()
@@ -143,6 +171,13 @@ func TestSystemCallOrder(t *testing.T) {
 		{"file", []string{
 			"openat(DIR/blob, O_RDWR|O_CREAT|O_EXCL)", "openat(DIR, O_RDONLY)", "fsync(DIR)", "close(DIR)",
 			"pwrite64(DIR/blob)", "fdatasync(DIR/blob)", "fadvise64(DIR/blob)", "close(DIR/blob)"}},
+		{"placed", []string{
+			"openat(DIR/a/blob, O_RDWR|O_CREAT|O_EXCL)", "pwrite64(DIR/a/blob)", "fdatasync(DIR/a/blob)", "renameat(DIR/a/blob, DIR/b/blob)",
+			"openat(DIR/b, O_RDONLY)", "fsync(DIR/b)", "close(DIR/b)", "openat(DIR/a, O_RDONLY)", "fsync(DIR/a)", "close(DIR/a)", "close(DIR/b/blob)"}},
+		{"synced", []string{
+			"openat(DIR/a/blob, O_RDWR|O_CREAT|O_EXCL)", "pwrite64(DIR/a/blob)", "fdatasync(DIR/a/blob)", "openat(DIR/a, O_RDONLY)", "fsync(DIR/a)", "close(DIR/a)",
+			"pwrite64(DIR/a/blob)", "fdatasync(DIR/a/blob)", "fdatasync(DIR/a/blob)", "renameat(DIR/a/blob, DIR/b/blob)",
+			"openat(DIR/b, O_RDONLY)", "fsync(DIR/b)", "close(DIR/b)", "openat(DIR/a, O_RDONLY)", "fsync(DIR/a)", "close(DIR/a)", "close(DIR/b/blob)"}},
 	} {
 		t.Run(test.role, func(t *testing.T) {
 			dir := t.TempDir()

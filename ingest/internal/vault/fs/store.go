@@ -21,11 +21,12 @@ const (
 
 // Store is a vault.Store in a folder. Safe for concurrent use.
 type Store struct {
-	dir   string
-	made  folders
-	mu    sync.Mutex // guards open
-	open  map[vault.Key]*upload
-	hooks hooks // for tests
+	dir     string
+	made    folders
+	flushes durable.Folders
+	mu      sync.Mutex // guards open
+	open    map[vault.Key]*upload
+	hooks   hooks // for tests
 }
 
 // hooks are called by tests to see or stop single steps. The zero value does nothing.
@@ -124,8 +125,9 @@ func (s *Store) create(ctx context.Context, key vault.Key, header []byte) (u *up
 	if err := s.made.make(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	switch u.file, err = durable.CreateFile(path, fileMode); {
+	switch u.file, err = s.flushes.CreateFile(path, fileMode); {
 	case err == nil:
+		u.length = u.base
 		_, err = u.file.WriteAt(header, 0)
 	case errors.Is(err, fs.ErrExist):
 		if u.file, err = durable.OpenFile(path); err == nil {
@@ -153,12 +155,14 @@ func (u *upload) resume(header []byte) error {
 	}
 	switch {
 	case bytes.Equal(have, header):
-		return u.file.Truncate(u.base + (size-u.base)/vault.SealedSegment*vault.SealedSegment)
+		u.length = u.base + (size-u.base)/vault.SealedSegment*vault.SealedSegment
+		return u.file.Truncate(u.length)
 	case bytes.Equal(have, make([]byte, len(header))):
 		// A crash came before the first Sync: nothing was acknowledged.
 		if err := u.file.Truncate(0); err != nil {
 			return err
 		}
+		u.length = u.base
 		_, err := u.file.WriteAt(header, 0)
 		return err
 	}

@@ -31,8 +31,9 @@ type upload struct {
 	ended  bool         // committed, quarantined or closed
 	closed bool
 
-	tail  sync.Mutex // guards short
-	short int64      // index of the short last segment that was written, or noShort
+	tail   sync.Mutex // guards short and length
+	short  int64      // index of the short last segment that was written, or noShort
+	length int64      // of the file, in bytes
 }
 
 func (u *upload) offset(index uint64) int64 { return u.base + int64(index)*vault.SealedSegment }
@@ -108,15 +109,20 @@ func (u *upload) WriteSegment(index uint64, sealed []byte) error {
 		if int64(index) == u.short {
 			u.short = noShort
 		}
+		end := u.offset(index) + int64(len(sealed))
+		behind := u.length > end
+		u.length = max(u.length, end) // even after a failure: what was written of it is unknown
 		if _, err := u.file.WriteAt(sealed, u.offset(index)); err != nil {
 			return err
 		}
 		if len(sealed) == vault.SealedSegment {
 			return nil
 		}
-		// What is behind the end is of an earlier, longer life of the file.
-		if err := u.file.Truncate(u.offset(index) + int64(len(sealed))); err != nil {
-			return err
+		if behind { // of an earlier, longer life of the file
+			if err := u.file.Truncate(end); err != nil {
+				return err
+			}
+			u.length = end
 		}
 		u.short = int64(index)
 		return nil
@@ -136,13 +142,20 @@ func (u *upload) Truncate(segments uint64) error {
 			return nil
 		}
 		u.short = noShort // it was the last one, so it is cut off
-		return u.file.Truncate(u.offset(segments))
+		u.length = u.offset(segments)
+		return u.file.Truncate(u.length)
 	})
 }
 
-// Sync implements vault.Upload.
+// Sync implements vault.Upload. What is flushed is dropped from memory: it is
+// read again only to prove what is on the medium.
 func (u *upload) Sync() error {
-	return u.use("flushing the segments", u.file.Sync)
+	return u.use("flushing the segments", func() error {
+		if err := u.file.Sync(); err != nil {
+			return err
+		}
+		return u.file.DropCache()
+	})
 }
 
 // Commit implements vault.Upload.
@@ -172,10 +185,7 @@ func (u *upload) commit(ctx context.Context) error {
 	if err := u.store.final(u.key); err != nil {
 		return err
 	}
-	if err := u.file.Sync(); err != nil {
-		return err
-	}
-	from, to := u.store.path(vault.Partial, u.key), u.store.path(vault.Committed, u.key)
+	to := u.store.path(vault.Committed, u.key)
 	if err := u.store.made.make(filepath.Dir(to)); err != nil {
 		return err
 	}
@@ -185,7 +195,7 @@ func (u *upload) commit(ctx context.Context) error {
 		}
 	}
 	u.ended = true // whatever comes now, the file may have its final name
-	return durable.Rename(from, to)
+	return u.store.flushes.Place(u.file, to)
 }
 
 // Close implements vault.Upload.
