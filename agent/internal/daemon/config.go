@@ -44,7 +44,7 @@ type Spool struct {
 // Server says how the server is reached.
 type Server struct {
 	Address  string        `toml:"address" help:"host:port (UDP) of the server. Empty: the one noted when the dock was enrolled."`
-	InFlight int           `toml:"in_flight" help:"Recordings that are sent at once."`
+	InFlight int           `toml:"in_flight" help:"Long recordings that are sent at once; of short ones, as many as take the same memory."`
 	Longest  time.Duration `toml:"longest_pause" help:"Longest pause between two tries to reach the server."`
 }
 

@@ -145,8 +145,8 @@ func (a *agent) status(ctx context.Context) (*Status, error) {
 func (a *agent) report() *protocol.Status {
 	used, quota := a.spool.Usage()
 	s := &protocol.Status{AtUs: max(a.now().UnixMicro(), 0), SpoolBytes: used, SpoolQuota: quota}
-	if counts, err := a.spool.Counts(context.Background()); err == nil {
-		s.RecordingsWaiting = counts[spool.StateSpooled] + counts[spool.StateUploading]
+	if waiting, err := a.spool.WaitingCount(context.Background()); err == nil {
+		s.RecordingsWaiting = waiting
 	}
 	all := a.bays.status()
 	for _, b := range all[:min(len(all), protocol.MaxBays)] {

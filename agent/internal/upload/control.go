@@ -11,30 +11,23 @@ import (
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
 
-// control serves the control stream: statements one at a time, each sent until
+// statementsAhead is how many releases are sent before the first of them is
+// answered. An inventory goes alone, so that it comes before what follows it.
+const statementsAhead = 32
+
+// control serves the control stream: statements in their order, each sent until
 // it is acknowledged, and the status in between.
 func (u *Uploader) control(ctx context.Context, stream Stream) error {
-	answers, broken := make(chan protocol.Message), make(chan error, 1)
+	answers, broken := make(chan protocol.Message, statementsAhead), make(chan error, 1)
 	go func() { broken <- readAnswers(ctx, stream, answers) }()
 	defer stream.Reset(protocol.EndNormal) // ends the reader
 	ticker := time.NewTicker(u.opt.StatusEvery)
 	defer ticker.Stop()
-	var waiting *spool.Statement // sent, not yet answered
-	var after int64              // refused in this session up to here
-	var hold <-chan time.Time    // until the next try after "later"
+	t := talk{u: u, stream: stream}
 	for {
 		changed := u.opt.Spool.Changed()
-		if waiting == nil && hold == nil {
-			next, found, err := u.opt.Spool.NextStatement(ctx, after)
-			if err != nil {
-				return err
-			}
-			if found {
-				if err := sendStatement(stream, next); err != nil {
-					return err
-				}
-				waiting = &next
-			}
+		if err := t.send(ctx); err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -42,27 +35,88 @@ func (u *Uploader) control(ctx context.Context, stream Stream) error {
 		case err := <-broken:
 			return err
 		case <-changed:
-		case <-hold:
-			hold = nil
+		case <-t.hold:
+			t.hold = nil
 		case <-ticker.C:
 			if err := u.sendStatus(stream); err != nil {
 				return err
 			}
 		case answer := <-answers:
-			if waiting == nil {
-				return protocol.Errorf(protocol.CodeBadFrame, "the server answered a question that was not asked")
-			}
-			later, err := u.answered(ctx, *waiting, answer)
-			if err != nil {
+			if err := t.take(ctx, answer, answers); err != nil {
 				return err
 			}
-			if later > 0 {
-				hold = time.After(later)
-			} else {
-				after = waiting.Sequence
-			}
-			waiting = nil
 		}
+	}
+}
+
+// talk is what has been said on a control stream and not yet answered.
+type talk struct {
+	u       *Uploader
+	stream  Stream
+	waiting []spool.Statement // sent, in order, not yet answered
+	again   []spool.Statement // to be sent once more after hold, before any other
+	hold    <-chan time.Time  // until the next try after "later"
+	after   int64             // statements up to here were sent in this session
+}
+
+// send sends as many statements as may be on their way.
+func (t *talk) send(ctx context.Context) error {
+	if t.hold != nil || len(t.waiting) == statementsAhead || len(t.waiting) > 0 && t.waiting[0].Kind != spool.KindRelease {
+		return nil
+	}
+	queued := t.again
+	if len(queued) == 0 {
+		var err error
+		if queued, err = t.u.opt.Spool.Statements(ctx, t.after, statementsAhead-len(t.waiting)); err != nil {
+			return err
+		}
+	}
+	for _, s := range queued {
+		if len(t.waiting) > 0 && (s.Kind != spool.KindRelease || t.waiting[0].Kind != spool.KindRelease) {
+			break
+		}
+		if err := sendStatement(t.stream, s); err != nil {
+			return err
+		}
+		t.waiting = append(t.waiting, s)
+		t.after = max(t.after, s.Sequence)
+		if len(t.again) > 0 {
+			t.again = t.again[1:]
+		}
+	}
+	return nil
+}
+
+// take deals with an answer and those that came with it; what they acknowledge
+// is removed in one commit.
+func (t *talk) take(ctx context.Context, answer protocol.Message, more <-chan protocol.Message) error {
+	var removed []int64
+	for {
+		if len(t.waiting) == 0 {
+			return protocol.Errorf(protocol.CodeBadFrame, "the server answered a question that was not asked")
+		}
+		s := t.waiting[0]
+		t.waiting = t.waiting[1:]
+		done, later, err := t.u.answered(s, answer)
+		if err != nil {
+			return err
+		}
+		if done {
+			removed = append(removed, s.Sequence)
+		}
+		if later > 0 {
+			t.again = append(t.again, s)
+			t.hold = time.After(later)
+		}
+		select {
+		case answer = <-more:
+			continue
+		default:
+		}
+		if len(removed) == 0 {
+			return nil
+		}
+		return t.u.opt.Spool.Acknowledged(ctx, removed...)
 	}
 }
 
@@ -95,30 +149,30 @@ func sendStatement(stream Stream, s spool.Statement) error {
 	return nil
 }
 
-// answered deals with the answer to a statement. A statement that is refused
-// stays queued for a later session and does not hold up the ones behind it;
-// later asks for the same one again after a pause.
-func (u *Uploader) answered(ctx context.Context, s spool.Statement, answer protocol.Message) (later time.Duration, err error) {
+// answered deals with the answer to a statement: done says that the server has
+// it. A statement that is refused stays queued for a later session and does not
+// hold up the ones behind it; later asks for the same one again after a pause.
+func (u *Uploader) answered(s spool.Statement, answer protocol.Message) (done bool, later time.Duration, err error) {
 	switch m := answer.(type) {
 	case *protocol.InventoryAck:
 		if s.Kind == spool.KindInventory {
-			return 0, u.opt.Spool.Acknowledged(ctx, s.Sequence)
+			return true, 0, nil
 		}
 	case *protocol.ReleaseAck:
 		if s.Kind == spool.KindRelease {
-			return 0, u.opt.Spool.Acknowledged(ctx, s.Sequence)
+			return true, 0, nil
 		}
 	case *protocol.Error:
 		u.opt.Log.Warn("the server did not take a signed statement, it stays queued", "kind", s.Kind, "error", m)
 		switch {
 		case m.Code == protocol.CodeBadFrame, m.Code == protocol.CodeUnknownDevice, m.Code == protocol.CodeWrongAgency, m.Code == protocol.CodeVersion:
-			return 0, m
+			return false, 0, m
 		case m.Code.Retryable():
-			return max(m.RetryAfter, u.opt.First), nil
+			return false, max(m.RetryAfter, u.opt.First), nil
 		}
-		return 0, nil
+		return false, 0, nil
 	}
-	return 0, protocol.Errorf(protocol.CodeBadFrame, "the server answered %v to a signed %s", answer.Kind(), s.Kind)
+	return false, 0, protocol.Errorf(protocol.CodeBadFrame, "the server answered %v to a signed %s", answer.Kind(), s.Kind)
 }
 
 func (u *Uploader) sendStatus(stream Stream) error {

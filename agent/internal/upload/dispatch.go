@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/internal/backoff"
+	"github.com/sealdock/sealdock/internal/seal"
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
 
@@ -17,31 +18,63 @@ type outcome struct {
 	err error
 }
 
-// dispatch keeps up to InFlight recordings under way, oldest first, until the
-// session breaks.
+// look is how long to wait at most before looking for work again, lookAhead how
+// many recordings one look brings beyond those already known.
+const (
+	look      = 30 * time.Second
+	lookAhead = 128
+)
+
+// load is what is under way: InFlight long recordings at most, or more of the
+// short ones, whose segments take no more memory.
+type load struct{ recordings, bytes int }
+
+func weight(rec spool.Recording) int {
+	return int(min(max(rec.Length, 32<<10), seal.SegmentSize))
+}
+
+func (u *Uploader) fits(l load, rec spool.Recording) bool {
+	return l.recordings < max(u.opt.InFlight, shortInFlight) && l.bytes+weight(rec) <= u.opt.InFlight*seal.SegmentSize
+}
+
+// dispatch keeps recordings under way, oldest first, until the session breaks.
 func (u *Uploader) dispatch(ctx context.Context, s Session) error {
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan outcome)
-	running := 0
+	ended := make(chan outcome, max(u.opt.InFlight, shortInFlight))
+	var under load
+	leave := func(o outcome) {
+		under.recordings--
+		under.bytes -= weight(o.rec)
+		u.leave(o.rec)
+	}
 	defer func() {
 		cancel()
-		for ; running > 0; running-- {
-			u.leave((<-ended).rec) // what it found is found again in the next session
+		for under.recordings > 0 {
+			leave(<-ended) // what it found is found again in the next session
 		}
 	}()
+	var next []spool.Recording
 	for {
 		changed := u.opt.Spool.Changed()
-		ready, wake, err := u.ready(ctx, u.opt.InFlight-running)
-		if err != nil {
-			return err
+		wake := u.paused()
+		if wake <= 0 && len(next) == 0 {
+			var err error
+			if next, wake, err = u.ready(ctx); err != nil {
+				return err
+			}
 		}
-		for _, rec := range ready {
-			running++
+		for ; u.paused() <= 0 && len(next) > 0 && u.fits(under, next[0]); next = next[1:] {
+			rec := next[0]
+			under.recordings++
+			under.bytes += weight(rec)
 			u.enter(rec)
 			go func() { ended <- outcome{rec, u.transfer(ctx, s, rec)} }()
 		}
-		if running == u.opt.InFlight {
+		if len(next) > 0 {
 			changed = nil // nothing to do before one of them ends
+		}
+		if wake <= 0 {
+			wake = look
 		}
 		timer := time.NewTimer(wake)
 		select {
@@ -54,8 +87,7 @@ func (u *Uploader) dispatch(ctx context.Context, s Session) error {
 			timer.Stop()
 			return ctx.Err()
 		case o := <-ended:
-			running--
-			u.leave(o.rec)
+			leave(o)
 			if err := u.conclude(ctx, o); err != nil {
 				timer.Stop()
 				return err
@@ -65,29 +97,29 @@ func (u *Uploader) dispatch(ctx context.Context, s Session) error {
 	}
 }
 
-// ready picks the oldest recordings that may be offered now, and says how long
-// to wait at most before looking again.
-func (u *Uploader) ready(ctx context.Context, room int) (ready []spool.Recording, wake time.Duration, err error) {
-	const look = 30 * time.Second
-	now := u.opt.Now()
+// paused is how long nothing may be offered yet.
+func (u *Uploader) paused() time.Duration {
 	u.mu.Lock()
-	pause, known := u.pause.Sub(now), len(u.trials)+len(u.under)
+	defer u.mu.Unlock()
+	return u.pause.Sub(u.opt.Now())
+}
+
+// ready lists the oldest recordings that may be offered now, and says how long
+// to wait at most before looking again.
+func (u *Uploader) ready(ctx context.Context) (ready []spool.Recording, wake time.Duration, err error) {
+	u.mu.Lock()
+	known := len(u.trials) + len(u.under)
 	u.mu.Unlock()
-	if pause > 0 {
-		return nil, pause, nil
-	}
-	if room <= 0 {
-		return nil, look, nil
-	}
-	rows, err := u.opt.Spool.Waiting(ctx, known+room)
+	rows, err := u.opt.Spool.Waiting(ctx, known+lookAhead)
 	if err != nil {
 		return nil, 0, err
 	}
+	now := u.opt.Now()
 	wake = look
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, rec := range rows {
-		if _, busy := u.under[rec.Evidence]; busy || len(ready) == room {
+		if _, busy := u.under[rec.Evidence]; busy {
 			continue
 		}
 		if t := u.trials[rec.Evidence]; t != nil && t.until.After(now) {

@@ -19,6 +19,7 @@
 // It erases nothing and reaches no camera: the journal alone tells offload. An
 // acknowledgement of a segment counts for nothing but where to go on.
 //
-// At most Options.InFlight recordings are under way, oldest first, each with one
-// buffer of a segment. The daemon is the only caller; Run runs once.
+// Recordings are under way oldest first: Options.InFlight long ones at most, each
+// with one buffer of a segment, or as many short ones, up to 32, as take the same
+// memory. The daemon is the only caller; Run runs once.
 package upload

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/internal/proof"
+	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/internal/tlog"
 	"github.com/sealdock/sealdock/proto/evidence"
 	protocol "github.com/sealdock/sealdock/proto/upload"
@@ -91,8 +92,10 @@ func (u *Uploader) send(ctx context.Context, stream Stream, c *spool.Copy, resum
 	if resume > c.Segments() {
 		return nil, protocol.Errorf(protocol.CodeBadFrame, "the server wants segment %d of %d", resume, c.Segments())
 	}
-	if err := u.opt.Spool.Offered(ctx, c.Evidence, resume); err != nil && !errors.Is(err, spool.ErrFull) {
-		return nil, err
+	if c.Segments() > 1 { // a short one is through before anybody looks
+		if err := u.opt.Spool.Offered(ctx, c.Evidence, resume); err != nil && !errors.Is(err, spool.ErrFull) {
+			return nil, err
+		}
 	}
 	u.progress(c.Evidence, resume, false)
 	if err := u.alive(stream, u.opt.Stall); err != nil {
@@ -130,11 +133,8 @@ func (u *Uploader) send(ctx context.Context, stream Stream, c *spool.Copy, resum
 
 // sendSegments writes Data frames and Finish.
 func (u *Uploader) sendSegments(stream Stream, c *spool.Copy, resume uint64) error {
-	frame := <-u.buffers
-	defer func() { u.buffers <- frame }()
-	if frame == nil {
-		frame = make([]byte, protocol.DataHeaderSize, protocol.DataHeaderSize+protocol.MaxSegment)
-	}
+	frame, give := u.frame(c)
+	defer give()
 	for index := resume; index < c.Segments(); index++ {
 		full, err := c.ReadSegment(frame[:protocol.DataHeaderSize], index)
 		if err != nil {
@@ -155,6 +155,19 @@ func (u *Uploader) sendSegments(stream Stream, c *spool.Copy, resume uint64) err
 	}
 	u.progress(c.Evidence, 0, true)
 	return u.alive(stream, u.opt.Stall+time.Duration(c.Length/provingRate)*time.Second)
+}
+
+// frame gives the memory for one segment of a recording, and what to call when
+// it is done with.
+func (u *Uploader) frame(c *spool.Copy) (frame []byte, give func()) {
+	if c.Segments() == 1 {
+		return make([]byte, protocol.DataHeaderSize, protocol.DataHeaderSize+c.Length+seal.Overhead), func() {}
+	}
+	frame = <-u.buffers
+	if frame == nil {
+		frame = make([]byte, protocol.DataHeaderSize, protocol.DataHeaderSize+protocol.MaxSegment)
+	}
+	return frame, func() { u.buffers <- frame }
 }
 
 // alive gives the transfer some more time.
@@ -229,6 +242,12 @@ func (u *Uploader) take(ctx context.Context, c *spool.Copy, raw []byte) error {
 // compare holds the receipt's checkpoint against the newest one seen: the same
 // size with another root would be a forked log.
 func (u *Uploader) compare(r *evidence.Receipt) (size int64, err error) {
+	u.mu.Lock()
+	newest := u.newest
+	u.mu.Unlock()
+	if r.Proof.Checkpoint == newest.text { // receipts that were logged together share it
+		return newest.size, nil
+	}
 	verifier, err := tlog.NewVerifier(u.opt.Trust.LogOrigin, u.opt.Trust.LogPublicKey)
 	if err != nil {
 		return 0, err
@@ -243,7 +262,7 @@ func (u *Uploader) compare(r *evidence.Receipt) (size int64, err error) {
 	case head.Size == u.newest.size && head.Root != u.newest.root:
 		return 0, fmt.Errorf("the custody log showed two heads of size %d: the log was forked; keep the file of checkpoints and tell the auditor", head.Size)
 	case head.Size > u.newest.size:
-		u.newest = checkpoint{head.Size, head.Root}
+		u.newest = checkpoint{head.Size, head.Root, r.Proof.Checkpoint}
 	}
 	return head.Size, nil
 }

@@ -53,13 +53,17 @@ type Options struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	InFlight    int           // recordings under way at once, default 4
+	InFlight    int           // long recordings under way at once, default 4; short ones are more
 	StatusEvery time.Duration // default 1 s
 	Answer      time.Duration // how long the server may take to greet or to answer an offer, default 60 s
 	Stall       time.Duration // how long a transfer may stand still, default 5 min
 	First       time.Duration // first pause after a failure, default 1 s
 	Longest     time.Duration // longest pause, default 20 s
 }
+
+// shortInFlight is how many recordings of less than a segment may be under way
+// at once.
+const shortInFlight = 32
 
 func (o Options) withDefaults() Options {
 	set := func(d *time.Duration, v time.Duration) {
@@ -102,6 +106,7 @@ type trial struct {
 type checkpoint struct {
 	size int64
 	root [32]byte
+	text string // as it came
 }
 
 // State is how the connection is doing, for people.
