@@ -120,7 +120,7 @@ type Object struct {
 	Handle  uint32
 	Storage uint32
 	// Path is folders and name joined by '/', each made safe (see SafeName), and
-	// unique in its listing.
+	// unique in its listing. It stays the same in all listings of a Link.
 	Path        string
 	RawName     []byte // UTF-16LE, as it came
 	Format      uint16

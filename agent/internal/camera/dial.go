@@ -54,7 +54,8 @@ type link struct {
 
 	// proven holds, per handle, what it was last seen to mean, and in which session.
 	proven map[uint32]proof
-	stream *stream // an open GetObject, for cameras without partial reads
+	named  map[uint32]named // paths by handle, of the last listing
+	stream *stream          // an open GetObject, for cameras without partial reads
 
 	sizeless map[ptp.Format]bool // formats for which the camera has no size property
 }

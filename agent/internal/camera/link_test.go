@@ -225,6 +225,32 @@ func TestListingNamesEverythingOnce(t *testing.T) {
 	}
 }
 
+func TestPathsStayTheSameInAllListings(t *testing.T) {
+	f := newFake(512)
+	f.add(1, fakeObject{name: ptp.NewText("A"), size: 1})
+	f.add(2, fakeObject{name: ptp.NewText("A"), folder: true})
+	f.add(3, fakeObject{name: ptp.NewText("T.MP4"), parent: 2, size: 1})
+	f.add(4, fakeObject{name: ptp.NewText("T.MP4"), parent: 2, size: 2})
+	f.add(5, fakeObject{name: ptp.NewText("A"), size: 3})
+	l := dial(t, f, Options{})
+	first := map[uint32]string{}
+	for _, o := range list(t, l) {
+		first[o.Handle] = o.Path
+	}
+	for _, erased := range []uint32{1, 3} {
+		delete(f.objects, erased)
+		f.add(erased+10, fakeObject{name: ptp.NewText("A"), size: 9}) // takes no name that was just another's
+		for _, o := range list(t, l) {
+			if was, known := first[o.Handle]; known && o.Path != was {
+				t.Errorf("object %d was %q and is %q after %d was erased", o.Handle, was, o.Path, erased)
+			}
+			if first[o.Handle] = o.Path; o.Handle == 11 && o.Path == "A" {
+				t.Errorf("object %d took the name of the erased one", o.Handle)
+			}
+		}
+	}
+}
+
 func TestListingEndsAtItsLimitAndSaysSo(t *testing.T) {
 	f := newFake(512)
 	for i := range uint32(300) {
@@ -238,7 +264,7 @@ func TestListingEndsAtItsLimitAndSaysSo(t *testing.T) {
 	}
 	l = dial(t, f, Options{MaxObjects: 50})
 	objects, warnings, err = l.List(t.Context())
-	if err != nil || len(objects) != 0 || !strings.Contains(fmt.Sprint(warnings), "NOT taken in") {
+	if err != nil || len(objects) != 0 || !strings.Contains(fmt.Sprint(warnings), "NOT taken in") || !warnings[len(warnings)-1].Missing {
 		t.Fatalf("%v, %v, %v", objects, warnings, err)
 	}
 }

@@ -45,7 +45,7 @@ func isRefusal(err error) bool {
 // walk is one listing.
 type walk struct {
 	l        *link
-	names    names
+	names    *names
 	objects  []Object
 	warnings []Warning
 	seen     map[uint32]bool
@@ -75,7 +75,7 @@ func (l *link) List(ctx context.Context) ([]Object, []Warning, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing the camera's storages: %w: %w", ErrProtocol, err)
 	}
-	w := &walk{l: l, names: names{taken: map[string]bool{}}, seen: map[uint32]bool{}, folders: map[uint32]string{}}
+	w := &walk{l: l, names: newNames(l.named), seen: map[uint32]bool{}, folders: map[uint32]string{}}
 	if len(storages) == 0 {
 		w.miss(0, "the camera shows no storage; it may be locked or have no card")
 	}
@@ -99,6 +99,7 @@ func (l *link) List(ctx context.Context) ([]Object, []Warning, error) {
 			return nil, nil, fmt.Errorf("listing storage 0x%08x: %w", id, err)
 		}
 	}
+	l.named = w.names.given
 	return w.objects, w.warnings, nil
 }
 

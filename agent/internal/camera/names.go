@@ -84,29 +84,53 @@ func shorten(s string, limit int) string {
 	return s[:end] + mark
 }
 
-// names gives every object of one listing a path of its own.
+// names gives every object of one listing a path of its own, the one that it had
+// in the listing before.
 type names struct {
-	taken map[string]bool
+	taken  map[string]bool
+	given  map[uint32]named
+	before map[uint32]named
+	held   map[string]uint32 // paths of the listing before, and whose they were
+}
+
+// named is the path that an object was given.
+type named struct {
+	plain string // folder and name, before it was made unique
+	path  string
+}
+
+func newNames(before map[uint32]named) *names {
+	n := &names{taken: map[string]bool{}, given: map[uint32]named{}, before: before, held: make(map[string]uint32, len(before))}
+	for handle, was := range before {
+		n.held[was.path] = handle
+	}
+	return n
 }
 
 // unique returns folder/name, with the handle behind it where another object
-// has that path already or the path is too long.
+// has or had that path already or the path is too long.
 func (n *names) unique(folder string, name ptp.Text, handle uint32) (result string, changed bool) {
-	safe := SafeName(name)
-	full := path.Join(folder, safe)
+	plain := path.Join(folder, SafeName(name))
+	full := plain
+	if was := n.before[handle]; was.plain == plain {
+		full = was.path
+	}
 	if len(full) > maxPath {
-		full = path.Join("too deep", safe)
-		changed = true
+		full = path.Join("too deep", SafeName(name))
 	}
-	if changed || n.taken[full] {
+	if full != plain && n.before[handle].path != full || !n.free(full, handle) {
 		full = fmt.Sprintf("%s (handle %d)", full, handle)
-		changed = true
 	}
-	for n.taken[full] { // a camera that guessed the suffix
+	for !n.free(full, handle) { // a camera that guessed the suffix
 		full += "'"
 	}
-	n.taken[full] = true
-	return full, changed
+	n.taken[full], n.given[handle] = true, named{plain, full}
+	return full, full != plain
+}
+
+func (n *names) free(path string, handle uint32) bool {
+	holder, held := n.held[path]
+	return !n.taken[path] && (!held || holder == handle)
 }
 
 // kindOf judges an object by its format code and its name.

@@ -156,7 +156,9 @@ func (l fakeLink) Delete(ctx context.Context, object camera.Object) error {
 		return camera.ErrChanged
 	}
 	if l.onDelete != nil {
-		if err := l.onDelete(o); err != nil {
+		if err := l.onDelete(o); err == errKept {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
@@ -166,6 +168,10 @@ func (l fakeLink) Delete(ctx context.Context, object camera.Object) error {
 }
 
 func (l fakeLink) Close() error { return nil }
+
+// errKept, from a delete hook, keeps the object of which the camera says that it
+// is erased.
+var errKept = fmt.Errorf("kept")
 
 // errHang, from a read hook, stalls the read until the reader gives up.
 var errHang = fmt.Errorf("hang")

@@ -69,7 +69,7 @@ func (d *Docking) erase(ctx context.Context, queue []*item) error {
 	}
 	still := map[objectKey]bool{}
 	for _, o := range objects {
-		still[objectKey{o.Storage, o.Handle}] = sourceOf(d.camera.Serial, o) == d.items[objectKey{o.Storage, o.Handle}].known()
+		still[objectKey{o.Storage, o.Handle}] = placeOf(sourceOf(d.camera.Serial, o)) == placeOf(d.items[objectKey{o.Storage, o.Handle}].known())
 	}
 	for block := range slices.Chunk(tried, intents) {
 		if err := d.endBlock(ctx, block, still, refusals); err != nil {
@@ -111,6 +111,12 @@ func ids(items []*item) []evidence.EvidenceID {
 	}
 	return all
 }
+
+// place is what a camera's listing must no longer show of an erased recording. The
+// size is not part of it: a camera that now lists another one still has it.
+type place struct{ path, captured string }
+
+func placeOf(s spool.Source) place { return place{s.Path, s.Captured} }
 
 // known is the source of an item that may be missing.
 func (it *item) known() spool.Source {
@@ -169,13 +175,13 @@ func (d *Docking) finishErasing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listed := map[spool.Source]bool{}
+	listed := map[place]bool{}
 	for _, it := range d.items {
-		listed[it.source] = true
+		listed[placeOf(it.source)] = true
 	}
 	var endings []spool.Ending
 	for _, rec := range open {
-		if listed[rec.Source] || !d.desk.claim(rec.Evidence, d) {
+		if listed[placeOf(rec.Source)] || !d.desk.claim(rec.Evidence, d) {
 			continue
 		}
 		release, err := d.release(rec, evidence.ReleaseErased, "found erased at the docking after the one in which the camera was being told to")

@@ -313,3 +313,19 @@ func FuzzCleanTextIsAlwaysFit(f *testing.F) {
 		}
 	})
 }
+
+// A camera that says OK, keeps the recording and then lists it with another size
+// has not erased it.
+func TestAnotherSizeAfterErasingIsNoErasure(t *testing.T) {
+	d := newDock(t, nil)
+	c := newCamera("CAM-1")
+	o := c.record("A.MP4", evidence.KindVideo, noise(3, 100))
+	c.onDelete = func(*fakeObject) error { o.Size--; return errKept }
+	d.plug(c, "1-1")
+	d.until("spooled", func() bool { return d.in(spool.StateSpooled) == 1 })
+	d.receive()
+	d.until("kept", func() bool { return d.in(spool.StateKept) == 1 })
+	if n := d.in(spool.StateErased); n != 0 || len(c.paths()) != 1 {
+		t.Errorf("%d count as erased, left on the camera: %v", n, c.paths())
+	}
+}
