@@ -44,16 +44,22 @@ func (s *Station) Rows(ctx context.Context) ([]Row, error) {
 		hash         evidence.Digest
 	}
 	found := map[key]*Item{}
-	for i := range items {
-		k := key{items[i].Camera, items[i].Path, items[i].SHA256}
+	note := func(k key, i *Item) {
 		if old := found[k]; old == nil || old.State != "stored" {
-			found[k] = &items[i]
+			found[k] = i
 		}
+	}
+	for i := range items {
+		note(key{items[i].Camera, items[i].Path, items[i].SHA256}, &items[i])
+		note(key{items[i].Camera, "", items[i].SHA256}, &items[i])
 	}
 	var rows []Row
 	for _, c := range oracle.Cameras {
 		for _, r := range c.Recordings {
 			row := Row{Recording: r, Camera: c, Item: found[key{c.Serial, r.Path, r.SHA256}]}
+			if row.Item == nil && c.odd(r) {
+				row.Item = found[key{c.Serial, "", r.SHA256}]
+			}
 			if row.Item != nil && row.Item.Manifest != nil {
 				row.Manifest, row.Receipt, row.Problem = row.Item.statements(trust)
 			}
@@ -146,6 +152,9 @@ func (s *Station) strangers(ctx context.Context, rows []Row) (broken []string, e
 	made := map[string]bool{}
 	for _, r := range rows {
 		made[r.Camera.Serial+"\x00"+r.Recording.Path+"\x00"+r.Recording.SHA256.String()] = true
+		if r.Item != nil {
+			made[r.Camera.Serial+"\x00"+r.Item.Path+"\x00"+r.Recording.SHA256.String()] = true
+		}
 	}
 	seen := map[string]bool{}
 	for _, i := range items {

@@ -35,6 +35,20 @@ type Recording struct {
 	DeletedBy   string             `json:"deleted_by,omitempty"`
 	ContentFile string             `json:"content_file,omitempty"`
 	Synthetic   *footage.Synthetic `json:"synthetic,omitempty"`
+	RawPath     [][]byte           `json:"raw_path,omitempty"` // where Path had to change the names
+}
+
+// odd says whether a recording's path is one that a dock may have to change:
+// not printable, not unique on its camera, or very long. Such a recording is
+// recognised by its bytes.
+func (c *Camera) odd(r Recording) bool {
+	same := 0
+	for _, other := range c.Recordings {
+		if other.Path == r.Path {
+			same++
+		}
+	}
+	return r.RawPath != nil || same > 1 || len(r.Path) > 512
 }
 
 // Oracle reads the book as it stands.
