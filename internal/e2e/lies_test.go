@@ -120,7 +120,7 @@ func TestLiesAboutSizesThatEndMakeNoDoubles(t *testing.T) {
 	s.Ingest.Kill() // so that nothing is erased before the lie ends
 	control(t, s, "fault", "1-1", "lie-size", "smaller:1MiB")
 	control(t, s, "plug", "1-1")
-	said(t, s, `"spooled":4`)
+	spooled(t, s, 4)
 	control(t, s, "fault", "1-1", "clear")
 	control(t, s, "unplug", "1-1")
 	sound(t, s)
