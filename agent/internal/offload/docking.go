@@ -29,8 +29,8 @@ type Docking struct {
 	claims   map[string]evidence.Claims
 	items    map[objectKey]*item
 	listedAt time.Time
-	erasedAt time.Time     // end of the last erasure
-	erasing  time.Duration // how long it took
+	listing  time.Duration // how long the last listing took
+	erasedAt time.Time     // end of the last erasure, or of the first listing
 	troubles int           // failed copies in a row
 
 	buffers [buffersPerBay][]byte
@@ -121,6 +121,7 @@ func (d *Docking) arrive(ctx context.Context) error {
 	if err := d.list(ctx); err != nil {
 		return err
 	}
+	d.erasedAt = d.listedAt
 	return d.finishErasing(ctx)
 }
 
@@ -147,11 +148,13 @@ func (d *Docking) enter(ctx context.Context) (twin string, err error) {
 // list asks the camera what it holds. When something is new, the inventory is
 // signed and queued for the server before any of it is read.
 func (d *Docking) list(ctx context.Context) error {
+	began := d.desk.opt.Now()
 	objects, odd, err := d.link.List(ctx)
 	if err != nil {
 		return fmt.Errorf("listing the camera in bay %s: %w", d.port, err)
 	}
 	d.listedAt = d.desk.opt.Now()
+	d.listing = d.listedAt.Sub(began)
 	d.tellMissing(odd)
 	first := len(d.items) == 0
 	if !d.merge(objects) && !first {

@@ -47,7 +47,6 @@ func (d *Docking) check(ctx context.Context, it *item) error {
 // delete, list again. Only what the camera no longer lists counts as erased.
 func (d *Docking) erase(ctx context.Context, queue []*item) error {
 	d.say("releasing", "The camera is erasing recordings that are safe at the server.")
-	began := d.desk.opt.Now()
 	if err := d.list(ctx); err != nil {
 		return err
 	}
@@ -78,7 +77,6 @@ func (d *Docking) erase(ctx context.Context, queue []*item) error {
 	}
 	d.merge(objects)
 	d.erasedAt = d.desk.opt.Now()
-	d.erasing = d.erasedAt.Sub(began)
 	return nil
 }
 

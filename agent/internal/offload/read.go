@@ -120,6 +120,11 @@ func (r *reader) window(ctx context.Context, offset int64, p []byte) (int, error
 // pass reads an object once. Whole asks for the SHA-256 of the whole besides
 // the leaves. each, when given, sees every window in order, in a stage of its own.
 func (d *Docking) pass(ctx context.Context, object camera.Object, whole bool, each func(*window) error) (*reading, error) {
+	if object.SizeKnown && object.Size < evidence.LeafSize {
+		if result, err := d.shortPass(ctx, object, whole, each); result != nil || err != nil {
+			return result, err
+		}
+	}
 	var result reading
 	group, ctx := errgroup.WithContext(ctx)
 	read, hashed := make(chan *window, 1), make(chan *window, 1)
@@ -159,6 +164,29 @@ func (d *Docking) pass(ctx context.Context, object camera.Object, whole bool, ea
 		return nil, err
 	}
 	return &result, nil
+}
+
+// shortPass is pass for a recording of one window, without stages. It gives
+// nothing when there turns out to be more.
+func (d *Docking) shortPass(ctx context.Context, object camera.Object, whole bool, each func(*window) error) (*reading, error) {
+	w := <-d.windows()
+	r := reader{link: d.link, object: object, timeout: d.desk.opt.ReadTimeout, progress: d.progress}
+	n, err := r.window(ctx, 0, w.data[:evidence.LeafSize])
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("after %d bytes: %w", n, err)
+	}
+	w.data, w.last = w.data[:n], true
+	result := &reading{length: uint64(n), leaves: []evidence.Digest{evidence.LeafHash(w.data)}}
+	if whole {
+		result.sha256 = sha256.Sum256(w.data)
+	}
+	if each == nil {
+		return result, nil
+	}
+	return result, each(w)
 }
 
 // windows gives a fresh set of buffers to a pass: one that ended early may have

@@ -72,14 +72,11 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 }
 
 // eraseNow says whether it is time to erase. Each erasure lists the whole camera
-// twice: while there is more to copy or receipts are still to come, a good part
-// of the camera is erased at once, or what there is after a decent pause.
+// twice: while there is more to copy, or receipts are still to come, what there
+// is waits for more, so that listing takes a small part of the time.
 func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
-	erasable, listed := 0, 0
+	erasable := 0
 	for _, it := range queue {
-		if it.listed {
-			listed++
-		}
 		if it.erasable() {
 			erasable++
 		}
@@ -87,16 +84,16 @@ func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
 	switch {
 	case d.desk.opt.KeepOnCard || erasable == 0:
 		return false
-	case erasable >= max(eraseBatch, listed/2):
+	case !copying && t.waiting == 0:
 		return true
-	case copying:
+	case copying && erasable < eraseBatch:
 		return false
 	}
-	return t.waiting == 0 || !d.desk.opt.Now().Before(d.erasePause())
+	return !d.desk.opt.Now().Before(d.erasePause())
 }
 
 // erasePause is until when an erasure waits for more receipts.
-func (d *Docking) erasePause() time.Time { return d.erasedAt.Add(4 * d.erasing) }
+func (d *Docking) erasePause() time.Time { return d.erasedAt.Add(20 * d.listing) }
 
 // refresh takes in what upload has done meanwhile.
 func (d *Docking) refresh(ctx context.Context) error {
