@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,8 +20,19 @@ import (
 	"github.com/sealdock/sealdock/internal/tlog"
 )
 
+// countedLog counts checkpoints.
+type countedLog struct {
+	*audit.Log
+	checkpoints atomic.Int64
+}
+
+func (l *countedLog) Sequence(ctx context.Context) (tlog.Checkpoint, []byte, error) {
+	l.checkpoints.Add(1)
+	return l.Log.Sequence(ctx)
+}
+
 // newBenchRig is a store as in production, custody log included.
-func newBenchRig(b *testing.B) *rig {
+func newBenchRig(b *testing.B) (*rig, *countedLog) {
 	g := newRig(b)
 	g.stop()
 	signer, err := tlog.NewSigner(origin, g.point.Private())
@@ -32,8 +44,9 @@ func newBenchRig(b *testing.B) *rig {
 		Catalog: g.db, Tiles: fs.Tiles(filepath.Join(g.dir, "log")), Signer: signer, Verifier: verifier, Origin: origin, Node: "bench", Now: time.Now, Logger: quiet,
 	})
 	g.check(err)
+	counted := &countedLog{Log: log}
 	g.custody = custody.New(custody.Config{
-		Catalog: g.db, Vault: g.vault, Log: log, LogOrigin: origin, LogPublicKey: g.point.Public(), Keys: g.ring, ReceiptKey: g.sign,
+		Catalog: g.db, Vault: g.vault, Log: counted, LogOrigin: origin, LogPublicKey: g.point.Public(), Keys: g.ring, ReceiptKey: g.sign,
 		Version: "bench", Now: time.Now, Logger: quiet,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -44,7 +57,7 @@ func newBenchRig(b *testing.B) *rig {
 		g.custody.Close()
 		g.check(<-ran)
 	}
-	return g
+	return g, counted
 }
 
 // take takes a recording from its offer to its receipt with as few syncs as
@@ -85,7 +98,7 @@ func cpuTime(b *testing.B) time.Duration {
 func BenchmarkSmallItems(b *testing.B) {
 	for _, streams := range []int{1, 8, 32} {
 		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
-			g := newBenchRig(b)
+			g, log := newBenchRig(b)
 			items := make([]*receivetest.Recording, b.N)
 			for i := range items {
 				items[i] = g.dock.Record(b, fmt.Sprintf("DCIM/%06d.JSON", i), bytesOf(fmt.Sprint(i), 64<<10))
@@ -108,6 +121,7 @@ func BenchmarkSmallItems(b *testing.B) {
 			}
 			close(work)
 			running.Wait()
+			b.ReportMetric(float64(log.checkpoints.Load())/float64(b.N), "checkpoints/item")
 			b.ReportMetric(float64(cpuTime(b)-before)/1e6/float64(b.N), "cpu-ms/item")
 		})
 	}
@@ -117,7 +131,7 @@ func BenchmarkSmallItems(b *testing.B) {
 // network.
 func BenchmarkLargeItem(b *testing.B) {
 	const size = 64 << 20
-	g := newBenchRig(b)
+	g, _ := newBenchRig(b)
 	plain := bytesOf("large", size)
 	b.SetBytes(size)
 	var used time.Duration

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,8 +16,11 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-// maxBatch bounds how many items share one commit.
-const maxBatch = 512
+const (
+	maxBatch   = 512                   // items that share one commit
+	gatherTime = 20 * time.Millisecond // how long a batch waits for small items that are coming
+	smallItem  = 4                     // segments of an item that is worth waiting for
+)
 
 // job is one item that wait for its commit and its receipt.
 type job struct {
@@ -101,18 +106,40 @@ func (c *Custody) Run(ctx context.Context) error {
 	}
 }
 
-// gather returns first and all that wait behind it.
+// gather returns first and all that wait behind it. While small items are
+// coming it waits for them, a moment at most: a commit costs the same for one
+// item and for many. When all that are open wait already, so does nobody.
 func (c *Custody) gather(first *job) []*job {
 	batch := []*job{first}
+	end := time.NewTimer(gatherTime)
+	defer end.Stop()
 	for len(batch) < maxBatch {
 		select {
 		case j := <-c.jobs:
 			batch = append(batch, j)
+			continue
 		default:
+		}
+		if c.coming.Load() <= 0 {
+			return batch
+		}
+		select {
+		case j := <-c.jobs:
+			batch = append(batch, j)
+		case <-end.C:
 			return batch
 		}
 	}
 	return batch
+}
+
+// expect lets the committer wait for a small item until arrived is called.
+func (c *Custody) expect(o *offered) (arrived func()) {
+	if o.segments() > smallItem {
+		return func() {}
+	}
+	c.coming.Add(1)
+	return sync.OnceFunc(func() { c.coming.Add(-1) })
 }
 
 // commit takes a batch through steps 7 and 8. Each job ends with a receipt or

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -64,6 +65,7 @@ type Custody struct {
 	claims  claims
 	events  throttle
 	jobs    chan *job           // to the committer
+	coming  atomic.Int64        // small items that are being taken and have not reached it
 	memory  *semaphore.Weighted // bytes of buffers for reading back
 	life    context.Context     // ends with Close
 	endLife context.CancelFunc

@@ -53,6 +53,7 @@ func (in *intake) Finish(ctx context.Context, stage func(receive.Stage)) ([]byte
 		return nil, c.quarantine(ctx, o, o.doubts[0], map[string]string{"sha256_read_back": found.digest.String()})
 	}
 	stage(receive.StageRecording)
+	in.arrived() // before it is there: the committer must not wait for the one that it has
 	receipt, err := c.store(ctx, o)
 	in.finished = err == nil
 	return receipt, err

@@ -24,6 +24,7 @@ type intake struct {
 	claim   *claim
 	upload  vault.Upload // nil when the blob is whole already
 	resume  uint64
+	arrived func() // says, once, that the committer need not wait for the item
 
 	written  atomic.Uint64 // segments verified and written, from the first
 	durable  uint64        // segments synced; belongs to Sync's goroutine, then to Close
@@ -85,6 +86,7 @@ func (in *intake) Sync(context.Context) (uint64, error) {
 // Close gives the item free for another try.
 func (in *intake) Close() error {
 	defer in.claim.release()
+	in.arrived()
 	if in.upload == nil {
 		return nil
 	}

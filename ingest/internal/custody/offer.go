@@ -27,8 +27,10 @@ func (c *Custody) Offer(ctx context.Context, peer receive.Peer, message *upload.
 	if err != nil {
 		return nil, err
 	}
-	admission, err := c.admit(ctx, o, claim)
+	arrived := c.expect(o)
+	admission, err := c.admit(ctx, o, claim, arrived)
 	if err != nil || admission.Intake == nil {
+		arrived()
 		claim.release()
 	}
 	var refused *upload.Error
@@ -39,8 +41,8 @@ func (c *Custody) Offer(ctx context.Context, peer receive.Peer, message *upload.
 }
 
 // admit decides what an offer is: known and stored, known and on its way, or
-// new. The caller holds the claim.
-func (c *Custody) admit(ctx context.Context, o *offered, claim *claim) (*receive.Admission, error) {
+// new. The caller holds the claim; arrived goes into the Intake.
+func (c *Custody) admit(ctx context.Context, o *offered, claim *claim, arrived func()) (*receive.Admission, error) {
 	item := receive.Item{Evidence: o.manifest.Evidence, Camera: o.manifest.Camera.Serial, Path: o.manifest.Recording.Path, Length: o.manifest.Length, Segments: o.segments()}
 	known, err := c.Catalog.Item(ctx, o.manifest.Agency, o.manifest.Evidence)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
@@ -73,6 +75,7 @@ func (c *Custody) admit(ctx context.Context, o *offered, claim *claim) (*receive
 	if err != nil {
 		return nil, err
 	}
+	intake.arrived = arrived
 	return &receive.Admission{Item: item, Intake: intake}, nil
 }
 
