@@ -66,6 +66,7 @@ type Config struct {
 type Log struct {
 	Config
 	holder string
+	proofs keptTiles
 	turn   sync.Mutex // one sequencing at a time
 
 	mu   sync.Mutex // guards what follows
@@ -85,7 +86,7 @@ type Head struct {
 // do not give the signed root. ErrRolledBack when catalog and log contradict
 // each other; catalog.ErrLease when another node writes the log.
 func Open(ctx context.Context, config Config) (*Log, error) {
-	l := &Log{Config: config, holder: config.Node + "#" + rand.Text()}
+	l := &Log{Config: config, holder: config.Node + "#" + rand.Text(), proofs: keptTiles{Tiles: config.Tiles}}
 	if err := l.recover(ctx); err != nil {
 		return nil, fmt.Errorf("opening the custody log: %w", err)
 	}
@@ -120,8 +121,9 @@ func (l *Log) Prove(ctx context.Context, event int64) (index, size int64, proof 
 	if place == nil || *place >= head.Checkpoint.Size {
 		return 0, 0, nil, nil, fmt.Errorf("proving event %d: %w", event, ErrPending)
 	}
-	proof, err = tlog.ProveInclusion(ctx, l.Tiles, head.Checkpoint.Size, *place)
+	proof, err = tlog.ProveInclusion(ctx, &l.proofs, head.Checkpoint.Size, *place)
 	if err != nil {
+		l.proofs.forget() // what was read may have been damaged
 		return 0, 0, nil, nil, fmt.Errorf("proving event %d: %w", event, err)
 	}
 	return *place, head.Checkpoint.Size, proof, head.Text, nil
