@@ -62,6 +62,10 @@ CREATE TABLE statement (
 );
 `
 
+// standingIndex holds what Standings reads of most rows, so that it does not
+// touch the rows themselves. It may be missing in an older journal.
+const standingIndex = `CREATE INDEX IF NOT EXISTS recording_standing ON recording (serial, state, evidence, attempt, changed_us)`
+
 // openJournal opens journal.db. A journal that SQLite finds damaged is set aside
 // and a new one begun: every copy it spoke of is then read from its camera
 // again, since no camera erases without a verified receipt.
@@ -123,7 +127,8 @@ func prepare(ctx context.Context, db *sql.DB) error {
 	}
 	switch {
 	case version == journalVersion:
-		return nil
+		_, err := db.ExecContext(ctx, standingIndex)
+		return err
 	case version != 0:
 		return fmt.Errorf("it has version %d and this program knows version %d: run the newer agent, or use another data folder", version, journalVersion)
 	}
@@ -132,7 +137,7 @@ func prepare(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
+	if _, err := tx.ExecContext(ctx, schema+standingIndex); err != nil {
 		return fmt.Errorf("making tables: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", journalVersion)); err != nil {

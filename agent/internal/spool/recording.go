@@ -153,7 +153,7 @@ func (s *Spool) Matching(ctx context.Context, source Source) ([]Recording, error
 		source.Serial, source.Path, int64(source.Size), source.Captured)
 }
 
-// Standing is where a recording stands, and why.
+// Standing is where a recording stands, and why it stays there if it does.
 type Standing struct {
 	Attempt   uint32
 	State     State
@@ -164,7 +164,8 @@ type Standing struct {
 // Standings returns where the recordings of one camera stand, those that were
 // erased left out.
 func (s *Spool) Standings(ctx context.Context, serial string) (map[evidence.EvidenceID]Standing, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT evidence, attempt, state, reason, changed_us FROM recording WHERE serial = ? AND state != 'erased'", serial)
+	rows, err := s.db.QueryContext(ctx, `SELECT evidence, attempt, state, changed_us, CASE WHEN state IN ('failed', 'kept', 'quarantined') THEN reason ELSE '' END
+		FROM recording INDEXED BY recording_standing WHERE serial = ? AND state IN ('reading', 'spooled', 'uploading', 'received', 'erasing', 'kept', 'failed', 'quarantined')`, serial)
 	if err != nil {
 		return nil, fmt.Errorf("listing the journal: %w", err)
 	}
@@ -172,10 +173,10 @@ func (s *Spool) Standings(ctx context.Context, serial string) (map[evidence.Evid
 	all := map[evidence.EvidenceID]Standing{}
 	for rows.Next() {
 		var id evidence.EvidenceID
-		var raw []byte
+		var raw sql.RawBytes
 		var st Standing
 		var changed int64
-		if err := rows.Scan(&raw, &st.Attempt, &st.State, &st.Reason, &changed); err != nil {
+		if err := rows.Scan(&raw, &st.Attempt, &st.State, &changed, &st.Reason); err != nil {
 			return nil, fmt.Errorf("listing the journal: %w", err)
 		}
 		copy(id[:], raw)

@@ -22,6 +22,7 @@ type outcome struct {
 // many recordings one look brings beyond those already known.
 const (
 	look      = 30 * time.Second
+	lookPause = 10 * time.Millisecond // between two looks at a journal that keeps changing
 	lookAhead = 128
 )
 
@@ -54,11 +55,15 @@ func (u *Uploader) dispatch(ctx context.Context, s Session) error {
 		}
 	}()
 	var next []spool.Recording
+	var looked time.Time
 	for {
 		changed := u.opt.Spool.Changed()
 		wake := u.paused()
-		if wake <= 0 && len(next) == 0 {
+		if soon := lookPause - time.Since(looked); wake <= 0 && len(next) == 0 && soon > 0 {
+			changed, wake = nil, soon
+		} else if wake <= 0 && len(next) == 0 {
 			var err error
+			looked = time.Now()
 			if next, wake, err = u.ready(ctx); err != nil {
 				return err
 			}
