@@ -14,7 +14,7 @@ import (
 const tokenPrefix = "sdt1."
 
 // errToken carries no part of the text: it may be a real secret with a slip in it.
-var errToken = errors.New("this is not an enrolment token: copy it again, whole, from the dashboard (it begins with " + tokenPrefix + ")")
+var errToken = errors.New("this is not an enrolment token: copy it again, whole, as the server printed it (it begins with " + tokenPrefix + ")")
 
 // NewEnrolmentToken makes the text that a dock is given to enrol: a fresh secret
 // and the fingerprint by which the dock knows the server's authority.

@@ -146,7 +146,7 @@ func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welco
 	case err != nil:
 		why = "this dock is not enrolled here: enrol it with a new token"
 	case !dock.Enabled:
-		why = "this dock is disabled: an administrator can enable it on the dashboard"
+		why = "this dock is disabled at the server"
 	case dock.Fingerprint != peer.Certificate:
 		why = "this certificate was replaced by a later enrolment: use that one or enrol the dock again"
 	}
