@@ -102,7 +102,7 @@ func translateDial(err error) error {
 }
 
 func errNoAnswer() error {
-	return fmt.Errorf("%w: no answer in time; check the address, that the server runs, and that the network lets UDP through", ErrHandshake)
+	return fmt.Errorf("%w: no answer in time (is the address right, is the server running, and does the network let UDP through?)", ErrHandshake)
 }
 
 func translateTransport(e *quic.TransportError) error {

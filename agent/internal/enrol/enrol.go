@@ -153,7 +153,7 @@ func ask(ctx context.Context, address string, conf *tls.Config, q question) (*an
 	client := http.Client{Transport: transport, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no connection to the right server came about; check address, port and network: %w", err)
+		return nil, fmt.Errorf("the server is not reached, or it is another one; check address, port and network: %w", err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
