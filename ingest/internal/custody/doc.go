@@ -14,6 +14,8 @@
 //
 // Steps 7 and 8 are done for all items that wait at that moment with one commit
 // each (group commit): many small recordings cost few flushes of the medium.
+// Small items that are still being offered or proven are waited for, 20 ms at
+// most.
 //
 // # What else it promises
 //
