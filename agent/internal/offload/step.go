@@ -16,6 +16,7 @@ const (
 	shortPause  = 250 * time.Millisecond // between two looks at a spool that keeps changing
 	lookEvery   = 250 * time.Millisecond // how long work goes on without a look at what upload has done
 	eraseBatch  = 32                     // receipts that are enough to erase while there is more to copy
+	erasePause  = time.Second            // between two erasures while receipts are still to come
 	addBatch    = 64                     // new rows of the journal made in one commit
 )
 
@@ -93,7 +94,7 @@ func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
 }
 
 // erasePause is until when an erasure waits for more receipts.
-func (d *Docking) erasePause() time.Time { return d.erasedAt.Add(20 * d.listing) }
+func (d *Docking) erasePause() time.Time { return d.erasedAt.Add(max(20*d.listing, erasePause)) }
 
 // refresh takes in what upload has done meanwhile.
 func (d *Docking) refresh(ctx context.Context) error {

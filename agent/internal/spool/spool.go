@@ -37,9 +37,10 @@ type Options struct {
 type Spool struct {
 	opt     Options
 	db      *sql.DB
-	pen     *pen          // used by who has the turn
-	turn    chan struct{} // holds one token while changes are committed
-	records string        // folder of the sealed files
+	pen     *pen            // used by who has the turn
+	turn    chan struct{}   // holds one token while changes are committed
+	records string          // folder of the sealed files
+	folders durable.Folders // shares flushes of that folder among writers
 
 	mu      sync.Mutex                        // guards the fields below
 	stored  uint64                            // bytes of finished copies

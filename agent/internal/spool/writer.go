@@ -78,7 +78,7 @@ func (w *Writer) begin(ctx context.Context, id evidence.EvidenceID, docking evid
 }
 
 func (w *Writer) create() (err error) {
-	w.file, err = durable.CreateFile(w.path, 0o600)
+	w.file, err = w.spool.folders.CreateFile(w.path, 0o600)
 	if err != nil {
 		return fmt.Errorf("making the spool file of %s: %w", w.rec.Source.Path, explain(err))
 	}
@@ -169,25 +169,16 @@ func (w *Writer) Flush() error {
 	if w.flushed {
 		return nil
 	}
-	if err := w.flush(); err != nil {
+	if w.file == nil {
+		if err := w.writeFile(nil); err != nil {
+			return err
+		}
+	}
+	if err := w.file.Sync(); err != nil { // file first, then folder
 		return fmt.Errorf("flushing the copy of %s: %w", w.rec.Source.Path, explain(err))
 	}
-	if w.file == nil {
-		w.wrote(uint64(len(w.small)))
-	}
-	w.flushed, w.small = true, nil
+	w.flushed = true
 	return nil
-}
-
-// flush is file first, then folder.
-func (w *Writer) flush() error {
-	if w.file == nil {
-		return durable.WriteFile(w.path, w.small, 0o600)
-	}
-	if err := w.file.Sync(); err != nil {
-		return err
-	}
-	return durable.SyncDir(w.spool.records)
 }
 
 // Sealed is what is known of a recording once two reads of it agree.
