@@ -20,11 +20,13 @@ import (
 // browser.
 var (
 	// ErrSignIn is the one answer to every refused sign-in, whatever the cause.
-	ErrSignIn = errors.New("name and password do not fit, or the account is locked after 5 failures; an administrator can release it")
+	ErrSignIn = errors.New("name and password do not fit, or the account is locked after 5 failures; whoever runs the server can release it")
 	// ErrNoSession: nobody is signed in with this token, or no longer.
 	ErrNoSession = errors.New("not signed in")
 	// ErrSetup: a set-up link that does not hold.
 	ErrSetup = errors.New("this set-up link was used, has expired, or never existed")
+	// ErrAccounts: no ordinary set-up link is made beside accounts.
+	ErrAccounts = errors.New("there are accounts already")
 	// ErrForbidden: May said no.
 	ErrForbidden = errors.New("your role does not allow this")
 )

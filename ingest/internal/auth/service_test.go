@@ -130,6 +130,39 @@ func TestTheSetUpLinkMakesOneAdministratorOnce(t *testing.T) {
 	}
 }
 
+func TestAForcedLinkMakesAFurtherAdministratorAndIsOnRecord(t *testing.T) {
+	d := newDesk(t)
+	local := evidence.Actor{Kind: "server", ID: "local"}
+	early, err := d.NewSetupToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.setUp()
+	if _, err := d.NewSetupToken(t.Context()); !errors.Is(err, ErrAccounts) {
+		t.Errorf("an ordinary link beside an account: %v", err)
+	}
+	forced, err := d.ForceSetupToken(t.Context(), local, Origin{Address: "local"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := Person{Login: "second", Name: "Second", Password: password}
+	for what, token := range map[string]string{"an earlier ordinary link": early, "it as a forced one": forcedPrefix + strings.TrimPrefix(early, setupPrefix), "a forced one as ordinary": setupPrefix + strings.TrimPrefix(forced, forcedPrefix)} {
+		if _, err := d.SetUp(t.Context(), token, second, Origin{}); !errors.Is(err, ErrSetup) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	session, err := d.SetUp(t.Context(), forced, second, Origin{})
+	if err != nil || !d.holds(session) {
+		t.Fatalf("the forced link: %v", err)
+	}
+	if err := d.CheckSetup(t.Context(), forced); !errors.Is(err, ErrSetup) {
+		t.Errorf("the forced link again: %v", err)
+	}
+	if n := d.count(EventSetupForced); n != 1 {
+		t.Errorf("%d events of forced links", n)
+	}
+}
+
 func TestTheSetUpLinkEndsAfterADay(t *testing.T) {
 	d := newDesk(t)
 	token, err := d.NewSetupToken(t.Context())

@@ -13,9 +13,14 @@ import (
 )
 
 const (
-	setupPrefix = "sds1."
-	setupLife   = 24 * time.Hour
+	setupPrefix  = "sds1."
+	forcedPrefix = "sdf1."
+	setupLife    = 24 * time.Hour
 )
+
+// EventSetupForced is recorded when a set-up link is made although there are
+// accounts.
+const EventSetupForced evidence.EventType = "account.setup_forced"
 
 // Person is what an account is made of.
 type Person struct {
@@ -24,14 +29,14 @@ type Person struct {
 
 // NewSetupToken makes the one-time token with which the first administrator is
 // made, valid for 24 hours; a former unused one is dropped. The link is
-// https://HOST/setup?token=TOKEN. It is an error when somebody has an account.
+// https://HOST/setup?token=TOKEN. When somebody has an account it is ErrAccounts.
 func (s *Service) NewSetupToken(ctx context.Context) (string, error) {
 	text, hash := newToken(setupPrefix)
 	err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		if n, err := tx.CountUsers(ctx); err != nil {
 			return err
 		} else if n > 0 {
-			return fmt.Errorf("there are %d accounts already; an administrator signs in and goes on from there", n)
+			return fmt.Errorf("%w (%d)", ErrAccounts, n)
 		}
 		now := s.clock()
 		return tx.InsertSetupToken(ctx, &catalog.SetupToken{Hash: hash, CreatedAt: now, ExpiresAt: now.Add(setupLife)})
@@ -42,9 +47,46 @@ func (s *Service) NewSetupToken(ctx context.Context) (string, error) {
 	return text, nil
 }
 
+// ForceSetupToken is NewSetupToken for a server that has accounts, none of which
+// can be used any more; by is who does it. It is recorded, and no other unused
+// link holds afterwards.
+func (s *Service) ForceSetupToken(ctx context.Context, by evidence.Actor, from Origin) (string, error) {
+	text, drawn := newToken(forcedPrefix)
+	err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		now := s.clock()
+		token := &catalog.SetupToken{Hash: forcedHash(drawn), CreatedAt: now, ExpiresAt: now.Add(setupLife)}
+		if err := tx.InsertSetupToken(ctx, token); err != nil {
+			return err
+		}
+		e := s.event(EventSetupForced, by, from, "", evidence.OutcomeDone)
+		e.Details = map[string]string{"expires_at": token.ExpiresAt.Format(time.RFC3339)}
+		_, err := tx.AppendEvent(ctx, e)
+		return err
+	})
+	if err != nil {
+		return "", unexpected("making a set-up link", err)
+	}
+	return text, nil
+}
+
+// forcedHash keeps an ordinary link from being passed off as a forced one.
+func forcedHash(drawn evidence.Digest) evidence.Digest {
+	return evidence.SHA256(append([]byte("sealdock/forced-setup/v1\n"), drawn[:]...))
+}
+
+// readSetupToken returns under what hash a link's token is stored, and whether
+// it holds beside other accounts.
+func readSetupToken(token string) (hash evidence.Digest, forced, ok bool) {
+	if drawn, ok := hashToken(forcedPrefix, token); ok {
+		return forcedHash(drawn), true, true
+	}
+	hash, ok = hashToken(setupPrefix, token)
+	return hash, false, ok
+}
+
 // CheckSetup reports ErrSetup when SetUp would not take the token.
 func (s *Service) CheckSetup(ctx context.Context, token string) error {
-	hash, ok := hashToken(setupPrefix, token)
+	hash, forced, ok := readSetupToken(token)
 	if !ok {
 		return ErrSetup
 	}
@@ -56,6 +98,8 @@ func (s *Service) CheckSetup(ctx context.Context, token string) error {
 		return unexpected("looking up a set-up link", err)
 	case !t.UsedAt.IsZero() || !s.clock().Before(t.ExpiresAt):
 		return ErrSetup
+	case forced:
+		return nil
 	}
 	n, err := s.catalog.CountUsers(ctx)
 	if err == nil && n > 0 {
@@ -64,8 +108,9 @@ func (s *Service) CheckSetup(ctx context.Context, token string) error {
 	return unexpected("looking up a set-up link", err)
 }
 
-// SetUp makes the first administrator and signs them in. The token works once.
-// It returns a *PersonError for what the person can put right.
+// SetUp makes the first administrator, or with a forced link a further one, and
+// signs them in. The token works once. It returns a *PersonError for what the
+// person can put right.
 func (s *Service) SetUp(ctx context.Context, token string, p Person, from Origin) (session string, err error) {
 	if err := s.CheckSetup(ctx, token); err != nil {
 		return "", err
@@ -74,12 +119,12 @@ func (s *Service) SetUp(ctx context.Context, token string, p Person, from Origin
 	if err != nil {
 		return "", err
 	}
-	hash, _ := hashToken(setupPrefix, token)
+	hash, forced, _ := readSetupToken(token) // checked
 	session, row := s.newSession(user, from)
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		if n, err := tx.CountUsers(ctx); err != nil {
 			return err
-		} else if n > 0 {
+		} else if n > 0 && !forced {
 			return ErrSetup
 		}
 		if err := tx.ConsumeSetupToken(ctx, hash, s.clock()); err != nil {

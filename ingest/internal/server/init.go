@@ -162,7 +162,7 @@ func (c *Config) makeStores(ctx context.Context, logger *slog.Logger, now func()
 	if err != nil {
 		return "", err
 	}
-	return c.webAddress() + "/setup?token=" + token, nil
+	return c.setupLink(token), nil
 }
 
 // DockToken makes the text with which one dock enrols, once, until the given

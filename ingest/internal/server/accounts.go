@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Who and where the command line is, in the custody log.
+func local() (evidence.Actor, auth.Origin) {
+	return evidence.Actor{Kind: "server", ID: "local"}, auth.Origin{Address: "local"}
+}
+
+// SetupLink makes a new link for the first administrator. With force it makes
+// one for a further administrator, whoever has an account, and records that.
+// The server may be running or not.
+func SetupLink(ctx context.Context, c Config, force bool, now func() time.Time) (link string, err error) {
+	err = c.withAccounts(ctx, now, func(people *auth.Service) error {
+		var token string
+		if force {
+			by, from := local()
+			token, err = people.ForceSetupToken(ctx, by, from)
+		} else {
+			token, err = people.NewSetupToken(ctx)
+		}
+		link = c.setupLink(token)
+		return err
+	})
+	if errors.Is(err, auth.ErrAccounts) {
+		err = fmt.Errorf("%w: sign in with one of them, or let a locked one in with release-account; "+
+			"--force makes a link for a further administrator, and the custody log tells of it", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	return link, nil
+}
+
+// ReleaseAccount lets a sign-in name in again that is locked, and records that.
+// The server may be running or not.
+func ReleaseAccount(ctx context.Context, c Config, login string, now func() time.Time) error {
+	return c.withAccounts(ctx, now, func(people *auth.Service) error {
+		by, from := local()
+		err := people.Release(ctx, login, by, from)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return fmt.Errorf("there is no account with the sign-in name %s", login)
+		}
+		return err
+	})
+}
+
+// withAccounts runs one step on the accounts of a server.
+func (c *Config) withAccounts(ctx context.Context, now func() time.Time, step func(*auth.Service) error) error {
+	secrets, err := loadSecrets(c)
+	if err != nil {
+		return err
+	}
+	db, err := c.openCatalog(ctx, now)
+	if err != nil {
+		return err
+	}
+	people, err := auth.New(auth.Config{Catalog: db, Agency: c.agency(), Pepper: secrets.pepper, Now: now})
+	if err == nil {
+		err = step(people)
+	}
+	return errors.Join(err, db.Close())
+}
+
+func (c *Config) setupLink(token string) string { return c.webAddress() + "/setup?token=" + token }
