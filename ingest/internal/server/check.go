@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/fsck"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
 )
@@ -17,7 +16,7 @@ func Check(ctx context.Context, c Config, quick bool, now func() time.Time, repo
 	if err != nil {
 		return summary, err
 	}
-	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	db, err := c.openCatalog(ctx, now)
 	if err != nil {
 		return summary, err
 	}

@@ -181,7 +181,7 @@ func DockToken(ctx context.Context, c Config, station evidence.StationID, dock e
 	if err != nil {
 		return "", err
 	}
-	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	db, err := c.openCatalog(ctx, now)
 	if err != nil {
 		return "", err
 	}

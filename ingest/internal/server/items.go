@@ -6,13 +6,12 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
-	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 )
 
 // Items gives every item of the catalog, oldest arrival first, whole. The
 // server may be running. An error of each ends it and is returned.
 func Items(ctx context.Context, c Config, now func() time.Time, each func(*catalog.Item) error) (err error) {
-	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	db, err := c.openCatalog(ctx, now)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 		}
 		return p, err
 	}
-	if p.catalog, err = sqldb.Open(ctx, c.catalogURL(), now); err != nil {
+	if p.catalog, err = c.openCatalog(ctx, now); err != nil {
 		return p, err
 	}
 	if p.vault, err = blobs.New(c.vaultDir()); err != nil {

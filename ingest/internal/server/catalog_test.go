@@ -1,0 +1,45 @@
+package server
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/fsck"
+)
+
+func TestOnlyInitMakesACatalog(t *testing.T) {
+	r := newServer(t)
+	nowhere := filepath.Join(t.TempDir(), "nowhere")
+	r.config.Catalog = "sqlite:" + filepath.Join(nowhere, "x.db")
+	for name, act := range map[string]func() error{
+		"items": func() error {
+			return Items(r.ctx, r.config, time.Now, func(*catalog.Item) error { return nil })
+		},
+		"dock-token": func() error {
+			_, err := DockToken(r.ctx, r.config, "main", "front-desk", time.Hour, time.Now)
+			return err
+		},
+		"run": func() error { return Run(r.ctx, r.config, "test", r.logger(), time.Now, nil) },
+		"fsck": func() error {
+			_, err := Check(r.ctx, r.config, true, time.Now, func(fsck.Finding) {})
+			return err
+		},
+		"setup-link": func() error {
+			_, err := SetupLink(r.ctx, r.config, false, time.Now)
+			return err
+		},
+	} {
+		if err := act(); err == nil || !strings.Contains(err.Error(), "there is no catalog at "+nowhere) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(nowhere); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("%s made something", name)
+		}
+	}
+}
