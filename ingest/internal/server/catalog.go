@@ -26,3 +26,33 @@ func (c *Config) openCatalog(ctx context.Context, now func() time.Time) (*sqldb.
 	}
 	return sqldb.Open(ctx, c.catalogURL(), now)
 }
+
+// newCatalog opens the catalog of a server that is being made, and makes it
+// where it is a file. One that a server has used is refused.
+func (c *Config) newCatalog(ctx context.Context, now func() time.Time) (*sqldb.DB, error) {
+	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	if err != nil {
+		return nil, err
+	}
+	if err := unused(ctx, db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// unused reports what another server left. A new server signs its custody log
+// before anything else happens.
+func unused(ctx context.Context, db *sqldb.DB) error {
+	people, err := db.CountUsers(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := db.LogState(ctx)
+	if err != nil {
+		return err
+	}
+	if people > 0 || state.Assigned > 0 || state.Checkpoint != nil {
+		return errors.New("this catalog belongs to another server; make a new database and name it with --catalog")
+	}
+	return nil
+}

@@ -43,3 +43,20 @@ func TestOnlyInitMakesACatalog(t *testing.T) {
 		}
 	}
 }
+
+func TestInitWithoutACatalogLeavesNothing(t *testing.T) {
+	used := newServer(t)
+	for catalog, words := range map[string]string{
+		"postgres://u:geheim@127.0.0.1:1/evidence": "127.0.0.1",
+		used.config.catalogURL():                   "this catalog belongs to another server; make a new database",
+	} {
+		config := used.config
+		config.DataDir, config.Catalog = filepath.Join(t.TempDir(), "other"), catalog
+		if _, err := Init(used.ctx, config, used.logger(), time.Now); err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%v", err)
+		}
+		if _, err := os.Stat(config.DataDir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a folder was left behind", catalog)
+		}
+	}
+}

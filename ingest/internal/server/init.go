@@ -51,14 +51,19 @@ func Init(ctx context.Context, c Config, logger *slog.Logger, now func() time.Ti
 	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
 		return nil, fmt.Errorf("finding the data folder: %w", err)
 	}
-	made, err := c.make(ctx, logger, now)
+	// The catalog first: when it cannot be had, there are no keys of no use.
+	db, err := c.newCatalog(ctx, now)
 	if err != nil {
+		return nil, fmt.Errorf("making a server in %s: %w", c.DataDir, err)
+	}
+	made, err := c.make(ctx, db, logger, now)
+	if err = errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("making a server in %s: %w. What was made so far is of no use: delete the folder and run init again", c.DataDir, err)
 	}
 	return made, nil
 }
 
-func (c *Config) make(ctx context.Context, logger *slog.Logger, now func() time.Time) (*Made, error) {
+func (c *Config) make(ctx context.Context, db *sqldb.DB, logger *slog.Logger, now func() time.Time) (*Made, error) {
 	if err := durable.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, err
 	}
@@ -82,7 +87,7 @@ func (c *Config) make(ctx context.Context, logger *slog.Logger, now func() time.
 			return nil, err
 		}
 	}
-	link, err := c.makeStores(ctx, logger, now)
+	link, err := c.makeStores(ctx, db, logger, now)
 	if err != nil {
 		return nil, err
 	}
@@ -127,25 +132,14 @@ func (c *Config) makeStatementKeys() error {
 	return nil
 }
 
-// makeStores makes catalog, vault and custody log, with their first event, and
-// returns the set-up link.
-func (c *Config) makeStores(ctx context.Context, logger *slog.Logger, now func() time.Time) (link string, err error) {
+// makeStores makes vault and custody log and returns the set-up link.
+func (c *Config) makeStores(ctx context.Context, db *sqldb.DB, logger *slog.Logger, now func() time.Time) (link string, err error) {
 	secrets, err := loadSecrets(c)
 	if err != nil {
 		return "", err
 	}
 	if _, err := blobs.New(c.vaultDir()); err != nil {
 		return "", err
-	}
-	db, err := sqldb.Open(ctx, c.catalogURL(), now)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if n, err := db.CountUsers(ctx); err != nil {
-		return "", err
-	} else if n > 0 {
-		return "", errors.New("the catalog is in use by another server already")
 	}
 	log, _, err := openLog(ctx, c, secrets, db, logger, now)
 	if err != nil {
