@@ -126,7 +126,7 @@ var doors = []struct {
 	{"github.com/mattn/go-sqlite3", []string{"ingest/internal/catalog/sqldb", "agent/internal/spool"}, "one door per SQL driver; the spool's journal is the other"},
 	{"github.com/jackc/pgx/v5", []string{"ingest/internal/catalog/sqldb", "internal/testkit/postgres"}, "one door per SQL driver"},
 	{"github.com/pressly/goose/v3", []string{"ingest/internal/catalog/sqldb"}, "migrations belong to the catalog"},
-	{"github.com/chromedp/chromedp", []string{"ingest/internal/dashboard", "internal/e2e/..."}, "tests only"},
+	{"github.com/chromedp/chromedp", []string{"internal/testkit/browser", "ingest/internal/dashboard", "internal/e2e/..."}, "tests only"},
 	{"github.com/alecthomas/kong", []string{"agent", "ingest", "firmware-sim", "scripts/..."}, "command lines belong to programs"},
 	{"golang.org/x/mod", []string{"internal/tlog/...", "internal/proof", "ingest/internal/audit", "ingest/internal/fsck", "ingest/internal/server", "ingest/internal/custody"}, "log maths is in tlog; others hold only its signer and hash types"},
 }

@@ -2,39 +2,21 @@ package e2e
 
 import (
 	"context"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"github.com/sealdock/sealdock/internal/testkit/browser"
 	"github.com/sealdock/sealdock/internal/testkit/station"
 )
-
-const chromium = "/usr/bin/chromium"
 
 // From the set-up link that init prints to footage that a camera brought in
 // during the test, in a real browser: it plays, and it can be sought in.
 func TestANewAdministratorWatchesWhatJustArrived(t *testing.T) {
-	if _, err := os.Stat(chromium); err != nil {
-		t.Skipf("SKIPPED: there is no browser (make setup installs it): %v", err)
-	}
+	tab := browser.Open(t)
 	s := open(t, station.Options{}, "--cameras", "1", "--recordings", "1", "--size-mib", "4")
 	drained(t, s)
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("autoplay-policy", "no-user-gesture-required"), chromedp.UserDataDir(t.TempDir()),
-		chromedp.WSURLReadTimeout(time.Minute), chromedp.WindowSize(1440, 900))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		end, done := context.WithTimeout(tab, 10*time.Second)
-		defer done()
-		chromedp.Cancel(end)
-		closeTab()
-	})
 	do := func(steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(tab, time.Minute)
@@ -49,8 +31,6 @@ func TestANewAdministratorWatchesWhatJustArrived(t *testing.T) {
 			t.Fatalf("waiting for %s: %v", script, err)
 		}
 	}
-	check(t, chromedp.Do(tab)) // the browser lives as long as the tab's context
-
 	const password = "a long walk by the grey river"
 	do(chromedp.Navigate(s.SetupLink),
 		chromedp.SendKeys(chromedp.ID("name"), "Alba Moreno"), chromedp.SendKeys(chromedp.ID("login"), "a.moreno"),

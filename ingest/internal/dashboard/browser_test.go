@@ -17,11 +17,10 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
+	testbrowser "github.com/sealdock/sealdock/internal/testkit/browser"
 	"github.com/sealdock/sealdock/internal/testkit/footage"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
-
-const chromium = "/usr/bin/chromium"
 
 // browser is one tab of a fresh browser.
 type browser struct {
@@ -36,27 +35,8 @@ type browser struct {
 // a folder for pictures of what it saw.
 func newBrowser(t *testing.T, origin string) *browser {
 	t.Helper()
-	if _, err := os.Stat(chromium); err != nil {
-		t.Skipf("THE BROWSER TEST DID NOT RUN: %v", err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.IgnoreCertErrors,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("autoplay-policy", "no-user-gesture-required"), chromedp.UserDataDir(t.TempDir()),
-		chromedp.WSURLReadTimeout(time.Minute), chromedp.WindowSize(1440, 900))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
 	said := &complaints{some: make(chan struct{}, 1)}
-	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithListener(said.hear))
-	t.Cleanup(func() {
-		end, done := context.WithTimeout(ctx, 10*time.Second)
-		defer done()
-		chromedp.Cancel(end)
-		cancel()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
-	}
+	ctx := testbrowser.Open(t, chromedp.WithListener(said.hear))
 	return &browser{t: t, ctx: ctx, origin: origin, said: said, picture: os.Getenv("SEALDOCK_SCREENSHOTS")}
 }
 
