@@ -38,7 +38,6 @@ type bays struct {
 // bay is one place for a camera. It stays known after its camera left.
 type bay struct {
 	at      camera.Location
-	pauses  *backoff.Backoff // used by the worker alone
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the worker has ended; nil while there was none
 	docking *offload.Docking
@@ -66,6 +65,7 @@ func (b *bays) watch(ctx context.Context, bus camera.Bus) error {
 		}
 	}()
 	told := ""
+	gone := make(chan struct{}, 1) // a worker lost its camera: look at once
 	for {
 		found, err := bus.Devices(ctx)
 		switch {
@@ -76,18 +76,19 @@ func (b *bays) watch(ctx context.Context, bus camera.Bus) error {
 			b.log.Error("looking for cameras failed, it is tried again", "error", err)
 		case err == nil:
 			told = ""
-			b.meet(ctx, bus, mine, found)
+			b.meet(ctx, bus, mine, found, gone)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ticker.C:
+		case <-gone:
 		}
 	}
 }
 
 // meet starts workers for cameras that came and stops those of cameras that left.
-func (b *bays) meet(ctx context.Context, bus camera.Bus, mine map[camera.Location]*bay, found []camera.Location) {
+func (b *bays) meet(ctx context.Context, bus camera.Bus, mine map[camera.Location]*bay, found []camera.Location, gone chan<- struct{}) {
 	for at, y := range mine {
 		if !slices.Contains(found, at) {
 			b.stop(y)
@@ -104,7 +105,7 @@ func (b *bays) meet(ctx context.Context, bus camera.Bus, mine map[camera.Locatio
 		b.mu.Lock()
 		y := b.all[at]
 		if y == nil {
-			y = &bay{at: at, pauses: backoff.New(bayFirstPause, bayLongestPause)}
+			y = &bay{at: at}
 			b.all[at] = y
 		}
 		y.cancel, y.done = cancel, make(chan struct{})
@@ -113,7 +114,7 @@ func (b *bays) meet(ctx context.Context, bus camera.Bus, mine map[camera.Locatio
 		mine[at] = y
 		go func() {
 			defer close(y.done)
-			b.work(working, bus, y)
+			b.work(working, bus, y, gone)
 		}()
 	}
 }
@@ -127,29 +128,40 @@ func (b *bays) stop(y *bay) {
 	y.docking, y.state, y.message = nil, upload.BayEmpty, "No camera."
 }
 
-// work docks the camera of a bay, again and again while it is there.
-func (b *bays) work(ctx context.Context, bus camera.Bus, y *bay) {
-	for ctx.Err() == nil {
-		if n := y.pauses.Failures(); n > 0 {
-			// A camera that comes and goes waits here, in its own bay alone.
-			if y.pauses.Wait(ctx, 0) != nil {
-				return
-			}
-		}
+// work docks the camera of a bay, again and again while it is there. It tells gone
+// when the camera went away.
+func (b *bays) work(ctx context.Context, bus camera.Bus, y *bay, gone chan<- struct{}) {
+	pauses := backoff.New(bayFirstPause, bayLongestPause)
+	for {
 		began := b.now()
 		err := b.dock(ctx, bus, y)
-		if b.now().Sub(began) >= baySteady {
-			y.pauses.Reset()
-		}
-		if y.pauses.Failures() == 0 {
-			y.pauses.Pause() // the next docking in this bay waits a moment
-		}
 		if ctx.Err() != nil {
 			return
 		}
+		left := errors.Is(err, camera.ErrGone)
+		if b.now().Sub(began) >= baySteady || left && b.met(y) {
+			pauses.Reset() // a camera that was put back did not fail
+		}
 		b.log.Warn("docking ended, it is begun again while the camera is there", "bay", y.at.Port, "error", err)
 		b.show(y, trouble(err))
+		if left {
+			select {
+			case gone <- struct{}{}:
+			default: // a look is due already
+			}
+		}
+		// A camera that comes and goes waits here, in its own bay alone.
+		if pauses.Wait(ctx, 0) != nil {
+			return
+		}
 	}
+}
+
+// met says whether the docking that ended got to know its camera.
+func (b *bays) met(y *bay) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return y.docking != nil && y.docking.Status().CameraSerial != ""
 }
 
 // dock opens the camera and serves it until something ends that.
@@ -166,8 +178,27 @@ func (b *bays) dock(ctx context.Context, bus camera.Bus, y *bay) error {
 	b.mu.Lock()
 	y.docking = docking
 	b.mu.Unlock()
-	err = docking.Serve(ctx)
-	return errors.Join(err, link.Close())
+	return errors.Join(serve(ctx, docking, pipe), link.Close())
+}
+
+// serve serves a camera, and ends at once when it is gone: an idle docking would
+// not see that, nor would the bus when another camera is there at its next scan.
+func serve(ctx context.Context, docking *offload.Docking, pipe camera.Pipe) error {
+	serving, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if err := camera.Watch(serving, pipe); errors.Is(err, camera.ErrGone) {
+			cancel(err)
+		}
+	}()
+	err := docking.Serve(serving)
+	if cause := context.Cause(serving); ctx.Err() == nil && cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	<-watched
+	return err
 }
 
 // show puts a sentence in place of the docking that ended.

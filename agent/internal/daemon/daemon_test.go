@@ -173,6 +173,7 @@ type fakeBus struct {
 	fail    error
 	opened  map[string]int
 	serving map[string]int
+	pipes   map[string]fakePipe // the newest of each port
 }
 
 func (b *fakeBus) set(change func()) {
@@ -195,13 +196,19 @@ func (b *fakeBus) Open(_ context.Context, at camera.Location) (camera.Pipe, erro
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opened[at.Port]++
-	return fakePipe{port: at.Port}, nil
+	pipe := fakePipe{port: at.Port, ended: make(chan struct{})}
+	b.pipes[at.Port] = pipe
+	return pipe, nil
 }
 
 type fakePipe struct {
 	camera.Pipe
-	port string
+	port  string
+	ended chan struct{}
 }
+
+func (p fakePipe) Port() string           { return p.port }
+func (p fakePipe) Ended() <-chan struct{} { return p.ended }
 
 // emptyLink is a camera without recordings.
 type emptyLink struct {
@@ -250,7 +257,7 @@ func newWorld(t *testing.T, lost func(port string, opening int) bool) (*bays, *f
 		t.Fatal(err)
 	}
 	desk := offload.New(offload.Options{Spool: s, Agency: "riverton", Station: "north", Dock: "front-desk", AgencyKey: private.Public(), Signer: key, Now: time.Now, Log: log})
-	b, bus := newBays(desk, 10*time.Millisecond, time.Second, time.Now, log), &fakeBus{opened: map[string]int{}, serving: map[string]int{}}
+	b, bus := newBays(desk, 10*time.Millisecond, time.Second, time.Now, log), &fakeBus{opened: map[string]int{}, serving: map[string]int{}, pipes: map[string]fakePipe{}}
 	b.dial = func(_ context.Context, pipe camera.Pipe) (camera.Link, error) {
 		bus.mu.Lock()
 		defer bus.mu.Unlock()
@@ -305,6 +312,21 @@ func TestACameraThatComesAndGoesHoldsUpItsOwnBayAlone(t *testing.T) {
 			t.Errorf("openings: %v", bus.opened)
 		}
 	})
+}
+
+// Between two scans a camera may leave and another come: the bus shows the same.
+func TestACameraReplacedBetweenTwoScansIsMetWithinASecond(t *testing.T) {
+	b, bus := newWorld(t, func(string, int) bool { return false })
+	bus.set(func() { bus.ports = []string{"1-1"} })
+	for opening := 2; opening < 5; opening++ {
+		until(t, "done", func() bool { return stateOf(b, "1-1").State == upload.BayDone })
+		began := time.Now()
+		bus.set(func() { close(bus.pipes["1-1"].ended) })
+		until(t, "it is opened anew", func() bool { bus.mu.Lock(); defer bus.mu.Unlock(); return bus.opened["1-1"] == opening })
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("opening %d took %v", opening, took)
+		}
+	}
 }
 
 func TestEveryReportFitsTheProtocol(t *testing.T) {

@@ -34,7 +34,10 @@ type arrival struct {
 	short bool // the transfer ended with it
 }
 
-var _ camera.Pipe = (*pipe)(nil)
+var (
+	_ camera.Pipe   = (*pipe)(nil)
+	_ camera.Ending = (*pipe)(nil)
+)
 
 func openPipe(ctx context.Context, address, busID, port string) (*pipe, error) {
 	conn, device, err := importDevice(ctx, address, busID)
@@ -199,6 +202,10 @@ func (p *pipe) Serial() string    { return p.serial }
 func (p *pipe) Port() string      { return p.port }
 func (p *pipe) Interface() uint16 { return p.layout.number }
 func (p *pipe) MaxPacket() int    { return p.layout.inPacket }
+
+// Ended implements camera.Ending: the server closes the connection of a device
+// that is taken out, and the line's reader sees it.
+func (p *pipe) Ended() <-chan struct{} { return p.line.exited }
 
 // Close implements camera.Pipe. Afterwards every call fails with camera.ErrGone.
 func (p *pipe) Close() error {
