@@ -51,7 +51,7 @@ func (l *Log) checkSaved(state *catalog.LogState) error {
 	}
 	c, err := tlog.OpenCheckpoint(state.Checkpoint, l.Origin, l.Verifier)
 	if err != nil {
-		return fmt.Errorf("the checkpoint in the catalog: %w: is this the right checkpoint key?", err)
+		return fmt.Errorf("the checkpoint in the catalog: %w: either log_origin was changed since (it must stay as it was), or this is not the checkpoint key that signed it", err)
 	}
 	if c.Size != state.Size || c.Root != state.Root {
 		return fmt.Errorf("%w: the catalog says %d events, its checkpoint is signed over %d: the row was changed by other hands", ErrRolledBack, state.Size, c.Size)
@@ -69,7 +69,7 @@ func (l *Log) checkPublished(ctx context.Context, state *catalog.LogState) error
 	if text != nil {
 		c, err := tlog.OpenCheckpoint(text, l.Origin, l.Verifier)
 		if err != nil {
-			return fmt.Errorf("the published checkpoint: %w: is this the right log folder and checkpoint key?", err)
+			return fmt.Errorf("the published checkpoint: %w: either log_origin was changed since (it must stay as it was), or this is not its log folder or checkpoint key", err)
 		}
 		if c.Size > state.Size || c.Size == state.Size && c.Root != state.Root {
 			return fmt.Errorf("%w: a checkpoint of %d events was published, the catalog's is of %d: "+

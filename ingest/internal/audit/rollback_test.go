@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/audit"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/catalogtest"
+	"github.com/sealdock/sealdock/internal/tlog"
 )
 
 // backup copies the catalog as it is and returns how to bring it back.
@@ -167,7 +169,7 @@ func TestAnotherKeyIsRefused(t *testing.T) {
 	w.sequenced(5)
 	config := w.config()
 	config.Origin = "example.org/other"
-	if _, err := audit.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "right checkpoint key") {
+	if _, err := audit.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "checkpoint key") {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -180,5 +182,21 @@ func TestADamagedNoteIsRefused(t *testing.T) {
 		if _, err := audit.Open(t.Context(), w.config()); err == nil || !strings.Contains(err.Error(), "signed-size") {
 			t.Errorf("note %q: %v", text, err)
 		}
+	}
+}
+
+func TestAChangedLogOriginIsNamedAsThePossibleCause(t *testing.T) {
+	w := newWorld(t)
+	w.sequenced(1)
+	config := w.config()
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	var err error
+	config.Origin = "example.org/renamed"
+	config.Verifier, err = tlog.NewVerifier(config.Origin, key.Public().(ed25519.PublicKey))
+	w.must(err)
+	config.Signer, err = tlog.NewSigner(config.Origin, key)
+	w.must(err)
+	if _, err := audit.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "log_origin was changed") {
+		t.Errorf("got %v", err)
 	}
 }
