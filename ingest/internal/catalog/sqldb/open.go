@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +36,7 @@ type DB struct {
 	now    func() time.Time
 	reads  *sql.DB
 	writes *sql.DB // SQLite: one connection; PostgreSQL: the same pool as reads
+	place  string  // PostgreSQL only: where it is, for people
 	queue  *queue  // SQLite only: joins waiting updates into one commit
 }
 
@@ -55,6 +59,9 @@ func Open(ctx context.Context, url string, now func() time.Time) (*DB, error) {
 	}
 	db.now = now
 	db.Reader = Reader{q: db.reads, engine: db.engine, now: now}
+	if err := db.reach(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the catalog: %w", err), db.Close())
+	}
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the catalog: bringing its tables up to date: %w", err), db.Close())
 	}
@@ -110,8 +117,36 @@ func openPostgres(url string) (*DB, error) {
 	pool := stdlib.OpenDB(*conf)
 	pool.SetMaxOpenConns(postgresConns)
 	pool.SetMaxIdleConns(postgresConns)
-	return &DB{engine: postgres{}, reads: pool, writes: pool}, nil
+	place := fmt.Sprintf("PostgreSQL at %s, database %s", net.JoinHostPort(conf.Host, strconv.Itoa(int(conf.Port))), conf.Database)
+	return &DB{engine: postgres{}, reads: pool, writes: pool, place: place}, nil
 }
+
+// reach makes sure that PostgreSQL answers.
+func (db *DB) reach(ctx context.Context) error {
+	if db.place == "" {
+		return nil
+	}
+	if err := db.reads.PingContext(ctx); err != nil {
+		return fmt.Errorf("reaching %s: %w", db.place, oneLine{err})
+	}
+	return nil
+}
+
+// oneLine is an error of pgx, which lists several tries, in one line and each of
+// them once. pgx leaves the password out of it.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string {
+	var told []string
+	for line := range strings.Lines(e.error.Error()) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(told, line) {
+			told = append(told, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(told, "; "), ":; ", ": ")
+}
+
+func (e oneLine) Unwrap() error { return e.error }
 
 // Close waits for running transactions and closes the catalog.
 func (db *DB) Close() error {
