@@ -45,9 +45,16 @@ func decode(path, text string, into any) error {
 		if parse.Position.Line > 0 {
 			where = fmt.Sprintf("%s:%d", path, parse.Position.Line)
 		}
-		return fmt.Errorf("reading the configuration: %s: key %q: %w", where, parse.LastKey, err)
+		key := ""
+		if parse.LastKey != "" {
+			key = fmt.Sprintf("key %q: ", parse.LastKey)
+		}
+		return fmt.Errorf("reading the configuration: %s: %s%s", where, key, parse.Message)
 	}
 	if err != nil {
+		if wrong := wrongType(path, text, into); wrong != nil {
+			return wrong
+		}
 		return fmt.Errorf("reading the configuration: %s: %w", path, err)
 	}
 	var unknown []error
