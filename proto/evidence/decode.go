@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a statement's JSON.
-const maxDepth = 16
+// What a statement's JSON may hold at most.
+const (
+	maxDepth = 16  // nesting
+	maxKeys  = 256 // keys of one object; the largest statement has 20
+)
 
 // Statement is a signed statement's payload.
 type Statement interface {
@@ -40,61 +43,77 @@ func decodeStrict(b []byte, v any) error {
 	if !utf8.Valid(b) {
 		return errors.New("JSON is not UTF-8")
 	}
-	if err := checkKeys(json.NewDecoder(bytes.NewReader(b)), 0); err != nil {
+	var whole json.RawMessage // one valid value and no more
+	if err := json.Unmarshal(b, &whole); err != nil {
+		return err
+	}
+	if err := checkKeys(b); err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
+	return d.Decode(v)
+}
+
+// checkKeys walks one valid JSON value and refuses what encoding/json lets
+// through: repeated keys, whatever their case, and deep nesting. Keys of
+// statements are plain ASCII, so others and escaped ones are refused too.
+func checkKeys(b []byte) error {
+	type level struct {
+		object bool
+		key    bool     // the next string is a key
+		seen   []string // lower case
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("bytes after the end of the JSON value")
+	var levels []level
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '{', '[':
+			if len(levels) == maxDepth {
+				return fmt.Errorf("JSON nested deeper than %d", maxDepth)
+			}
+			levels = append(levels, level{object: c == '{', key: c == '{'})
+		case '}', ']':
+			levels = levels[:len(levels)-1]
+		case ',':
+			top := &levels[len(levels)-1]
+			top.key = top.object
+		case '"':
+			end := i + 1
+			for ; b[end] != '"'; end++ {
+				if b[end] == '\\' {
+					end++
+				}
+			}
+			if len(levels) > 0 && levels[len(levels)-1].key {
+				top := &levels[len(levels)-1]
+				top.key = false
+				key, err := plainKey(b[i+1 : end])
+				if err != nil {
+					return err
+				}
+				if slices.Contains(top.seen, key) {
+					return fmt.Errorf("JSON key %q is repeated", clip(key))
+				}
+				if len(top.seen) == maxKeys {
+					return fmt.Errorf("JSON object with more than %d keys", maxKeys)
+				}
+				top.seen = append(top.seen, key)
+			}
+			i = end
+		}
 	}
 	return nil
 }
 
-// checkKeys walks one JSON value and refuses repeated keys and deep nesting,
-// both of which encoding/json lets through.
-func checkKeys(d *json.Decoder, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("JSON nested deeper than %d", maxDepth)
-	}
-	t, err := d.Token()
-	if err != nil {
-		return err
-	}
-	switch t {
-	case json.Delim('{'):
-		seen := map[string]bool{}
-		for d.More() {
-			k, err := d.Token()
-			if err != nil {
-				return err
-			}
-			key, _ := k.(string)
-			if strings.ContainsFunc(key, func(r rune) bool { return r > 0x7e }) {
-				return fmt.Errorf("JSON key %q is not ASCII", clip(key))
-			}
-			key = strings.ToLower(key) // encoding/json matches names whatever their case
-			if seen[key] {
-				return fmt.Errorf("JSON key %q is repeated", clip(key))
-			}
-			seen[key] = true
-			if err := checkKeys(d, depth+1); err != nil {
-				return err
-			}
+// plainKey returns a key in lower case: encoding/json matches names whatever
+// their case.
+func plainKey(raw []byte) (string, error) {
+	for _, c := range raw {
+		if c < 0x20 || c > 0x7e || c == '\\' {
+			return "", fmt.Errorf("JSON key %q is not plain ASCII", clip(string(raw)))
 		}
-		_, err = d.Token()
-	case json.Delim('['):
-		for d.More() {
-			if err := checkKeys(d, depth+1); err != nil {
-				return err
-			}
-		}
-		_, err = d.Token()
 	}
-	return err
+	return strings.ToLower(string(raw)), nil
 }
 
 // checkText refuses text that is too long or holds control characters.

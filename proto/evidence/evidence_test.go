@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -79,7 +80,8 @@ func TestBadStatementsAreRefusedInWords(t *testing.T) {
 		"unknown field":        {`{"version":1`, `{"extra":1,"version":1`, "unknown field"},
 		"repeated key":         {`{"version":1`, `{"version":1,"version":1`, "repeated"},
 		"key in other case":    {`{"version":1`, `{"Version":1,"version":1`, "repeated"},
-		"key not ASCII":        {`{"version":1`, `{"verſion":1,"version":1`, "not ASCII"},
+		"key not ASCII":        {`{"version":1`, `{"verſion":1,"version":1`, "not plain ASCII"},
+		"escaped key":          {`{"version":1`, `{"vers\u0069on":1,"version":1`, "not plain ASCII"},
 		"later version":        {`"version":1`, `"version":2`, "update the older side"},
 		"agency with slash":    {`"metro-pd"`, `"../pd"`, "agency id"},
 		"newline in serial":    {`"SD0001"`, `"SD\n1"`, "control"},
@@ -89,7 +91,7 @@ func TestBadStatementsAreRefusedInWords(t *testing.T) {
 		"attempt zero":         {`"attempt":1`, `"attempt":0`, "attempt"},
 		"unknown kind":         {`"kind":"video"`, `"kind":"exe"`, "kind"},
 		"unconfirmed":          {`"confirmed":"reread"`, `"confirmed":"hope"`, "confirmation"},
-		"trailing bytes":       {`"agent":"test"}`, `"agent":"test"}{}`, "after the end"},
+		"trailing bytes":       {`"agent":"test"}`, `"agent":"test"}{}`, "after top-level value"},
 		"nested beyond reason": {`"claims":{}`, `"claims":` + strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested"},
 	}
 	for name, c := range cases {
@@ -140,6 +142,63 @@ func TestLeafCountCoversEveryByte(t *testing.T) {
 	for length, want := range map[uint64]uint64{0: 1, 1: 1, LeafSize: 1, LeafSize + 1: 2, 5 << 30: 5 << 10, MaxLength: 128 << 10} {
 		if got := LeafCount(length); got != want {
 			t.Errorf("LeafCount(%d) = %d, want %d", length, got, want)
+		}
+	}
+}
+
+// keysByDecoder is checkKeys by way of encoding/json's own tokens.
+func keysByDecoder(d *json.Decoder) (ok bool) {
+	t, err := d.Token()
+	if err != nil {
+		return false
+	}
+	delim, _ := t.(json.Delim)
+	seen := map[string]bool{}
+	ok = true
+	for (delim == '{' || delim == '[') && d.More() {
+		if delim == '{' {
+			k, err := d.Token()
+			if err != nil {
+				return false
+			}
+			key := strings.ToLower(k.(string))
+			ok = ok && !seen[key]
+			seen[key] = true
+		}
+		ok = keysByDecoder(d) && ok
+	}
+	if delim == '{' || delim == '[' {
+		_, err = d.Token()
+	}
+	return ok && err == nil
+}
+
+// What checkKeys lets through, a walk by encoding/json finds no fault with.
+func FuzzCheckKeys(f *testing.F) {
+	for _, seed := range []string{`{"a":1,"b":[{"a":{}}],"c":"\\\"}"}`, `{"a":1,"A":2}`, `[[],{},"",{"x":{"x":1}}]`, `{"a,":"{","b":","}`, `"x"`, `1`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !json.Valid(b) {
+			return
+		}
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber()
+		if checkKeys(b) == nil && !keysByDecoder(d) {
+			t.Fatalf("%q passed", b)
+		}
+	})
+}
+
+func BenchmarkDecodeManifest(b *testing.B) {
+	payload, err := Encode(goodManifest())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(payload)))
+	for b.Loop() {
+		if err := Decode(payload, new(Manifest)); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
