@@ -6,6 +6,7 @@
 // changes are gathered for a moment; deletions, though, are first appended to a second file (the book's
 // name with ".deletes"), before the host is told. So a simulator that was killed
 // and started again on its book brings back no recording that it had deleted.
+// That file carries the lock by which a book has one simulator at a time.
 // Against a power cut the book is not protected: it is a tool for tests.
 //
 // Callers: the simulator's wiring and tests.

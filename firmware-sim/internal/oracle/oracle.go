@@ -92,40 +92,72 @@ type Book struct {
 	failed    error         // guarded by mu: of a planned writing
 }
 
+// ErrInUse means that another simulator writes the book.
+var ErrInUse = errors.New("another simulator is using it: stop that one, or choose another file with --oracle")
+
 // Open reads the book at path, or begins one. An empty path keeps it in memory.
+// Until Close or the end of the process nobody else can open it: ErrInUse.
 func Open(path string, now func() time.Time) (*Book, error) {
 	b := &Book{path: path, now: now}
 	if path == "" {
 		return b, nil
 	}
-	text, err := os.ReadFile(path)
+	if err := b.lock(); err != nil {
+		return nil, err
+	}
+	if err := b.load(); err != nil {
+		return nil, errors.Join(err, b.deletions.Close())
+	}
+	return b, nil
+}
+
+// load brings the book to where its last holder left it.
+func (b *Book) load() error {
+	if err := b.read(); err != nil {
+		return err // nothing is written over what could not be read
+	}
+	return b.replay()
+}
+
+// lock opens the file of deletions, which stays the same file for good, and takes
+// the lock on it.
+func (b *Book) lock() error {
+	file, err := os.OpenFile(b.path+".deletes", os.O_RDWR|os.O_CREATE|os.O_APPEND, filePerms)
+	if err != nil {
+		return fmt.Errorf("opening the oracle's deletions: %w", err)
+	}
+	free, err := tryLock(file)
+	if err == nil && !free {
+		err = ErrInUse
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("locking the oracle %s: %w", b.path, err), file.Close())
+	}
+	b.deletions = file
+	return nil
+}
+
+func (b *Book) read() error {
+	text, err := os.ReadFile(b.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, fmt.Errorf("reading the oracle: %w", err)
+		return fmt.Errorf("reading the oracle: %w", err)
 	default:
 		if err := json.Unmarshal(text, &b.state); err != nil {
-			return nil, fmt.Errorf("reading the oracle %s (delete it to begin anew): %w", path, err)
+			return fmt.Errorf("reading the oracle %s (delete it to begin anew): %w", b.path, err)
 		}
 		b.state.Cameras = slices.DeleteFunc(b.state.Cameras, func(c *Camera) bool { return c == nil })
 		for _, c := range b.state.Cameras {
 			c.Recordings = slices.DeleteFunc(c.Recordings, func(r *Recording) bool { return r == nil })
 		}
 	}
-	if err := b.replay(); err != nil {
-		return nil, err
-	}
-	return b, nil
+	return nil
 }
 
 // replay applies deletions that had not reached the book, then empties their file.
 func (b *Book) replay() error {
-	name := b.path + ".deletes"
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, filePerms)
-	if err != nil {
-		return fmt.Errorf("opening the oracle's deletions: %w", err)
-	}
-	lines := bufio.NewScanner(file)
+	lines := bufio.NewScanner(b.deletions)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
 		var d deletion
@@ -134,11 +166,10 @@ func (b *Book) replay() error {
 		}
 		b.apply(d)
 	}
-	b.deletions = file
 	if err := errors.Join(lines.Err(), b.write()); err != nil {
 		return fmt.Errorf("catching up on the oracle's deletions: %w", err)
 	}
-	if err := file.Truncate(0); err != nil {
+	if err := b.deletions.Truncate(0); err != nil {
 		return fmt.Errorf("emptying the oracle's deletions: %w", err)
 	}
 	return nil

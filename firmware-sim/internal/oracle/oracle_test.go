@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -103,6 +104,7 @@ func TestADeletionOutlivesAKilledSimulator(t *testing.T) {
 	must(t, err)
 	_, err = file.WriteString(`{"serial":"aa","pa`)
 	must(t, err, file.Close())
+	must(t, b.deletions.Close()) // as the end of the process does
 	for range 2 {
 		again := open(t, path)
 		past := again.Past("aa")
@@ -132,11 +134,16 @@ func TestALargeBookIsWrittenSeldomAndCompleteInTheEnd(t *testing.T) {
 	if s.Cameras[0].Recordings[0].Deleted {
 		t.Error("the book was written at once")
 	}
-	killed := open(t, path)
+	left := filepath.Join(t.TempDir(), "oracle.json") // what a kill now would leave
+	for _, file := range []string{"", ".deletes"} {
+		text, err := os.ReadFile(path + file)
+		must(t, err, os.WriteFile(left+file, text, 0o600))
+	}
+	killed := open(t, left)
 	if past := killed.Past("aa"); !past[0].Deleted || !past[200].Deleted {
 		t.Error("a killed simulator would forget deletions")
 	}
-	must(t, b.Close())
+	must(t, killed.Close(), b.Close())
 	if s, err = Read(path); err != nil || !s.Cameras[0].Recordings[200].Deleted {
 		t.Errorf("the book is not complete after closing: %v", err)
 	}
@@ -161,4 +168,20 @@ func TestABadBookIsRefusedInWords(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "missing", "oracle.json"), now); err == nil {
 		t.Error("a book in a missing folder was opened")
 	}
+}
+
+func TestABookHasOneWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "oracle.json")
+	b := open(t, path)
+	must(t, b.Begin("aa", "1-1", rows(1)))
+	before, err := os.ReadFile(path)
+	must(t, err)
+	if _, err := Open(path, now); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), path) {
+		t.Errorf("a second one: %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+		t.Errorf("the second one changed the book: %v", err)
+	}
+	must(t, b.Close())
+	must(t, open(t, path).Close())
 }

@@ -60,20 +60,29 @@ func New(ctx context.Context, config Config, now func() time.Time, log *slog.Log
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	book, err := oracle.Open(config.Oracle, now)
-	if err != nil {
+	var err error
+	if s.book, err = oracle.Open(config.Oracle, now); err != nil {
 		return nil, err
 	}
-	s.book, s.bus = book, bus.NewServer(log)
+	if err := s.build(ctx); err != nil {
+		return nil, errors.Join(err, s.book.Close())
+	}
+	return s, nil
+}
+
+// build makes cameras and recordings and plugs the cameras in.
+func (s *Simulator) build(ctx context.Context) error {
+	config, book, now, log := &s.config, s.book, s.now, s.log
+	s.bus = bus.NewServer(log)
 	for n := 1; n <= config.Cameras; n++ {
 		c := firmware.New(config.settings(n), journal{book}, now, log)
 		s.bays = append(s.bays, &bay{number: n, busID: BusID(n), camera: c})
 		if err := errors.Join(s.bus.Add(BusID(n), c.Identity(), c), book.Begin(c.Serial(), BusID(n), nil)); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := s.fill(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	s.bus.Watch(s.moved)
 	for _, b := range s.bays {
@@ -81,10 +90,10 @@ func New(ctx context.Context, config Config, now func() time.Time, log *slog.Log
 			break
 		}
 		if err := s.Plug(b.busID); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // prepare finds where recordings come from.
