@@ -44,6 +44,15 @@ func told(t *testing.T, s *station.Station, port, words string) {
 	}))
 }
 
+// safe waits until the dock has receipts for so many recordings of a bay.
+func safe(t *testing.T, s *station.Station, port string, want int) {
+	t.Helper()
+	check(t, station.Wait(within(t), func() (bool, string) {
+		b := bays(t, s)[port]
+		return b.Done == want, fmt.Sprintf("bay %s has not %d receipts: %+v", port, want, b)
+	}))
+}
+
 // content waits until the dock says of a bay that all is well with it.
 func content(t *testing.T, s *station.Station, port string) {
 	t.Helper()
@@ -82,7 +91,8 @@ func left(o *station.Oracle, port string) (n int) {
 }
 
 // A camera that lists another size than it delivers loses nothing: all that it
-// delivers is stored, and the manifest and the dock tell of both.
+// delivers is stored, and the manifest and the dock tell of both. What comes
+// short stays on the camera until its listing fits what it delivers.
 func TestLiesAboutSizesCostNoByte(t *testing.T) {
 	const size = 3<<20 + 5
 	lies := []struct {
@@ -98,7 +108,11 @@ func TestLiesAboutSizesCostNoByte(t *testing.T) {
 		control(t, s, "fault", port, "lie-size", lie.how)
 		control(t, s, "plug", port)
 	}
-	drained(t, s)
+	short := []string{"1-1", "1-2"}
+	emptied(t, s, "1-3", "1-4", "1-5", "1-6")
+	for _, port := range short {
+		safe(t, s, port, 2)
+	}
 	rows, err := s.Rows(t.Context())
 	check(t, err)
 	for _, r := range rows {
@@ -111,6 +125,19 @@ func TestLiesAboutSizesCostNoByte(t *testing.T) {
 		}
 		told(t, s, r.Camera.Bay, fmt.Sprintf("%s: the camera lists %d bytes and delivers %d", r.Recording.Path, listed, size))
 	}
+	sound(t, s)
+	for _, port := range short {
+		told(t, s, port, "A person must look")
+		o, err := s.Oracle()
+		check(t, err)
+		if n := left(o, port); n != 2 {
+			t.Errorf("the camera in bay %s came short and has %d recordings left, want 2", port, n)
+		}
+		control(t, s, "fault", port, "clear")
+		control(t, s, "unplug", port)
+		control(t, s, "plug", port)
+	}
+	drained(t, s)
 	settled(t, s)
 }
 

@@ -54,6 +54,7 @@ type item struct {
 	// attempt of id stands for. Only then may the object be erased.
 	read    bool
 	attempt uint32
+	length  uint64 // bytes that were read
 
 	standing spool.Standing
 	retryAt  time.Time

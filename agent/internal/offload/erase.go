@@ -26,15 +26,21 @@ func (d *Docking) check(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
+	it.length = content.length
 	for _, row := range rows {
+		if it.short() && row.State == spool.StateErased {
+			continue // it came again, or was never gone: a row of its own says that it is kept
+		}
 		if row.State.HasReceipt() && row.Length == content.length && row.SHA256 == content.sha256 && d.desk.claim(row.Evidence, d) {
-			if row.State != spool.StateReceived {
+			if row.State != spool.StateReceived && !it.short() {
 				if err := d.desk.opt.Spool.Erasing(ctx, row.Evidence); err != nil {
 					return err
 				}
+				row.State = spool.StateErasing
 			}
 			d.log.Info("a recording of an earlier docking was read again and is what the receipt says", "path", it.source.Path, "item", row.Evidence)
 			it.id, it.read, it.attempt = row.Evidence, true, row.Attempt
+			it.standing = spool.Standing{Attempt: row.Attempt, State: row.State, Reason: row.Reason, ChangedAt: row.ChangedAt}
 			return nil
 		}
 	}

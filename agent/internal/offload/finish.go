@@ -3,7 +3,6 @@ package offload
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/sealdock/sealdock/internal/seal"
 )
@@ -61,10 +60,10 @@ func (d *Docking) taken(f finished) {
 		return
 	}
 	it, s := f.item, f.sealing
-	it.read, it.attempt = true, s.writer.Attempt()
+	it.read, it.attempt, it.length = true, s.writer.Attempt(), s.length
 	if it.object.SizeKnown && s.length != it.object.Size {
 		d.log.Warn("the camera lists another size than it delivers, taken as delivered", "path", it.source.Path, "listed", it.object.Size, "read", s.length)
-		d.alert(aboutDocking, fmt.Sprintf("%s: the camera lists %d bytes and delivers %d, taken as delivered", it.source.Path, it.object.Size, s.length))
+		d.alert(aboutDocking, it.oddity())
 	}
 	d.log.Info("recording copied and confirmed", "path", it.source.Path, "item", it.id, "bytes", s.length, "sha256", s.sha256)
 }

@@ -114,9 +114,9 @@ func (d *Docking) refresh(ctx context.Context) error {
 }
 
 // erasable: a verified receipt stands for bytes that this docking read from this
-// object, in the attempt that the receipt was given for.
+// object, no fewer than it lists, in the attempt that the receipt was given for.
 func (it *item) erasable() bool {
-	return it.read && !it.settled && it.listed && it.standing.Attempt == it.attempt &&
+	return it.read && !it.short() && !it.settled && it.listed && it.standing.Attempt == it.attempt &&
 		(it.standing.State == spool.StateReceived || it.standing.State == spool.StateErasing)
 }
 
@@ -150,6 +150,8 @@ func (d *Docking) advanceReceived(ctx context.Context, it *item, ours bool) (don
 	case d.desk.opt.KeepOnCard:
 		it.settled = true
 		return false, nil
+	case ours && it.short():
+		return true, d.keep(ctx, it)
 	case ours:
 		return false, nil
 	}
