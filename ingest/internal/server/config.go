@@ -24,6 +24,7 @@ type Config struct {
 	LogOrigin   string   `toml:"log_origin" help:"Name of the custody log, in every checkpoint and receipt. It cannot be changed later."`
 	TimeZone    string   `toml:"time_zone" help:"Zone in which pages show times, as in Europe/Vienna. All times are kept in UTC."`
 	MemoryMiB   int64    `toml:"memory_mib" help:"Memory in MiB that recordings may take while they come in. More docks than that wait for each other."`
+	ReserveMiB  int64    `toml:"reserve_mib" help:"Space in MiB that recordings leave free on the disk of the data folder, so that catalog and custody log can always be written. Docks are told that the server is full before."`
 	MaxDocks    int      `toml:"max_connections" help:"How many connections of docks are taken at once."`
 	DrainTime   Duration `toml:"drain_time" help:"How long a stopping server waits for recordings that are being proven, for example 30s."`
 	LogLevel    string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
@@ -49,7 +50,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Defaults are the values of a file that says nothing.
 func Defaults() Config {
 	return Config{
-		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, MaxDocks: 2048,
+		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 2048,
 		DrainTime: Duration(30 * time.Second), LogLevel: "info", LogFormat: "text",
 	}
 }
@@ -102,6 +103,9 @@ func (c *Config) Check() error {
 	}
 	if c.MemoryMiB < 16 || c.MaxDocks < 1 || c.DrainTime < 0 {
 		return errors.New("memory_mib must be at least 16, max_connections at least 1, drain_time not negative")
+	}
+	if c.ReserveMiB < 0 || c.ReserveMiB > 1<<20 {
+		return fmt.Errorf("reserve_mib: %d, allowed are 0 to %d", c.ReserveMiB, 1<<20)
 	}
 	return nil
 }

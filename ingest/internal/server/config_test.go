@@ -67,6 +67,7 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 		"time_zone = \"Mars/X\"\n":  "time_zone",
 		"drain_time = \"soon\"\n":   "drain_time",
 		"memory_mib = 1\n":          "memory_mib",
+		"reserve_mib = -1\n":        "reserve_mib",
 		"public_names = [\"a:1\"]":  "public_names",
 		"log_origin = \"a b\"\n":    "log_origin",
 		"listen_https = \"nope\"\n": "listen_https",

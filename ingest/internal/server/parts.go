@@ -123,7 +123,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	if p.catalog, err = c.openCatalog(ctx, now); err != nil {
 		return p, err
 	}
-	if p.vault, err = blobs.New(c.vaultDir()); err != nil {
+	if p.vault, err = blobs.NewReserving(c.vaultDir(), uint64(c.ReserveMiB)<<20); err != nil {
 		return p, err
 	}
 	if p.audit, p.tiles, err = openLog(ctx, c, p.secrets, p.catalog, log, now); err != nil {

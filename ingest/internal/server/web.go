@@ -44,16 +44,13 @@ func (p *parts) dashboard() (http.Handler, error) {
 	}
 	services := reading.New(reading.Config{
 		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Live: liveView{p.live}, ReceiptKey: p.secrets.receipt.Public(),
-		Agency: p.config.agency(), Space: p.space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
+		Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
 	})
 	return dashboard.New(dashboard.Config{
 		Auth: people, Reading: services, API: api.New(api.Config{Auth: people, Reading: services, Log: telemetry.Component(p.log, "api")}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }
-
-// space tells how many bytes the evidence store can still take.
-func (p *parts) space() (uint64, error) { return freeSpace(p.config.vaultDir()) }
 
 // health answers machines that watch the server: 200 when the catalog answers.
 func (p *parts) health(w http.ResponseWriter, r *http.Request) {

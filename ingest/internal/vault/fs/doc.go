@@ -17,7 +17,9 @@
 // and flushes both folders: after a crash the blob is whole in one of the two
 // places. Uploads that flush the same folder at a time share the flush. A folder
 // that is made is flushed before something is put into it. A full disk is
-// vault.ErrFull.
+// vault.ErrFull; so is one with less than the reserve free, which blobs leave to
+// the catalog and the log. For that the free space is asked for at each new blob
+// and at the latest after 64 MiB.
 //
 // # What it does not promise
 //

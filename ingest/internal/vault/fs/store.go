@@ -24,6 +24,7 @@ type Store struct {
 	dir     string
 	made    folders
 	flushes durable.Folders
+	reserve reserve
 	mu      sync.Mutex // guards open
 	open    map[vault.Key]*upload
 	hooks   hooks // for tests
@@ -35,8 +36,14 @@ type hooks struct {
 }
 
 // New opens the store in dir and makes its folders where they are missing.
-func New(dir string) (*Store, error) {
+func New(dir string) (*Store, error) { return NewReserving(dir, 0) }
+
+// NewReserving is New for a store that leaves so many bytes of its file system
+// free: uploads that would go below are refused with vault.ErrFull. Where the
+// system does not tell the free space (see free_other.go), nothing is kept.
+func NewReserving(dir string, bytes uint64) (*Store, error) {
 	s := &Store{dir: dir, open: map[vault.Key]*upload{}}
+	s.reserve.bytes, s.reserve.free = bytes, func() (uint64, error) { return freeSpace(dir) }
 	for _, p := range []vault.Place{vault.Committed, vault.Partial, vault.Quarantined} {
 		if err := s.made.make(filepath.Join(dir, folder(p))); err != nil {
 			return nil, fmt.Errorf("opening the evidence store: %w", full(err))
@@ -120,6 +127,15 @@ func (s *Store) create(ctx context.Context, key vault.Key, header []byte) (u *up
 	}()
 	if err := s.final(key); err != nil {
 		return nil, err
+	}
+	// What was begun may go on; its new segments are judged one by one.
+	if begun, err := s.has(vault.Partial, key); err != nil {
+		return nil, err
+	} else if n := uint64(len(header)); !begun {
+		if err := s.reserve.take(n, true); err != nil {
+			return nil, err
+		}
+		defer s.reserve.done(n)
 	}
 	path := s.path(vault.Partial, key)
 	if err := s.made.make(filepath.Dir(path)); err != nil {

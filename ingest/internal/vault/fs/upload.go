@@ -106,11 +106,17 @@ func (u *upload) WriteSegment(index uint64, sealed []byte) error {
 		if u.short != noShort && int64(index) > u.short {
 			return fmt.Errorf("segment %d was written as the last one", u.short)
 		}
+		end := u.offset(index) + int64(len(sealed))
+		behind := u.length > end
+		if grows := uint64(max(0, end-u.length)); grows > 0 {
+			if err := u.store.reserve.take(grows, false); err != nil {
+				return err
+			}
+			defer u.store.reserve.done(grows)
+		}
 		if int64(index) == u.short {
 			u.short = noShort
 		}
-		end := u.offset(index) + int64(len(sealed))
-		behind := u.length > end
 		u.length = max(u.length, end) // even after a failure: what was written of it is unknown
 		if _, err := u.file.WriteAt(sealed, u.offset(index)); err != nil {
 			return err
