@@ -32,6 +32,7 @@ type Docking struct {
 	listing  time.Duration // how long the last listing took
 	erasedAt time.Time     // end of the last erasure, or of the first listing
 	troubles int           // failed copies in a row
+	paused   bool          // there was no room at the last copy; it is in the log
 
 	buffers [buffersPerBay][]byte
 	sealed  []byte // the one sealed segment between sealer and spool
@@ -62,6 +63,7 @@ type item struct {
 	sought   bool // looked for in the journal
 	listed   bool // still on the camera at the last listing
 	settled  bool // nothing more is done about it in this docking
+	large    bool // it fits into no spool; it is in the log
 
 	finishing bool // read and confirmed; its copy is made durable aside
 }

@@ -59,6 +59,7 @@ func (d *Docking) taken(f finished) {
 	if f.err != nil {
 		return
 	}
+	d.unpause()
 	it, s := f.item, f.sealing
 	it.read, it.attempt, it.length = true, s.writer.Attempt(), s.length
 	if it.object.SizeKnown && s.length != it.object.Size {

@@ -185,14 +185,27 @@ func (d *Docking) summarise(queue []*item) {
 	case t.open > 0 && newest != "":
 		set(upload.BayAttention, newest)
 	case t.open > 0:
-		set(upload.BayAttention, fmt.Sprintf("%d of %d recordings are not copied yet.", t.open, t.total))
+		set(upload.BayAttention, fmt.Sprintf("%s not copied yet.", part(t.open, t.total)))
 	case t.waiting > 0:
-		set(upload.BayUploading, fmt.Sprintf("All copied; %d of %d recordings are on their way to the server. The camera may be taken out; it is cleared at its next docking.", t.waiting, t.total))
+		set(upload.BayUploading, fmt.Sprintf("All copied. %s not at the server yet. The camera may be taken out; it is cleared at its next docking.", part(t.waiting, t.total)))
 	case newest != "":
 		set(upload.BayAttention, newest)
 	case t.total == 0:
 		set(upload.BayDone, "The camera holds no recordings. It may be taken out.")
+	case t.total == 1:
+		set(upload.BayDone, "The recording is safe at the server. The camera may be taken out.")
 	default:
 		set(upload.BayDone, fmt.Sprintf("All %d recordings are safe at the server. The camera may be taken out.", t.total))
 	}
+}
+
+// part is the subject of a sentence on n of all recordings, with its verb.
+func part(n, all uint64) string {
+	switch {
+	case all == 1:
+		return "The recording is"
+	case n == 1:
+		return fmt.Sprintf("1 of %d recordings is", all)
+	}
+	return fmt.Sprintf("%d of %d recordings are", n, all)
 }

@@ -270,9 +270,39 @@ func (d *Docking) ended(ctx context.Context, it *item, err error) error {
 
 // pause holds everything back while there is no room. It ends by itself.
 func (d *Docking) pause(it *item, err error) {
+	if large := (*spool.LargeError)(nil); errors.As(err, &large) {
+		d.pauseLarge(it, large)
+		return
+	}
 	it.retryAt = d.desk.opt.Now().Add(d.desk.opt.Retry)
 	d.waitingForRoom(fmt.Sprintf("Spool full: copying is paused and the camera keeps its recordings. %v", err))
-	d.log.Warn("copying is paused", "path", it.source.Path, "error", err)
+	if !d.paused {
+		d.paused = true
+		d.log.Warn("copying is paused", "path", it.source.Path, "error", err)
+	}
+}
+
+// pauseLarge holds back one recording that fits into no spool of this size; the
+// others go on.
+func (d *Docking) pauseLarge(it *item, large *spool.LargeError) {
+	it.retryAt = d.desk.opt.Now().Add(d.desk.opt.RetryMost)
+	limit := "the disk has"
+	if large.Quota {
+		limit = "its quota allows"
+	}
+	d.alert(it.about(), fmt.Sprintf("%s stays on the camera: this recording alone (listed size %d bytes) needs more room than %s: %v", it.source.Path, it.object.Size, limit, large))
+	if !it.large {
+		it.large = true
+		d.log.Warn("a recording alone needs more room than there is", "path", it.source.Path, "listed", it.object.Size, "error", large)
+	}
+}
+
+// unpause notes that there was room for a copy.
+func (d *Docking) unpause() {
+	if d.paused {
+		d.paused = false
+		d.log.Info("copying goes on")
+	}
 }
 
 // failed notes a recording that could not be copied, and when to try again.

@@ -115,3 +115,26 @@ func TestUsedUpInodesPauseLikeAFullDisk(t *testing.T) {
 	}
 	spooled(t, s, video)
 }
+
+func TestACopyLargerThanTheDiskIsToldFromAFullDisk(t *testing.T) {
+	opt := options(smallDisk(t, "size=16m"))
+	s := open(t, opt)
+	large := video
+	large.Path, large.Size = "LARGE.MP4", 64<<20
+	rec, err := s.Add(t.Context(), large, evidence.NewDockingID(), "1-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spooled(t, s, video) // does not count: it will be handed over
+	begin := func() error {
+		_, err := s.Begin(t.Context(), rec.Evidence, rec.Docking, "1-1", large.Size)
+		return err
+	}
+	var told *LargeError
+	if err := begin(); !errors.Is(err, ErrFull) || !errors.As(err, &told) || told.Quota || told.Need < large.Size || told.Room < 12<<20 || told.Room > 16<<20 {
+		t.Fatalf("a copy larger than the disk: %v", err)
+	}
+	if used, _ := s.Usage(); used > video.Size+1<<20 {
+		t.Fatalf("%d bytes are counted as used", used)
+	}
+}

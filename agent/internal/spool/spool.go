@@ -18,6 +18,25 @@ import (
 // camera keeps its recording; the same call succeeds once uploads made room.
 var ErrFull = errors.New("spool full")
 
+// LargeError says that a copy would not fit even if it were the only one. It is
+// an ErrFull that uploads do not end.
+type LargeError struct {
+	Need  uint64 // bytes of the sealed copy
+	Room  uint64 // bytes for copies when none waits
+	Quota bool   // the quota is the limit, not the disk
+}
+
+// Error says what is missing and what to do.
+func (e *LargeError) Error() string {
+	if e.Quota {
+		return fmt.Sprintf("a copy takes %d bytes and spool.quota_bytes allows %d in all; raise it", e.Need, e.Room)
+	}
+	return fmt.Sprintf("a copy takes %d bytes and the disk has room for %d even when no other copy waits; make room, or use a larger disk", e.Need, e.Room)
+}
+
+// Is makes it an ErrFull.
+func (e *LargeError) Is(target error) bool { return target == ErrFull }
+
 // ErrState is wrapped when a recording is not in a state that allows the step.
 var ErrState = errors.New("not possible in this state")
 
@@ -112,6 +131,22 @@ func (s *Spool) Usage() (used, quota uint64) {
 	return s.stored + s.writing, s.opt.Quota
 }
 
+// large says whether a copy of n bytes would not fit even if it were the only
+// one. A disk that has no room at all is full, whatever the copy.
+func (s *Spool) large(n uint64) error {
+	free, known := diskFree(s.records)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.opt.Quota; q > 0 && n > q {
+		return &LargeError{Need: n, Room: q, Quota: true}
+	}
+	room := free + s.stored + s.writing - s.pending // what writers have reserved and not written is still free
+	if known && room > s.opt.Reserve && n > room-s.opt.Reserve {
+		return &LargeError{Need: n, Room: room - s.opt.Reserve}
+	}
+	return nil
+}
+
 // reserve claims n more bytes for a writer, or says why there is no room.
 func (s *Spool) reserve(n uint64) error {
 	free, known := diskFree(s.records)
@@ -119,9 +154,6 @@ func (s *Spool) reserve(n uint64) error {
 	defer s.mu.Unlock()
 	used := s.stored + s.writing
 	if q := s.opt.Quota; q > 0 && (n > q || used > q-n) {
-		if n > q {
-			return fmt.Errorf("%w: the recording takes %d bytes and the quota is %d in all; raise spool.quota_bytes", ErrFull, n, q)
-		}
 		return fmt.Errorf("%w: %d of %d bytes are used and %d more are needed; it goes on by itself as uploads make room", ErrFull, used, q, n)
 	}
 	// What other writers have reserved and not written yet still counts as free on the disk.

@@ -39,11 +39,14 @@ type Writer struct {
 
 // Begin starts a new copy under the next attempt number. expect is the plain
 // length that the camera lists, or 0; room for it is claimed at once. Without
-// room the error is ErrFull and nothing has changed.
+// room the error is ErrFull, or a *LargeError, and nothing has changed.
 func (s *Spool) Begin(ctx context.Context, id evidence.EvidenceID, docking evidence.DockingID, bay string, expect uint64) (*Writer, error) {
 	w := &Writer{spool: s, reserved: seal.SealedSize(min(expect, evidence.MaxLength))}
 	if expect > 0 && expect <= seal.SegmentSize {
 		w.small = make([]byte, 0, w.reserved)
+	}
+	if err := s.large(w.reserved); err != nil {
+		return nil, err
 	}
 	if err := s.reserve(w.reserved); err != nil {
 		return nil, err
