@@ -148,12 +148,12 @@ func ask(ctx context.Context, address string, conf *tls.Config, q question) (*an
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	transport := &http.Transport{TLSClientConfig: conf, TLSHandshakeTimeout: 15 * time.Second}
+	transport := &http.Transport{TLSClientConfig: marked(conf), TLSHandshakeTimeout: 15 * time.Second}
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("the server is not reached, or it is another one; check address, port and network: %w", err)
+		return nil, unreached(err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
@@ -171,6 +171,46 @@ func ask(ctx context.Context, address string, conf *tls.Config, q question) (*an
 		return nil, fmt.Errorf("the server's answer is not the JSON of an enrolment: is this a Sealdock server? %w", err)
 	}
 	return &a, nil
+}
+
+// unreached says in plain words why no answer came.
+func unreached(err error) error {
+	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+		err = wrapped.Err // without the request's method and address
+	}
+	var (
+		unproven *unprovenError
+		host     x509.HostnameError
+		header   tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &host):
+		return fmt.Errorf("the token's authority does not know this server by this name, and nothing was sent; use the address that the administrator gave: %w", host)
+	case errors.As(err, &unproven):
+		return fmt.Errorf("a server answers, and nothing was sent to it: %w", unproven)
+	case errors.As(err, &header):
+		return errors.New("what answers there does not speak TLS; check address and port")
+	}
+	return fmt.Errorf("the server is not reached; check address, port and network: %w", err)
+}
+
+// unprovenError says that a server did not prove to be the token's.
+type unprovenError struct{ cause error }
+
+func (e *unprovenError) Error() string { return e.cause.Error() }
+func (e *unprovenError) Unwrap() error { return e.cause }
+
+// marked makes the failure of conf's own verification an unprovenError.
+func marked(conf *tls.Config) *tls.Config {
+	conf = conf.Clone()
+	verify := conf.VerifyConnection
+	conf.VerifyConnection = func(s tls.ConnectionState) error {
+		if err := verify(s); err != nil {
+			return &unprovenError{err}
+		}
+		return nil
+	}
+	return conf
 }
 
 // refusal gives the server's own words (RFC 9457), if there are any.

@@ -3,6 +3,8 @@ package enrol
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,6 +100,44 @@ func TestFalseAnswersLeaveTheDockUnenrolled(t *testing.T) {
 				t.Fatalf("enrolled after all: %v", err)
 			}
 		})
+	}
+}
+
+func TestWhoAnswersIsSaidApartFromNobody(t *testing.T) {
+	s, other := enroltest.New(t, "riverton"), enroltest.New(t, "riverton")
+	plain, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	go func() {
+		for {
+			conn, err := plain.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("220 mail.example.org ESMTP\r\n"))
+			conn.Close()
+		}
+	}()
+	cases := map[string]struct {
+		server, token, want string
+	}{
+		"nobody":            {"https://localhost:1", s.Token, "not reached; check address, port and network: dial tcp"},
+		"another authority": {other.URL, s.Token, "a server answers, and nothing was sent to it: the server does not know the authority of the enrolment token"},
+		"another name":      {strings.Replace(s.URL, "localhost", "127.0.0.1", 1), s.Token, "does not know this server by this name"},
+		"no TLS":            {"https://" + plain.Addr().String(), s.Token, "does not speak TLS"},
+	}
+	for name, c := range cases {
+		r := request(s, t.TempDir())
+		r.Server, r.Token = c.server, c.token
+		_, err := Enrol(t.Context(), r)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "Post ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if reached := strings.Contains(fmt.Sprint(err), "not reached"); reached != (name == "nobody") {
+			t.Errorf("%s counts as not reached: %v", name, err)
+		}
 	}
 }
 
