@@ -42,7 +42,7 @@ func Run(ctx context.Context, config Config, version string, now func() time.Tim
 	if err := config.Check(); err != nil {
 		return err
 	}
-	if err := durable.MkdirAll(config.Data, 0o700); err != nil {
+	if _, err := enrol.Load(config.Data); err != nil { // before anything is made in a folder that may be the wrong one
 		return err
 	}
 	unlock, err := durable.LockDir(config.Data)

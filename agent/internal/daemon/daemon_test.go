@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -118,10 +119,13 @@ func TestASecondAgentIsRefusedInPlainWords(t *testing.T) {
 
 func TestAnUnenrolledDockSaysWhatToDo(t *testing.T) {
 	config := Default()
-	config.Data = t.TempDir()
+	config.Data = filepath.Join(t.TempDir(), "nothing-here")
 	err := Run(t.Context(), config, "test", time.Now, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, enrol.ErrNotEnrolled) || !strings.Contains(err.Error(), "sealdock-agent enrol") {
 		t.Fatalf("without enrolment: %v", err)
+	}
+	if _, err := os.Stat(config.Data); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the data folder was made all the same: %v", err)
 	}
 }
 
