@@ -32,6 +32,7 @@ const (
 	EventSignedOut         EventType = "session.signed_out"
 	EventAccountLocked     EventType = "account.locked"
 	EventAccountReleased   EventType = "account.released"
+	EventSetupForced       EventType = "account.setup_forced"
 	EventServerStarted     EventType = "server.started"
 )
 

@@ -158,7 +158,7 @@ func TestAForcedLinkMakesAFurtherAdministratorAndIsOnRecord(t *testing.T) {
 	if err := d.CheckSetup(t.Context(), forced); !errors.Is(err, ErrSetup) {
 		t.Errorf("the forced link again: %v", err)
 	}
-	if n := d.count(EventSetupForced); n != 1 {
+	if n := d.count(evidence.EventSetupForced); n != 1 {
 		t.Errorf("%d events of forced links", n)
 	}
 }

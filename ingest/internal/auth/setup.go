@@ -18,10 +18,6 @@ const (
 	setupLife    = 24 * time.Hour
 )
 
-// EventSetupForced is recorded when a set-up link is made although there are
-// accounts.
-const EventSetupForced evidence.EventType = "account.setup_forced"
-
 // Person is what an account is made of.
 type Person struct {
 	Login, Name, Password string
@@ -58,7 +54,7 @@ func (s *Service) ForceSetupToken(ctx context.Context, by evidence.Actor, from O
 		if err := tx.InsertSetupToken(ctx, token); err != nil {
 			return err
 		}
-		e := s.event(EventSetupForced, by, from, "", evidence.OutcomeDone)
+		e := s.event(evidence.EventSetupForced, by, from, "", evidence.OutcomeDone)
 		e.Details = map[string]string{"expires_at": token.ExpiresAt.Format(time.RFC3339)}
 		_, err := tx.AppendEvent(ctx, e)
 		return err

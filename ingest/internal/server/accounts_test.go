@@ -52,7 +52,7 @@ func TestAccountsAreHelpedFromTheCommandLineWhileTheServerRuns(t *testing.T) {
 	if err := ReleaseAccount(r.ctx, r.config, "nobody", time.Now); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("an unknown name: %v", err)
 	}
-	for kind, want := range map[evidence.EventType]int{auth.EventSetupForced: 1, evidence.EventAccountLocked: 1, evidence.EventAccountReleased: 1} {
+	for kind, want := range map[evidence.EventType]int{evidence.EventSetupForced: 1, evidence.EventAccountLocked: 1, evidence.EventAccountReleased: 1} {
 		rows, err := db.Events(r.ctx, catalog.EventFilter{Agency: "springfield", Type: kind}, 0)
 		if err != nil || len(rows) != want {
 			t.Errorf("%d events %s, want %d: %v", len(rows), kind, want, err)
