@@ -24,6 +24,7 @@ type Docking struct {
 	status
 
 	camera   evidence.CameraInfo
+	standIn  bool      // the camera tells no serial number: camera.Serial is made up
 	clockRaw string    // the camera's clock
 	clockAt  time.Time // the dock's clock at that reading
 	claims   map[string]evidence.Claims
@@ -107,12 +108,12 @@ func (d *Docking) arrive(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking the camera in bay %s who it is: %w", d.port, err)
 	}
-	d.camera = cameraInfo(identity)
+	d.camera, d.standIn = cameraInfo(identity, d.port)
 	d.clockRaw, d.clockAt = clean(identity.ClockRaw, 64), d.desk.opt.Now().UTC()
 	d.log = d.log.With("camera", d.camera.Serial)
 	d.identify(d.camera, identity.Battery)
-	if d.camera.Serial == unknownSerial {
-		d.alert(aboutDocking, "This camera does not tell its serial number. Its recordings are taken in without one.")
+	if d.standIn {
+		d.alert(aboutDocking, fmt.Sprintf("This camera does not tell its serial number. Its recordings are taken in under the name %s; have the camera looked at.", d.camera.Serial))
 	}
 	twin, err := d.enter(ctx)
 	if err != nil {
@@ -134,7 +135,7 @@ func (d *Docking) arrive(ctx context.Context) error {
 func (d *Docking) enter(ctx context.Context) (twin string, err error) {
 	const tries, pause = 10, 200 * time.Millisecond
 	for range tries {
-		if twin = d.desk.enter(d.camera.Serial, d); twin == "" || d.camera.Serial == unknownSerial {
+		if twin = d.desk.enter(d.camera.Serial, d); twin == "" {
 			return "", nil
 		}
 		timer := time.NewTimer(pause)
@@ -163,7 +164,10 @@ func (d *Docking) list(ctx context.Context) error {
 	if !d.merge(objects) && !first {
 		return nil
 	}
-	warnings := make([]string, 0, len(odd))
+	warnings := make([]string, 0, len(odd)+1)
+	if d.standIn {
+		warnings = append(warnings, fmt.Sprintf("the camera tells no serial number; %s stands for it, made of vendor, model and bay", d.camera.Serial))
+	}
 	for _, w := range odd {
 		d.log.Warn("the camera's listing is odd", "handle", w.Handle, "warning", w.Message)
 		warnings = append(warnings, w.Message)

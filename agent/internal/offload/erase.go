@@ -173,8 +173,12 @@ func (d *Docking) ending(rec spool.Recording, still bool, refusal string) (e spo
 }
 
 // finishErasing closes what was cut off between the deletion on the camera and
-// its note in the journal: what was to be erased and is no longer listed.
+// its note in the journal: what was to be erased and is no longer listed. Behind a
+// stand-in for a serial number may be another camera, which never had it.
 func (d *Docking) finishErasing(ctx context.Context) error {
+	if d.standIn {
+		return nil
+	}
 	open, err := d.desk.opt.Spool.InState(ctx, d.camera.Serial, 10_000, spool.StateErasing)
 	if err != nil {
 		return err

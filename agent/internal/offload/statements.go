@@ -38,15 +38,17 @@ func clean(s string, limit int) string {
 	return s[:limit]
 }
 
-// unknownSerial stands for a camera that does not say its serial number.
-const unknownSerial = "unknown"
-
-func cameraInfo(id camera.Identity) evidence.CameraInfo {
-	info := evidence.CameraInfo{Serial: clean(id.Serial, 256), Vendor: clean(id.Vendor, 256), Model: clean(id.Model, 256), Firmware: clean(id.Firmware, 256)}
-	if info.Serial == "" {
-		info.Serial = unknownSerial
+// cameraInfo is how the statements name the camera in the bay at port. One that
+// tells no serial number gets a stand-in, so that what it holds is taken in all
+// the same: stable in its bay, and not that of another model or bay.
+func cameraInfo(id camera.Identity, port string) (info evidence.CameraInfo, standIn bool) {
+	info = evidence.CameraInfo{Serial: clean(id.Serial, 256), Vendor: clean(id.Vendor, 256), Model: clean(id.Model, 256), Firmware: clean(id.Firmware, 256)}
+	if strings.TrimSpace(info.Serial) != "" {
+		return info, false
 	}
-	return info
+	sum := evidence.SHA256(fmt.Appendf(nil, "%q %q %q", id.Vendor, id.Model, port))
+	info.Serial = "unknown-" + sum.String()[:12]
+	return info, true
 }
 
 // recordingInfo is how the statements name an object.
