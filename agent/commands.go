@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealdock/sealdock/agent/internal/daemon"
 	"github.com/sealdock/sealdock/agent/internal/enrol"
+	"github.com/sealdock/sealdock/internal/buildinfo"
 	"github.com/sealdock/sealdock/internal/conf"
 	"github.com/sealdock/sealdock/internal/telemetry"
 )
@@ -76,7 +77,7 @@ func (c *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return daemon.Run(ctx, config, programVersion(), time.Now, log)
+	return daemon.Run(ctx, config, buildinfo.Version(version), time.Now, log)
 }
 
 type enrolCommand struct {
@@ -155,6 +156,6 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run() error {
-	fmt.Println("sealdock-agent", programVersion())
+	fmt.Println("sealdock-agent", buildinfo.Version(version))
 	return nil
 }

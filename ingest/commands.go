@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/fsck"
 	"github.com/sealdock/sealdock/ingest/internal/server"
+	"github.com/sealdock/sealdock/internal/buildinfo"
 	"github.com/sealdock/sealdock/internal/conf"
 	"github.com/sealdock/sealdock/internal/telemetry"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -143,7 +144,7 @@ func (r *runCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx, config, programVersion(), log, time.Now, func(ready server.Ready) {
+	return server.Run(ctx, config, buildinfo.Version(version), log, time.Now, func(ready server.Ready) {
 		fmt.Fprintf(to.out, "The dashboard is at %s\n", ready.Web)
 	})
 }
@@ -222,6 +223,6 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (versionCommand) Run(to streams) error {
-	_, err := fmt.Fprintf(to.out, "sealdock-ingest %s (%s, %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(to.out, "sealdock-ingest %s (%s, %s/%s)\n", buildinfo.Version(version), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -72,19 +71,4 @@ func advice(err error) string {
 		return "The disk is full: make room on it, then start again. What has a receipt is safe."
 	}
 	return ""
-}
-
-// programVersion is the version that was built in, or the commit that Go noted.
-func programVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-				return "commit-" + s.Value[:12]
-			}
-		}
-	}
-	return "unversioned"
 }
