@@ -30,6 +30,17 @@ func TestACameraPulledInMidReadLosesNothing(t *testing.T) {
 	control(t, s, "fault", "1-1", "clear")
 	control(t, s, "plug", "1-1")
 	drained(t, s)
+
+	// Out, filled, and back between two scans: the dock does not take it for done.
+	content(t, s, "1-1")
+	control(t, s, "unplug", "1-1")
+	control(t, s, "record", "1-1")
+	control(t, s, "plug", "1-1")
+	began := time.Now()
+	drained(t, s)
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("new footage was noticed, copied and erased only after %v", took)
+	}
 	settled(t, s)
 }
 

@@ -211,6 +211,18 @@ func TestUnplugFailsEveryCallAtOnce(t *testing.T) {
 	}
 }
 
+// Also a pipe that nobody reads from sees that its camera is gone.
+func TestAnIdlePipeSeesItsCameraLeave(t *testing.T) {
+	f := newServer("1-1")
+	p := open(t, f)
+	f.unplug()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := camera.Watch(ctx, p); !errors.Is(err, camera.ErrGone) {
+		t.Fatalf("an idle pipe: %v", err)
+	}
+}
+
 func TestClosedPipeFailsEveryCall(t *testing.T) {
 	p := open(t, newServer("1-1"))
 	for range 2 {
