@@ -21,10 +21,10 @@ build: ## build the programs into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/firmware-sim ./firmware-sim
 
 demo: setup build ## start server, dock and three cameras; prints the dashboard's address
-	@$(GO) run ./scripts/demo
+	@$(GO) build -o .run/bin/demo ./scripts/demo && exec .run/bin/demo
 
 demo-once: setup build ## dock three cameras, compare every hash, check the store, stop
-	@$(GO) run ./scripts/demo --once
+	@$(GO) build -o .run/bin/demo ./scripts/demo && exec .run/bin/demo --once
 
 test: setup build ## all tests that need no kernel USB (under 15 minutes)
 	$(GO) test -timeout 15m ./...
@@ -43,7 +43,7 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s), with counts
 	@scripts/fuzz
 
 bench: setup build ## camera to receipt, against this machine's own limits
-	@$(GO) run ./scripts/bench
+	@$(GO) build -o .run/bin/bench ./scripts/bench && exec .run/bin/bench
 
 check: setup ## gofmt, vet, staticcheck, import table
 	@scripts/check
