@@ -117,7 +117,10 @@ func (h *Hasher) derive(ctx context.Context, password string, salt []byte, round
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting to check a password: %w", ctx.Err())
 	}
-	stretched, err := pbkdf2.Key(sha512.New, password, salt, rounds, hashSize)
+	// HMAC fills a short key up with zero bytes (RFC 2104 section 2), so that a
+	// password and the same with zero bytes behind it would be one: an end that
+	// is not zero tells them apart.
+	stretched, err := pbkdf2.Key(sha512.New, password+"\x01", salt, rounds, hashSize)
 	if err != nil {
 		return nil, fmt.Errorf("hashing a password: %w", err)
 	}

@@ -54,6 +54,20 @@ func TestOnlyTheSamePasswordFits(t *testing.T) {
 	})
 }
 
+// HMAC's padding must not make two passwords one.
+func TestZeroBytesBehindAPasswordCount(t *testing.T) {
+	h := testHasher(t, 'p')
+	for _, pair := range [][2]string{{"", "\x00"}, {"a long walk by the river", "a long walk by the river\x00"}, {"x\x00", "x\x00\x00"}} {
+		stored, err := h.Hash(t.Context(), pair[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, _ := h.Verify(t.Context(), stored, pair[1]); ok {
+			t.Errorf("%q passed for %q", pair[1], pair[0])
+		}
+	}
+}
+
 func TestTwoHashesOfOnePasswordDiffer(t *testing.T) {
 	h := testHasher(t, 'p')
 	a, _ := h.Hash(t.Context(), "the same password")
