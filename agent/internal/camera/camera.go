@@ -43,8 +43,8 @@ type Location struct {
 // String joins source and port, such as "usb:1-2.3".
 func (l Location) String() string { return l.Source + ":" + l.Port }
 
-// Bus finds cameras. Devices gives those that are there now; the caller rescans.
-// Safe for concurrent use.
+// Bus finds cameras that speak PTP. Devices gives those that are there now; the
+// caller rescans. Safe for concurrent use.
 type Bus interface {
 	Devices(ctx context.Context) ([]Location, error)
 	Open(ctx context.Context, at Location) (Pipe, error)
@@ -79,7 +79,7 @@ type Pipe interface {
 	Close() error
 }
 
-// Link reads one camera. Not safe for concurrent use.
+// Link reads one camera. Not safe for concurrent use, but for Watch.
 type Link interface {
 	// Identity asks the camera who it is. A clock or charge that cannot be read is
 	// unknown, not an error.
@@ -96,7 +96,10 @@ type Link interface {
 	// Delete removes the object from the camera, after it checked that the handle
 	// still means this object (ErrChanged).
 	Delete(ctx context.Context, object Object) error
-	// Close ends the session and closes the pipe.
+	// Watch waits until the camera is gone, which gives ErrGone, or until ctx ends.
+	// It may run beside all other calls but Close.
+	Watch(ctx context.Context) error
+	// Close ends the session and lets go of the camera.
 	Close() error
 }
 

@@ -1,8 +1,9 @@
-// Package camera reads body cameras that are docked to this machine. It speaks
-// PTP and MTP ([Dial]) over any [Pipe], and declares what a source of cameras is
-// ([Bus]); packages usb and usbip implement both.
+// Package camera reads body cameras that are docked to this machine. It declares
+// what a kind of cameras looks like ([Door], [Link]), and is itself the door to
+// those that speak PTP and MTP ([Over]): [Dial] over any [Pipe] of a [Bus], which packages
+// usb and usbip implement. Package volume is the door to mass storage.
 //
-// The life of a docking:
+// The life of a docking over PTP:
 //
 //  1. Bus.Devices names the cameras, each by its bay.
 //  2. Bus.Open gives a Pipe: bulk, control and interrupt transfers.

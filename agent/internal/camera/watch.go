@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Pauses of Watch between two questions, and how long an answer may take.
+// Pauses of watch between two questions, and how long an answer may take.
 const (
 	watchEvery  = 500 * time.Millisecond
 	watchAnswer = time.Second
@@ -19,11 +19,14 @@ type Ending interface {
 	Ended() <-chan struct{}
 }
 
-// Watch waits until the camera behind the pipe is gone, which gives ErrGone, or
+// Watch implements Link.
+func (l *link) Watch(ctx context.Context) error { return watch(ctx, l.s.pipe) }
+
+// watch waits until the camera behind the pipe is gone, which gives ErrGone, or
 // until ctx ends. A pipe that does not notice that by itself is asked twice a
 // second with GetStatus (USB 2.0 section 9.4.5), which disturbs no transfer;
 // every answer but ErrGone, a refusal too, means that the camera is there.
-func Watch(ctx context.Context, pipe Pipe) error {
+func watch(ctx context.Context, pipe Pipe) error {
 	gone := fmt.Errorf("watching bay %s: %w", escapeText(pipe.Port()), ErrGone)
 	if e, ok := pipe.(Ending); ok {
 		select {

@@ -28,7 +28,7 @@ func TestAGoneCameraIsNoticedWithinASecond(t *testing.T) {
 			return []error{nil, ErrStall, ErrTimeout, ErrProtocol, ErrGone}[asked-1]
 		}}
 		began := time.Now()
-		if err := Watch(t.Context(), w); !errors.Is(err, ErrGone) {
+		if err := watch(t.Context(), w); !errors.Is(err, ErrGone) {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); w.asked.Load() != 5 || took > 5*watchEvery {
@@ -42,7 +42,7 @@ func TestWatchingEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		w := &watched{answer: func(int32) error { return nil }}
-		if err := Watch(ctx, w); !errors.Is(err, context.DeadlineExceeded) {
+		if err := watch(ctx, w); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
 	})
@@ -58,7 +58,7 @@ func (e *endingPipe) Ended() <-chan struct{} { return e.ended }
 func TestAPipeThatEndsByItselfIsNotAsked(t *testing.T) {
 	e := &endingPipe{ended: make(chan struct{})}
 	close(e.ended)
-	if err := Watch(t.Context(), e); !errors.Is(err, ErrGone) || e.asked.Load() != 0 {
+	if err := watch(t.Context(), e); !errors.Is(err, ErrGone) || e.asked.Load() != 0 {
 		t.Fatalf("%v, asked %d times", err, e.asked.Load())
 	}
 }

@@ -27,7 +27,6 @@ const (
 type bays struct {
 	desk *offload.Desk
 	poll time.Duration
-	dial func(context.Context, camera.Pipe) (camera.Link, error)
 	now  func() time.Time
 	log  *slog.Logger
 
@@ -47,15 +46,12 @@ type bay struct {
 
 // newBays makes the bays. A camera has read for one window of a recording, with
 // room for the link to recover and ask once more.
-func newBays(desk *offload.Desk, poll, read time.Duration, now func() time.Time, log *slog.Logger) *bays {
-	dial := func(ctx context.Context, pipe camera.Pipe) (camera.Link, error) {
-		return camera.Dial(ctx, pipe, camera.Options{Timeout: max(read/3, time.Second), Log: log})
-	}
-	return &bays{desk: desk, poll: poll, dial: dial, now: now, log: log, all: map[camera.Location]*bay{}}
+func newBays(desk *offload.Desk, poll time.Duration, now func() time.Time, log *slog.Logger) *bays {
+	return &bays{desk: desk, poll: poll, now: now, log: log, all: map[camera.Location]*bay{}}
 }
 
-// watch rescans one bus until ctx ends, and then waits for its workers.
-func (b *bays) watch(ctx context.Context, bus camera.Bus) error {
+// watch rescans one door until ctx ends, and then waits for its workers.
+func (b *bays) watch(ctx context.Context, door camera.Door) error {
 	ticker := time.NewTicker(b.poll)
 	defer ticker.Stop()
 	mine := map[camera.Location]*bay{}
@@ -67,7 +63,7 @@ func (b *bays) watch(ctx context.Context, bus camera.Bus) error {
 	told := ""
 	gone := make(chan struct{}, 1) // a worker lost its camera: look at once
 	for {
-		found, err := bus.Devices(ctx)
+		found, err := door.Devices(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -76,7 +72,7 @@ func (b *bays) watch(ctx context.Context, bus camera.Bus) error {
 			b.log.Error("looking for cameras failed, it is tried again", "error", err)
 		case err == nil:
 			told = ""
-			b.meet(ctx, bus, mine, found, gone)
+			b.meet(ctx, door, mine, found, gone)
 		}
 		select {
 		case <-ctx.Done():
@@ -88,7 +84,7 @@ func (b *bays) watch(ctx context.Context, bus camera.Bus) error {
 }
 
 // meet starts workers for cameras that came and stops those of cameras that left.
-func (b *bays) meet(ctx context.Context, bus camera.Bus, mine map[camera.Location]*bay, found []camera.Location, gone chan<- struct{}) {
+func (b *bays) meet(ctx context.Context, door camera.Door, mine map[camera.Location]*bay, found []camera.Location, gone chan<- struct{}) {
 	for at, y := range mine {
 		if !slices.Contains(found, at) {
 			b.stop(y)
@@ -114,7 +110,7 @@ func (b *bays) meet(ctx context.Context, bus camera.Bus, mine map[camera.Locatio
 		mine[at] = y
 		go func() {
 			defer close(y.done)
-			b.work(working, bus, y, gone)
+			b.work(working, door, y, gone)
 		}()
 	}
 }
@@ -130,11 +126,11 @@ func (b *bays) stop(y *bay) {
 
 // work docks the camera of a bay, again and again while it is there. It tells gone
 // when the camera went away.
-func (b *bays) work(ctx context.Context, bus camera.Bus, y *bay, gone chan<- struct{}) {
+func (b *bays) work(ctx context.Context, door camera.Door, y *bay, gone chan<- struct{}) {
 	pauses := backoff.New(bayFirstPause, bayLongestPause)
 	for {
 		began := b.now()
-		err := b.dock(ctx, bus, y)
+		err := b.dock(ctx, door, y)
 		if ctx.Err() != nil {
 			return
 		}
@@ -165,30 +161,26 @@ func (b *bays) met(y *bay) bool {
 }
 
 // dock opens the camera and serves it until something ends that.
-func (b *bays) dock(ctx context.Context, bus camera.Bus, y *bay) error {
-	pipe, err := bus.Open(ctx, y.at)
+func (b *bays) dock(ctx context.Context, door camera.Door, y *bay) error {
+	link, err := door.Open(ctx, y.at)
 	if err != nil {
 		return fmt.Errorf("opening the camera in bay %s: %w", y.at.Port, err)
-	}
-	link, err := b.dial(ctx, pipe)
-	if err != nil {
-		return err
 	}
 	docking := b.desk.Docking(y.at.Port, link)
 	b.mu.Lock()
 	y.docking = docking
 	b.mu.Unlock()
-	return errors.Join(serve(ctx, docking, pipe), link.Close())
+	return errors.Join(serve(ctx, docking, link), link.Close())
 }
 
 // serve serves a camera, and ends at once when it is gone: an idle docking would
-// not see that, nor would the bus when another camera is there at its next scan.
-func serve(ctx context.Context, docking *offload.Docking, pipe camera.Pipe) error {
+// not see that, nor would the door when another camera is there at its next scan.
+func serve(ctx context.Context, docking *offload.Docking, link camera.Link) error {
 	serving, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		if err := camera.Watch(serving, pipe); errors.Is(err, camera.ErrGone) {
+		if err := link.Watch(serving); errors.Is(err, camera.ErrGone) {
 			cancel(err)
 		}
 	}()

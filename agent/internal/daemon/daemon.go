@@ -33,7 +33,7 @@ type agent struct {
 	identity *enrol.Enrolment
 	spool    *spool.Spool
 	bays     *bays
-	buses    []camera.Bus
+	doors    []camera.Door
 	uploader *upload.Uploader
 }
 
@@ -57,7 +57,7 @@ func Run(ctx context.Context, config Config, version string, now func() time.Tim
 	if a.identity, err = enrol.Load(config.Data); err != nil {
 		return err
 	}
-	if a.buses, err = config.buses(log); err != nil {
+	if a.doors, err = config.doors(log); err != nil {
 		return err
 	}
 	a.spool, err = spool.Open(ctx, spool.Options{Dir: config.Data, Quota: config.Spool.QuotaBytes, Reserve: config.Spool.ReserveBytes, Now: now, Log: log})
@@ -72,17 +72,18 @@ func Run(ctx context.Context, config Config, version string, now func() time.Tim
 	return a.run(ctx)
 }
 
-func (c Config) buses(log *slog.Logger) ([]camera.Bus, error) {
-	var all []camera.Bus
+func (c Config) doors(log *slog.Logger) ([]camera.Door, error) {
+	var all []camera.Door
+	ptp := camera.Options{Timeout: max(c.Copying.ReadTimeout/3, time.Second), Log: log}
 	if c.Cameras.USB {
-		all = append(all, usb.New(log))
+		all = append(all, camera.Over(usb.New(log), ptp))
 	}
 	if len(c.Cameras.USBIP) > 0 {
 		bus, err := usbip.New(c.Cameras.USBIP, log)
 		if err != nil {
 			return nil, fmt.Errorf("setting cameras.usbip: %w", err)
 		}
-		all = append(all, bus)
+		all = append(all, camera.Over(bus, ptp))
 	}
 	return all, nil
 }
@@ -92,7 +93,7 @@ func (a *agent) join() error {
 	o := a.config.offloadOptions()
 	o.Spool, o.Agency, o.Station, o.Dock = a.spool, a.identity.Agency, a.identity.Station, a.identity.Dock
 	o.AgencyKey, o.Signer, o.Version, o.Now, o.Log = a.identity.AgencyKey, a.identity.StatementKey, a.version, a.now, a.log
-	a.bays = newBays(offload.New(o), a.config.Cameras.Poll, a.config.Copying.ReadTimeout, a.now, a.log)
+	a.bays = newBays(offload.New(o), a.config.Cameras.Poll, a.now, a.log)
 
 	agencyKey, err := a.identity.AgencyKey.MarshalBinary()
 	if err != nil {
@@ -135,8 +136,8 @@ func (a *agent) greet() {
 // run runs the parts until ctx ends or one of them fails for good.
 func (a *agent) run(ctx context.Context) error {
 	group, within := errgroup.WithContext(ctx)
-	for _, bus := range a.buses {
-		group.Go(func() error { return a.bays.watch(within, bus) })
+	for _, door := range a.doors {
+		group.Go(func() error { return a.bays.watch(within, door) })
 	}
 	group.Go(func() error { return a.uploader.Run(within) })
 	group.Go(func() error { return a.serveStatus(within) })

@@ -170,23 +170,25 @@ func TestTheDefaultConfigurationIsSoundAndShowsAsItLoads(t *testing.T) {
 	}
 }
 
-// fakeBus shows the bays that a test says.
-type fakeBus struct {
+// fakeDoor shows the bays that a test says. Its cameras are empty.
+type fakeDoor struct {
+	lost func(port string, opening int) bool // which openings find the camera gone at its listing
+
 	mu      sync.Mutex // guards all below
 	ports   []string
 	fail    error
 	opened  map[string]int
 	serving map[string]int
-	pipes   map[string]fakePipe // the newest of each port
+	ended   map[string]chan struct{} // of the newest opening of each port
 }
 
-func (b *fakeBus) set(change func()) {
+func (b *fakeDoor) set(change func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	change()
 }
 
-func (b *fakeBus) Devices(context.Context) ([]camera.Location, error) {
+func (b *fakeDoor) Devices(context.Context) ([]camera.Location, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []camera.Location
@@ -196,29 +198,30 @@ func (b *fakeBus) Devices(context.Context) ([]camera.Location, error) {
 	return out, b.fail
 }
 
-func (b *fakeBus) Open(_ context.Context, at camera.Location) (camera.Pipe, error) {
+func (b *fakeDoor) Open(_ context.Context, at camera.Location) (camera.Link, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opened[at.Port]++
-	pipe := fakePipe{port: at.Port, ended: make(chan struct{})}
-	b.pipes[at.Port] = pipe
-	return pipe, nil
+	b.serving[at.Port]++
+	b.ended[at.Port] = make(chan struct{})
+	return emptyLink{b, at.Port, b.lost(at.Port, b.opened[at.Port]), b.ended[at.Port]}, nil
 }
-
-type fakePipe struct {
-	camera.Pipe
-	port  string
-	ended chan struct{}
-}
-
-func (p fakePipe) Port() string           { return p.port }
-func (p fakePipe) Ended() <-chan struct{} { return p.ended }
 
 // emptyLink is a camera without recordings.
 type emptyLink struct {
-	bus  *fakeBus
-	port string
-	lost bool // the listing finds the camera gone
+	bus   *fakeDoor
+	port  string
+	lost  bool // the listing finds the camera gone
+	ended chan struct{}
+}
+
+func (l emptyLink) Watch(ctx context.Context) error {
+	select {
+	case <-l.ended:
+		return camera.ErrGone
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (l emptyLink) Identity(context.Context) (camera.Identity, error) {
@@ -245,7 +248,7 @@ func (l emptyLink) Close() error {
 
 // newWorld gives bays over a fake bus; lost says which openings find the camera
 // gone.
-func newWorld(t *testing.T, lost func(port string, opening int) bool) (*bays, *fakeBus) {
+func newWorld(t *testing.T, lost func(port string, opening int) bool) (*bays, *fakeDoor) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	s, err := spool.Open(t.Context(), spool.Options{Dir: t.TempDir(), Now: time.Now, Log: log})
@@ -261,14 +264,8 @@ func newWorld(t *testing.T, lost func(port string, opening int) bool) (*bays, *f
 		t.Fatal(err)
 	}
 	desk := offload.New(offload.Options{Spool: s, Agency: "riverton", Station: "north", Dock: "front-desk", AgencyKey: private.Public(), Signer: key, Now: time.Now, Log: log})
-	b, bus := newBays(desk, 10*time.Millisecond, time.Second, time.Now, log), &fakeBus{opened: map[string]int{}, serving: map[string]int{}, pipes: map[string]fakePipe{}}
-	b.dial = func(_ context.Context, pipe camera.Pipe) (camera.Link, error) {
-		bus.mu.Lock()
-		defer bus.mu.Unlock()
-		port := pipe.(fakePipe).port
-		bus.serving[port]++
-		return emptyLink{bus, port, lost(port, bus.opened[port])}, nil
-	}
+	b := newBays(desk, 10*time.Millisecond, time.Now, log)
+	bus := &fakeDoor{lost: lost, opened: map[string]int{}, serving: map[string]int{}, ended: map[string]chan struct{}{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = b.watch(ctx, bus) }()
@@ -325,7 +322,7 @@ func TestACameraReplacedBetweenTwoScansIsMetWithinASecond(t *testing.T) {
 	for opening := 2; opening < 5; opening++ {
 		until(t, "done", func() bool { return stateOf(b, "1-1").State == upload.BayDone })
 		began := time.Now()
-		bus.set(func() { close(bus.pipes["1-1"].ended) })
+		bus.set(func() { close(bus.ended["1-1"]) })
 		until(t, "it is opened anew", func() bool { bus.mu.Lock(); defer bus.mu.Unlock(); return bus.opened["1-1"] == opening })
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("opening %d took %v", opening, took)

@@ -169,6 +169,8 @@ func (l fakeLink) Delete(ctx context.Context, object camera.Object) error {
 
 func (l fakeLink) Close() error { return nil }
 
+func (l fakeLink) Watch(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+
 // errKept, from a delete hook, keeps the object of which the camera says that it
 // is erased.
 var errKept = fmt.Errorf("kept")
