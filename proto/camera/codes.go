@@ -35,6 +35,28 @@ const (
 	OpGetObjectPropValue      Operation = 0x9803
 	OpSetObjectPropValue      Operation = 0x9804
 	OpGetObjectPropList       Operation = 0x9805
+
+	// The Sealdock extension (SPEC.md section 7.2).
+	OpGetCameraStatus   Operation = 0x9601
+	OpProveIdentity     Operation = 0x9602
+	OpAdopt             Operation = 0x9603
+	OpSetTrust          Operation = 0x9604
+	OpUnlockStorage     Operation = 0x9605
+	OpLockStorage       Operation = 0x9606
+	OpGetListing        Operation = 0x9610
+	OpEraseRecording    Operation = 0x9612
+	OpGetEraseStatement Operation = 0x9614
+	OpGetTime           Operation = 0x9620
+	OpSetTime           Operation = 0x9621
+	OpGetSettings       Operation = 0x9630
+	OpSetSettings       Operation = 0x9631
+	OpFirmwareBegin     Operation = 0x9640
+	OpFirmwareWrite     Operation = 0x9641
+	OpFirmwareApply     Operation = 0x9642
+	OpFirmwareConfirm   Operation = 0x9643
+	OpGetFirmwareStatus Operation = 0x9644
+	OpAssignWearer      Operation = 0x9660
+	OpSetIndicator      Operation = 0x9670
 )
 
 // String returns the standard's name, or the code in hexadecimal.
@@ -92,6 +114,46 @@ func (o Operation) String() string {
 		return "SetObjectPropValue"
 	case OpGetObjectPropList:
 		return "GetObjectPropList"
+	case OpGetCameraStatus:
+		return "GetCameraStatus"
+	case OpProveIdentity:
+		return "ProveIdentity"
+	case OpAdopt:
+		return "Adopt"
+	case OpSetTrust:
+		return "SetTrust"
+	case OpUnlockStorage:
+		return "UnlockStorage"
+	case OpLockStorage:
+		return "LockStorage"
+	case OpGetListing:
+		return "GetListing"
+	case OpEraseRecording:
+		return "EraseRecording"
+	case OpGetEraseStatement:
+		return "GetEraseStatement"
+	case OpGetTime:
+		return "GetTime"
+	case OpSetTime:
+		return "SetTime"
+	case OpGetSettings:
+		return "GetSettings"
+	case OpSetSettings:
+		return "SetSettings"
+	case OpFirmwareBegin:
+		return "FirmwareBegin"
+	case OpFirmwareWrite:
+		return "FirmwareWrite"
+	case OpFirmwareApply:
+		return "FirmwareApply"
+	case OpFirmwareConfirm:
+		return "FirmwareConfirm"
+	case OpGetFirmwareStatus:
+		return "GetFirmwareStatus"
+	case OpAssignWearer:
+		return "AssignWearer"
+	case OpSetIndicator:
+		return "SetIndicator"
 	}
 	return fmt.Sprintf("operation 0x%04x", uint16(o))
 }
@@ -134,6 +196,16 @@ const (
 	RespSpecByDepthUnsupported   Response = 0xA808
 	RespObjectTooLarge           Response = 0xA809
 	RespObjectPropNotSupported   Response = 0xA80A
+
+	// The Sealdock extension (SPEC.md section 7.2).
+	RespLocked         Response = 0xA601
+	RespNotAuthorized  Response = 0xA602
+	RespOtherAuthority Response = 0xA607
+	RespLowBattery     Response = 0xA610
+	RespBroken         Response = 0xA611
+	RespOlder          Response = 0xA612
+	RespNotConfirmed   Response = 0xA613
+	RespOtherModel     Response = 0xA614
 )
 
 // String returns plain words for a known response, or the code in hexadecimal.
@@ -203,6 +275,22 @@ func (r Response) String() string {
 		return "property list by depth not supported"
 	case RespObjectTooLarge:
 		return "object too large"
+	case RespLocked:
+		return "the camera is locked"
+	case RespNotAuthorized:
+		return "not signed by who it must be"
+	case RespOtherAuthority:
+		return "belongs to another agency"
+	case RespLowBattery:
+		return "charge too low"
+	case RespBroken:
+		return "image or statement broken"
+	case RespOlder:
+		return "older than what the camera has"
+	case RespNotConfirmed:
+		return "the receipt does not hold for this recording"
+	case RespOtherModel:
+		return "for another model"
 	case RespObjectPropNotSupported:
 		return "object property not supported"
 	}

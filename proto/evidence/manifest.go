@@ -18,17 +18,50 @@ const (
 // Confirmation says how the first read of the source was confirmed.
 type Confirmation string
 
-// ConfirmedByReread means that a second, independent read of the camera gave
-// the same leaves.
-const ConfirmedByReread Confirmation = "reread"
+// The confirmations.
+const (
+	// ConfirmedByReread means that a second, independent read of the camera gave
+	// the same leaves.
+	ConfirmedByReread Confirmation = "reread"
+	// ConfirmedByCamera means that the SHA-256 is the one that the camera signed
+	// for this recording (CameraListing), with a key that it has proven to hold.
+	ConfirmedByCamera Confirmation = "camera"
+)
 
-// CameraInfo is what a camera says of itself. Nothing in it is trusted beyond
-// being text of bounded length.
+// Access says how a camera was read.
+type Access string
+
+// The ways of reading a camera.
+const (
+	AccessPTP       Access = "ptp"       // PTP or MTP
+	AccessExtension Access = "extension" // PTP with the Sealdock extension
+	AccessStorage   Access = "storage"   // a mounted mass-storage volume
+)
+
+// KeyStanding says what the dock found out about a camera's key.
+type KeyStanding string
+
+// The standings. What they mean for a camera is decided at the server.
+const (
+	KeyNone      KeyStanding = ""          // this kind of camera has no key
+	KeyCertified KeyStanding = "certified" // proven, with a certificate of this agency
+	KeyProven    KeyStanding = "proven"    // proven to be held by the camera, without a certificate of this agency
+	KeyForeign   KeyStanding = "foreign"   // proven, and the camera says that it is another agency's
+	KeyFailed    KeyStanding = "failed"    // the proof does not hold
+)
+
+// CameraInfo is what a camera says of itself, and what the dock found of its
+// key. Nothing in it is trusted beyond being text of bounded length, but for
+// Key where KeyStanding says that it was proven.
 type CameraInfo struct {
-	Serial   string `json:"serial"`
-	Vendor   string `json:"vendor,omitempty"`
-	Model    string `json:"model,omitempty"`
-	Firmware string `json:"firmware,omitempty"`
+	Serial      string      `json:"serial"`
+	Vendor      string      `json:"vendor,omitempty"`
+	Model       string      `json:"model,omitempty"`
+	Firmware    string      `json:"firmware,omitempty"`
+	Access      Access      `json:"access,omitempty"`
+	Key         []byte      `json:"key,omitempty"` // Ed25519 public key
+	KeyStanding KeyStanding `json:"key_standing,omitempty"`
+	Agency      string      `json:"agency,omitempty"` // whose camera it says it is
 }
 
 // RecordingInfo is how a camera lists one recording.
@@ -42,6 +75,39 @@ type RecordingInfo struct {
 	CapturedRaw string `json:"captured_raw,omitempty"` // as listed, never corrected
 	ModifiedRaw string `json:"modified_raw,omitempty"`
 	Kind        Kind   `json:"kind"`
+
+	Sequence       uint64         `json:"sequence,omitempty"` // the camera's number of this recording; 0: none
+	SequenceSource SequenceSource `json:"sequence_source,omitempty"`
+	Signed         *Digest        `json:"signed,omitempty"` // SHA-256 that the camera has signed for it
+	Hashes         []SourceHash   `json:"hashes,omitempty"` // hashes that came with the footage, such as those of an ASC MHL
+	Urgent         bool           `json:"urgent,omitempty"` // marked by its wearer or at the bay
+}
+
+// SequenceSource says where a recording's number comes from.
+type SequenceSource string
+
+// The sources of numbers.
+const (
+	SequenceFromCamera SequenceSource = "camera"  // counted and signed by the camera
+	SequenceDerived    SequenceSource = "derived" // read from the recording's name by the dock: a hint
+)
+
+// HashResult says what became of a hash that came with the footage.
+type HashResult string
+
+// The results.
+const (
+	HashUnchecked HashResult = "unchecked" // of a kind that the dock does not compute, or not read yet
+	HashVerified  HashResult = "verified"
+	HashDiffers   HashResult = "differs"
+)
+
+// SourceHash is a hash that came with the footage, taken over.
+type SourceHash struct {
+	Algorithm string     `json:"algorithm"` // c4, sha1, md5, xxh64, xxh3, xxh128
+	Value     string     `json:"value"`     // as it came
+	Origin    string     `json:"origin"`    // which file says so
+	Result    HashResult `json:"result"`
 }
 
 // Claims is what a camera's sidecar says about a recording. The server maps
@@ -59,14 +125,6 @@ type Claims struct {
 type Mark struct {
 	AtSeconds float64 `json:"at_seconds"`
 	Label     string  `json:"label,omitempty"`
-}
-
-// Clocks are the clock readings that belong to one reading of a recording.
-type Clocks struct {
-	DockStart time.Time `json:"dock_start"` // UTC, the dock's clock, when reading began
-	DockEnd   time.Time `json:"dock_end"`
-	CameraRaw string    `json:"camera_raw,omitempty"` // the camera's clock as it reads, at CameraAt
-	CameraAt  time.Time `json:"camera_at,omitzero"`   // the dock's clock at that reading
 }
 
 // Manifest is a dock's signed statement of one recording, made before the
@@ -112,20 +170,40 @@ func (m *Manifest) Check() error {
 		return fmt.Errorf("manifest: length %d, at most %d bytes are taken", m.Length, uint64(MaxLength))
 	case m.SHA256.IsZero() || m.MerkleRoot.IsZero():
 		return fmt.Errorf("manifest: a hash is missing")
-	case m.Confirmed != ConfirmedByReread:
+	case m.Confirmed != ConfirmedByReread && m.Confirmed != ConfirmedByCamera:
 		return fmt.Errorf("manifest: confirmation %q is unknown", clip(string(m.Confirmed)))
-	case m.Clocks.DockStart.IsZero() || m.Clocks.DockEnd.IsZero():
-		return fmt.Errorf("manifest: the dock's clock is missing")
+	case m.Confirmed == ConfirmedByCamera && (m.Recording.Signed == nil || *m.Recording.Signed != m.SHA256 || len(m.Camera.Key) == 0):
+		return fmt.Errorf("manifest: confirmed by the camera, but its signed hash is missing or another one")
 	}
-	return checkText("camera clock", m.Clocks.CameraRaw, 64)
+	if err := m.Clocks.check(); err != nil {
+		return fmt.Errorf("manifest: %w", err)
+	}
+	return nil
 }
 
 func (c *CameraInfo) check() error {
 	if c.Serial == "" {
 		return fmt.Errorf("camera serial is missing")
 	}
+	switch c.KeyStanding {
+	case KeyNone, KeyFailed:
+	case KeyCertified, KeyProven, KeyForeign:
+		if err := checkKey("camera key", c.Key); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("camera key standing %q is unknown", clip(string(c.KeyStanding)))
+	}
+	switch c.Access {
+	case "", AccessPTP, AccessExtension, AccessStorage:
+	default:
+		return fmt.Errorf("camera access %q is unknown", clip(string(c.Access)))
+	}
+	if len(c.Key) > 64 {
+		return fmt.Errorf("camera key of %d bytes", len(c.Key))
+	}
 	return firstError(checkText("camera serial", c.Serial, 256), checkText("camera vendor", c.Vendor, 256),
-		checkText("camera model", c.Model, 256), checkText("camera firmware", c.Firmware, 256))
+		checkText("camera model", c.Model, 256), checkText("camera firmware", c.Firmware, 256), checkText("camera agency", c.Agency, 64))
 }
 
 func (r *RecordingInfo) check() error {
@@ -136,6 +214,25 @@ func (r *RecordingInfo) check() error {
 	case KindVideo, KindMetadata, KindOther:
 	default:
 		return fmt.Errorf("recording kind %q is unknown", clip(string(r.Kind)))
+	}
+	switch r.SequenceSource {
+	case "", SequenceFromCamera, SequenceDerived:
+	default:
+		return fmt.Errorf("source of the number %q is unknown", clip(string(r.SequenceSource)))
+	}
+	if (r.Sequence == 0) != (r.SequenceSource == "") {
+		return fmt.Errorf("number %d and its source %q do not go together", r.Sequence, r.SequenceSource)
+	}
+	if len(r.Hashes) > 16 {
+		return fmt.Errorf("%d hashes that came with it, at most 16 are taken", len(r.Hashes))
+	}
+	for _, h := range r.Hashes {
+		if h.Result != HashUnchecked && h.Result != HashVerified && h.Result != HashDiffers {
+			return fmt.Errorf("result %q of a hash that came with it is unknown", clip(string(h.Result)))
+		}
+		if err := firstError(checkText("hash algorithm", h.Algorithm, 32), checkText("hash", h.Value, 256), checkText("origin of a hash", h.Origin, 1024)); err != nil {
+			return err
+		}
 	}
 	if len(r.RawName) > 4096 {
 		return fmt.Errorf("raw name of %d bytes, at most 4096 are taken", len(r.RawName))

@@ -81,7 +81,8 @@ type Release struct {
 	Method        string        `json:"method"`         // how it was erased, for example "ptp-delete-object"
 	Result        ReleaseResult `json:"result"`
 	Reason        string        `json:"reason,omitempty"`
-	At            time.Time     `json:"at"` // UTC, the dock's clock
+	At            time.Time     `json:"at"`               // UTC, the dock's clock
+	Camera        []byte        `json:"camera,omitempty"` // envelope of the camera's own CameraErase
 }
 
 // Check implements Statement.
@@ -92,6 +93,8 @@ func (r *Release) Check() error {
 	switch {
 	case r.Evidence.IsZero() || r.ReceiptDigest.IsZero() || r.At.IsZero() || r.CameraSerial == "" || r.Path == "":
 		return fmt.Errorf("release: evidence id, receipt, time, camera or recording is missing")
+	case len(r.Camera) > 16<<10:
+		return fmt.Errorf("release: the camera's statement has %d bytes, at most 16384 are taken", len(r.Camera))
 	case r.Result != ReleaseErased && r.Result != ReleaseFailed:
 		return fmt.Errorf("release: result %q is unknown", clip(string(r.Result)))
 	}
