@@ -149,6 +149,14 @@ func (b *Buffer) decode(kind Kind, payload []byte) (Message, error) {
 		message = new(Finish)
 	case KindReceipt:
 		message = new(Receipt)
+	case KindAsk:
+		message = new(Ask)
+	case KindAnswer:
+		message = new(Answer)
+	case KindFirmwareFetch:
+		message = new(FirmwareFetch)
+	case KindFirmwareBlock:
+		message = new(FirmwareBlock)
 	}
 	if err := unmarshal(kind, payload, message); err != nil {
 		return nil, err
@@ -156,12 +164,18 @@ func (b *Buffer) decode(kind Kind, payload []byte) (Message, error) {
 	return message, message.Validate()
 }
 
-// unmarshal counts the bays of a Status before decoding it: an empty bay has
-// two bytes on the wire and a hundred times that in memory.
+// unmarshal counts the bays of a Status, and what a PolicyAnswer repeats, before
+// decoding it: an empty bay has two bytes on the wire and a hundred times that in
+// memory.
 func unmarshal(kind Kind, payload []byte, m proto.Message) error {
-	if kind == KindStatus {
+	switch kind {
+	case KindStatus:
 		if n := countField(payload, 2); n > MaxBays {
 			return badFrame("Status: %d bays, allowed are %d", n, MaxBays)
+		}
+	case KindAnswer:
+		if n := countPolicies(payload); n > 2*MaxPolicies {
+			return badFrame("Answer: %d settings and firmware offers, allowed are %d of each", n, MaxPolicies)
 		}
 	}
 	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(payload, m); err != nil {
@@ -181,6 +195,25 @@ func countField(payload []byte, number protowire.Number) int {
 		}
 		if field == number {
 			count++
+		}
+		payload = payload[n:]
+	}
+	return count
+}
+
+// countPolicies counts settings and firmware offers in all policies of an
+// encoded Answer, up to the first malformed field.
+func countPolicies(payload []byte) int {
+	count := 0
+	for len(payload) > 0 {
+		field, kind, n := protowire.ConsumeField(payload)
+		if n < 0 {
+			return count
+		}
+		if field == 3 && kind == protowire.BytesType {
+			_, _, tag := protowire.ConsumeTag(payload)
+			policy, _ := protowire.ConsumeBytes(payload[tag:])
+			count += countField(policy, 5) + countField(policy, 6)
 		}
 		payload = payload[n:]
 	}

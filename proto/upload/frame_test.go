@@ -39,6 +39,13 @@ func samples() []Message {
 		&Finish{},
 		&Receipt{Envelope: []byte(`{"payload":"receipt"}`)},
 		&Error{Code: CodeDigestMismatch, Message: "Segment 2 is damaged; send it again.", Segment: 2, RetryAfter: 1500 * time.Millisecond},
+		&Ask{Camera: &CameraQuestion{Serial: "SN 1", Key: key}},
+		&Answer{Policy: &PolicyAnswer{
+			Digest: bytes.Repeat([]byte{5}, HashSize), Authority: key, Trust: []byte(`{"payload":"trust"}`), KeepDays: 3, Settings: [][]byte{[]byte(`{"payload":"settings"}`)},
+			Firmware: []*FirmwareOffer{{Statement: []byte(`{"payload":"firmware"}`), Maker: key, WindowFrom: 60, WindowTo: 300}},
+		}},
+		&FirmwareFetch{Sha256: bytes.Repeat([]byte{8}, HashSize), Offset: 1 << 20},
+		&FirmwareBlock{Offset: 1 << 20, Data: []byte("image")},
 	}
 }
 

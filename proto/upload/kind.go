@@ -21,6 +21,11 @@ const (
 	KindFinish       Kind = 12
 	KindReceipt      Kind = 13
 	KindError        Kind = 14
+
+	KindAsk           Kind = 15
+	KindAnswer        Kind = 16
+	KindFirmwareFetch Kind = 17
+	KindFirmwareBlock Kind = 18
 )
 
 // String gives the kind's name in SPEC.md, or "kind 99" for an unknown one.
@@ -54,6 +59,14 @@ func (k Kind) String() string {
 		return "Receipt"
 	case KindError:
 		return "Error"
+	case KindAsk:
+		return "Ask"
+	case KindAnswer:
+		return "Answer"
+	case KindFirmwareFetch:
+		return "FirmwareFetch"
+	case KindFirmwareBlock:
+		return "FirmwareBlock"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -70,7 +83,11 @@ func (k Kind) MaxPayload() int {
 		return maxStatusPayload
 	case KindData:
 		return MaxData
-	case KindHello, KindWelcome, KindInventoryAck, KindRelease, KindReleaseAck,
+	case KindAnswer:
+		return maxAnswerPayload
+	case KindFirmwareBlock:
+		return maxBlockPayload
+	case KindAsk, KindFirmwareFetch, KindHello, KindWelcome, KindInventoryAck, KindRelease, KindReleaseAck,
 		KindAccept, KindAck, KindFinish, KindReceipt, KindError:
 		return maxControlPayload
 	}

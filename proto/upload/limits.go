@@ -26,6 +26,8 @@ const (
 	maxOfferPayload     = MaxSegments*HashSize + 128<<10
 	maxStatusPayload    = 256 << 10
 	maxControlPayload   = 64 << 10
+	maxAnswerPayload    = 2 << 20
+	maxBlockPayload     = MaxBlock + 1<<10
 )
 
 // Limits of single fields (SPEC.md section 5). Lengths are bytes.
@@ -42,6 +44,10 @@ const (
 	HashSize       = 32                                     // one leaf hash
 	MaxSegments    = evidence.MaxLength / evidence.LeafSize // segments, and leaf hashes, of one recording
 	Ed25519KeySize = 32                                     // log and receipt public keys
+	MaxPolicies    = 32                                     // settings profiles, and firmware offers, in one answer
+	MaxPolicy      = 16 << 10                               // settings and firmware envelopes, certificates
+	MaxTrust       = 512 << 10                              // trust envelope
+	MaxBlock       = 256 << 10                              // bytes of a firmware image in one block
 	MaxBays        = 128                                    // bays in one status
 	MaxRetryAfter  = 24 * 60 * 60 * 1000                    // milliseconds: one day
 )

@@ -2,7 +2,7 @@ package upload
 
 // Message is what one frame carries: a pointer to Hello, Welcome, Inventory,
 // InventoryAck, Status, Release, ReleaseAck, Offer, Accept, Data, Ack, Finish,
-// Receipt or Error.
+// Receipt, Error, Ask, Answer, FirmwareFetch or FirmwareBlock.
 type Message interface {
 	// Kind is the frame kind of the message's type; it works on a nil pointer.
 	Kind() Kind
@@ -58,6 +58,18 @@ func (*Receipt) Kind() Kind { return KindReceipt }
 
 // Kind is KindError.
 func (*Error) Kind() Kind { return KindError }
+
+// Kind is KindAsk.
+func (*Ask) Kind() Kind { return KindAsk }
+
+// Kind is KindAnswer.
+func (*Answer) Kind() Kind { return KindAnswer }
+
+// Kind is KindFirmwareFetch.
+func (*FirmwareFetch) Kind() Kind { return KindFirmwareFetch }
+
+// Kind is KindFirmwareBlock.
+func (*FirmwareBlock) Kind() Kind { return KindFirmwareBlock }
 
 // SegmentCount is the number of leaf hashes in the offer, one per segment.
 func (o *Offer) SegmentCount() uint64 { return uint64(len(o.GetLeaves()) / HashSize) }

@@ -909,6 +909,756 @@ func (x *Failure) GetRetryAfterMs() uint64 {
 	return 0
 }
 
+// Ask is a question of the dock (dock to server, control stream). Exactly one
+// field is set.
+type Ask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Clock         *ClockQuestion         `protobuf:"bytes,1,opt,name=clock,proto3" json:"clock,omitempty"`
+	Camera        *CameraQuestion        `protobuf:"bytes,2,opt,name=camera,proto3" json:"camera,omitempty"`
+	Policy        *PolicyQuestion        `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ask) Reset() {
+	*x = Ask{}
+	mi := &file_proto_upload_upload_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ask) ProtoMessage() {}
+
+func (x *Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ask.ProtoReflect.Descriptor instead.
+func (*Ask) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Ask) GetClock() *ClockQuestion {
+	if x != nil {
+		return x.Clock
+	}
+	return nil
+}
+
+func (x *Ask) GetCamera() *CameraQuestion {
+	if x != nil {
+		return x.Camera
+	}
+	return nil
+}
+
+func (x *Ask) GetPolicy() *PolicyQuestion {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+// Answer answers an Ask with the field of the same name (server to dock).
+type Answer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Clock         *ClockAnswer           `protobuf:"bytes,1,opt,name=clock,proto3" json:"clock,omitempty"`
+	Camera        *CameraAnswer          `protobuf:"bytes,2,opt,name=camera,proto3" json:"camera,omitempty"`
+	Policy        *PolicyAnswer          `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_proto_upload_upload_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Answer) GetClock() *ClockAnswer {
+	if x != nil {
+		return x.Clock
+	}
+	return nil
+}
+
+func (x *Answer) GetCamera() *CameraAnswer {
+	if x != nil {
+		return x.Camera
+	}
+	return nil
+}
+
+func (x *Answer) GetPolicy() *PolicyAnswer {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+// ClockQuestion asks for the server's clock, to compare the dock's with it.
+type ClockQuestion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The dock's clock when it asked.
+	DockUs        int64 `protobuf:"varint,1,opt,name=dock_us,json=dockUs,proto3" json:"dock_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockQuestion) Reset() {
+	*x = ClockQuestion{}
+	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockQuestion) ProtoMessage() {}
+
+func (x *ClockQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockQuestion.ProtoReflect.Descriptor instead.
+func (*ClockQuestion) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ClockQuestion) GetDockUs() int64 {
+	if x != nil {
+		return x.DockUs
+	}
+	return 0
+}
+
+// ClockAnswer gives the server's clock at two moments: what lies between is not
+// the network's.
+type ClockAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	DockUs        int64                  `protobuf:"varint,1,opt,name=dock_us,json=dockUs,proto3" json:"dock_us,omitempty"`
+	ReceivedUs    int64                  `protobuf:"varint,2,opt,name=received_us,json=receivedUs,proto3" json:"received_us,omitempty"`
+	SentUs        int64                  `protobuf:"varint,3,opt,name=sent_us,json=sentUs,proto3" json:"sent_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockAnswer) Reset() {
+	*x = ClockAnswer{}
+	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockAnswer) ProtoMessage() {}
+
+func (x *ClockAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockAnswer.ProtoReflect.Descriptor instead.
+func (*ClockAnswer) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ClockAnswer) GetDockUs() int64 {
+	if x != nil {
+		return x.DockUs
+	}
+	return 0
+}
+
+func (x *ClockAnswer) GetReceivedUs() int64 {
+	if x != nil {
+		return x.ReceivedUs
+	}
+	return 0
+}
+
+func (x *ClockAnswer) GetSentUs() int64 {
+	if x != nil {
+		return x.SentUs
+	}
+	return 0
+}
+
+// CameraQuestion asks how a docked camera stands at the server.
+type CameraQuestion struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Serial string                 `protobuf:"bytes,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	// Ed25519 public key that the camera has proven to hold; empty for none.
+	Key           []byte `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CameraQuestion) Reset() {
+	*x = CameraQuestion{}
+	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CameraQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CameraQuestion) ProtoMessage() {}
+
+func (x *CameraQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CameraQuestion.ProtoReflect.Descriptor instead.
+func (*CameraQuestion) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *CameraQuestion) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+func (x *CameraQuestion) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+// CameraAnswer says how a camera stands.
+type CameraAnswer struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Serial string                 `protobuf:"bytes,1,opt,name=serial,proto3" json:"serial,omitempty"`
+	Key    []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// One of the standing words of SPEC.md section 6.
+	Standing string `protobuf:"bytes,3,opt,name=standing,proto3" json:"standing,omitempty"`
+	// Whose camera it is now; empty: nobody's.
+	Officer   string `protobuf:"bytes,4,opt,name=officer,proto3" json:"officer,omitempty"`
+	OfficerId string `protobuf:"bytes,5,opt,name=officer_id,json=officerId,proto3" json:"officer_id,omitempty"`
+	// Recordings stay on the camera; why, for people.
+	Hold       bool   `protobuf:"varint,6,opt,name=hold,proto3" json:"hold,omitempty"`
+	HoldReason string `protobuf:"bytes,7,opt,name=hold_reason,json=holdReason,proto3" json:"hold_reason,omitempty"`
+	// Envelope of the camera's certificate, for an approved key.
+	Certificate []byte `protobuf:"bytes,8,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// When the camera's clock was last set by a dock of this agency, by the
+	// server's clock, and how far ahead it was then. 0: not known.
+	ClockSetUs         int64  `protobuf:"varint,9,opt,name=clock_set_us,json=clockSetUs,proto3" json:"clock_set_us,omitempty"`
+	ClockAheadUs       int64  `protobuf:"varint,10,opt,name=clock_ahead_us,json=clockAheadUs,proto3" json:"clock_ahead_us,omitempty"`
+	ClockUncertaintyUs uint64 `protobuf:"varint,11,opt,name=clock_uncertainty_us,json=clockUncertaintyUs,proto3" json:"clock_uncertainty_us,omitempty"`
+	// Highest docking counter that the server has seen of this dock.
+	Journal uint64 `protobuf:"varint,12,opt,name=journal,proto3" json:"journal,omitempty"`
+	// The next recording number that the server expects of the camera; 0: none.
+	Next          uint64 `protobuf:"varint,13,opt,name=next,proto3" json:"next,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CameraAnswer) Reset() {
+	*x = CameraAnswer{}
+	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CameraAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CameraAnswer) ProtoMessage() {}
+
+func (x *CameraAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CameraAnswer.ProtoReflect.Descriptor instead.
+func (*CameraAnswer) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CameraAnswer) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+func (x *CameraAnswer) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *CameraAnswer) GetStanding() string {
+	if x != nil {
+		return x.Standing
+	}
+	return ""
+}
+
+func (x *CameraAnswer) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *CameraAnswer) GetOfficerId() string {
+	if x != nil {
+		return x.OfficerId
+	}
+	return ""
+}
+
+func (x *CameraAnswer) GetHold() bool {
+	if x != nil {
+		return x.Hold
+	}
+	return false
+}
+
+func (x *CameraAnswer) GetHoldReason() string {
+	if x != nil {
+		return x.HoldReason
+	}
+	return ""
+}
+
+func (x *CameraAnswer) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *CameraAnswer) GetClockSetUs() int64 {
+	if x != nil {
+		return x.ClockSetUs
+	}
+	return 0
+}
+
+func (x *CameraAnswer) GetClockAheadUs() int64 {
+	if x != nil {
+		return x.ClockAheadUs
+	}
+	return 0
+}
+
+func (x *CameraAnswer) GetClockUncertaintyUs() uint64 {
+	if x != nil {
+		return x.ClockUncertaintyUs
+	}
+	return 0
+}
+
+func (x *CameraAnswer) GetJournal() uint64 {
+	if x != nil {
+		return x.Journal
+	}
+	return 0
+}
+
+func (x *CameraAnswer) GetNext() uint64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+// PolicyQuestion asks for what docks and cameras have to follow.
+type PolicyQuestion struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Digest of the answer that the dock has; the answer is then short.
+	Have          []byte `protobuf:"bytes,1,opt,name=have,proto3" json:"have,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyQuestion) Reset() {
+	*x = PolicyQuestion{}
+	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyQuestion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyQuestion) ProtoMessage() {}
+
+func (x *PolicyQuestion) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyQuestion.ProtoReflect.Descriptor instead.
+func (*PolicyQuestion) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *PolicyQuestion) GetHave() []byte {
+	if x != nil {
+		return x.Have
+	}
+	return nil
+}
+
+// PolicyAnswer is what docks and cameras have to follow.
+type PolicyAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 over the fields below; nothing below is set when it is the dock's.
+	Digest []byte `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// Ed25519 public key of the agency's camera authority.
+	Authority []byte `protobuf:"bytes,2,opt,name=authority,proto3" json:"authority,omitempty"`
+	// Envelope of the newest CameraTrust.
+	Trust []byte `protobuf:"bytes,3,opt,name=trust,proto3" json:"trust,omitempty"`
+	// Days that a recording stays on its camera after its receipt.
+	KeepDays uint32 `protobuf:"varint,4,opt,name=keep_days,json=keepDays,proto3" json:"keep_days,omitempty"`
+	// Envelopes of the newest CameraSettings of each model.
+	Settings      [][]byte         `protobuf:"bytes,5,rep,name=settings,proto3" json:"settings,omitempty"`
+	Firmware      []*FirmwareOffer `protobuf:"bytes,6,rep,name=firmware,proto3" json:"firmware,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyAnswer) Reset() {
+	*x = PolicyAnswer{}
+	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyAnswer) ProtoMessage() {}
+
+func (x *PolicyAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyAnswer.ProtoReflect.Descriptor instead.
+func (*PolicyAnswer) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *PolicyAnswer) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *PolicyAnswer) GetAuthority() []byte {
+	if x != nil {
+		return x.Authority
+	}
+	return nil
+}
+
+func (x *PolicyAnswer) GetTrust() []byte {
+	if x != nil {
+		return x.Trust
+	}
+	return nil
+}
+
+func (x *PolicyAnswer) GetKeepDays() uint32 {
+	if x != nil {
+		return x.KeepDays
+	}
+	return 0
+}
+
+func (x *PolicyAnswer) GetSettings() [][]byte {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+func (x *PolicyAnswer) GetFirmware() []*FirmwareOffer {
+	if x != nil {
+		return x.Firmware
+	}
+	return nil
+}
+
+// FirmwareOffer is a firmware image that the server has for a model.
+type FirmwareOffer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Envelope of the Firmware statement, and the maker's key that it is checked with.
+	Statement []byte `protobuf:"bytes,1,opt,name=statement,proto3" json:"statement,omitempty"`
+	Maker     []byte `protobuf:"bytes,2,opt,name=maker,proto3" json:"maker,omitempty"`
+	// Minutes of the day, UTC, between which it may be applied; the same: any time.
+	WindowFrom    uint32 `protobuf:"varint,3,opt,name=window_from,json=windowFrom,proto3" json:"window_from,omitempty"`
+	WindowTo      uint32 `protobuf:"varint,4,opt,name=window_to,json=windowTo,proto3" json:"window_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirmwareOffer) Reset() {
+	*x = FirmwareOffer{}
+	mi := &file_proto_upload_upload_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirmwareOffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirmwareOffer) ProtoMessage() {}
+
+func (x *FirmwareOffer) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirmwareOffer.ProtoReflect.Descriptor instead.
+func (*FirmwareOffer) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *FirmwareOffer) GetStatement() []byte {
+	if x != nil {
+		return x.Statement
+	}
+	return nil
+}
+
+func (x *FirmwareOffer) GetMaker() []byte {
+	if x != nil {
+		return x.Maker
+	}
+	return nil
+}
+
+func (x *FirmwareOffer) GetWindowFrom() uint32 {
+	if x != nil {
+		return x.WindowFrom
+	}
+	return 0
+}
+
+func (x *FirmwareOffer) GetWindowTo() uint32 {
+	if x != nil {
+		return x.WindowTo
+	}
+	return 0
+}
+
+// FirmwareFetch opens a stream on which a firmware image is fetched (dock to
+// server).
+type FirmwareFetch struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Sha256 []byte                 `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// First byte wanted.
+	Offset        uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirmwareFetch) Reset() {
+	*x = FirmwareFetch{}
+	mi := &file_proto_upload_upload_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirmwareFetch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirmwareFetch) ProtoMessage() {}
+
+func (x *FirmwareFetch) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirmwareFetch.ProtoReflect.Descriptor instead.
+func (*FirmwareFetch) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *FirmwareFetch) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *FirmwareFetch) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// FirmwareBlock is a part of an image, in order (server to dock). After the last
+// one the server ends its side of the stream.
+type FirmwareBlock struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offset        uint64                 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirmwareBlock) Reset() {
+	*x = FirmwareBlock{}
+	mi := &file_proto_upload_upload_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirmwareBlock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirmwareBlock) ProtoMessage() {}
+
+func (x *FirmwareBlock) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirmwareBlock.ProtoReflect.Descriptor instead.
+func (*FirmwareBlock) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FirmwareBlock) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *FirmwareBlock) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_proto_upload_upload_proto protoreflect.FileDescriptor
 
 const file_proto_upload_upload_proto_rawDesc = "" +
@@ -979,7 +1729,64 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x18\n" +
 	"\asegment\x18\x03 \x01(\x04R\asegment\x12$\n" +
-	"\x0eretry_after_ms\x18\x04 \x01(\x04R\fretryAfterMsB+Z)github.com/sealdock/sealdock/proto/uploadb\x06proto3"
+	"\x0eretry_after_ms\x18\x04 \x01(\x04R\fretryAfterMs\"\xb6\x01\n" +
+	"\x03Ask\x127\n" +
+	"\x05clock\x18\x01 \x01(\v2!.sealdock.upload.v1.ClockQuestionR\x05clock\x12:\n" +
+	"\x06camera\x18\x02 \x01(\v2\".sealdock.upload.v1.CameraQuestionR\x06camera\x12:\n" +
+	"\x06policy\x18\x03 \x01(\v2\".sealdock.upload.v1.PolicyQuestionR\x06policy\"\xb3\x01\n" +
+	"\x06Answer\x125\n" +
+	"\x05clock\x18\x01 \x01(\v2\x1f.sealdock.upload.v1.ClockAnswerR\x05clock\x128\n" +
+	"\x06camera\x18\x02 \x01(\v2 .sealdock.upload.v1.CameraAnswerR\x06camera\x128\n" +
+	"\x06policy\x18\x03 \x01(\v2 .sealdock.upload.v1.PolicyAnswerR\x06policy\"(\n" +
+	"\rClockQuestion\x12\x17\n" +
+	"\adock_us\x18\x01 \x01(\x03R\x06dockUs\"`\n" +
+	"\vClockAnswer\x12\x17\n" +
+	"\adock_us\x18\x01 \x01(\x03R\x06dockUs\x12\x1f\n" +
+	"\vreceived_us\x18\x02 \x01(\x03R\n" +
+	"receivedUs\x12\x17\n" +
+	"\asent_us\x18\x03 \x01(\x03R\x06sentUs\":\n" +
+	"\x0eCameraQuestion\x12\x16\n" +
+	"\x06serial\x18\x01 \x01(\tR\x06serial\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\"\x8c\x03\n" +
+	"\fCameraAnswer\x12\x16\n" +
+	"\x06serial\x18\x01 \x01(\tR\x06serial\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\fR\x03key\x12\x1a\n" +
+	"\bstanding\x18\x03 \x01(\tR\bstanding\x12\x18\n" +
+	"\aofficer\x18\x04 \x01(\tR\aofficer\x12\x1d\n" +
+	"\n" +
+	"officer_id\x18\x05 \x01(\tR\tofficerId\x12\x12\n" +
+	"\x04hold\x18\x06 \x01(\bR\x04hold\x12\x1f\n" +
+	"\vhold_reason\x18\a \x01(\tR\n" +
+	"holdReason\x12 \n" +
+	"\vcertificate\x18\b \x01(\fR\vcertificate\x12 \n" +
+	"\fclock_set_us\x18\t \x01(\x03R\n" +
+	"clockSetUs\x12$\n" +
+	"\x0eclock_ahead_us\x18\n" +
+	" \x01(\x03R\fclockAheadUs\x120\n" +
+	"\x14clock_uncertainty_us\x18\v \x01(\x04R\x12clockUncertaintyUs\x12\x18\n" +
+	"\ajournal\x18\f \x01(\x04R\ajournal\x12\x12\n" +
+	"\x04next\x18\r \x01(\x04R\x04next\"$\n" +
+	"\x0ePolicyQuestion\x12\x12\n" +
+	"\x04have\x18\x01 \x01(\fR\x04have\"\xd2\x01\n" +
+	"\fPolicyAnswer\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x1c\n" +
+	"\tauthority\x18\x02 \x01(\fR\tauthority\x12\x14\n" +
+	"\x05trust\x18\x03 \x01(\fR\x05trust\x12\x1b\n" +
+	"\tkeep_days\x18\x04 \x01(\rR\bkeepDays\x12\x1a\n" +
+	"\bsettings\x18\x05 \x03(\fR\bsettings\x12=\n" +
+	"\bfirmware\x18\x06 \x03(\v2!.sealdock.upload.v1.FirmwareOfferR\bfirmware\"\x81\x01\n" +
+	"\rFirmwareOffer\x12\x1c\n" +
+	"\tstatement\x18\x01 \x01(\fR\tstatement\x12\x14\n" +
+	"\x05maker\x18\x02 \x01(\fR\x05maker\x12\x1f\n" +
+	"\vwindow_from\x18\x03 \x01(\rR\n" +
+	"windowFrom\x12\x1b\n" +
+	"\twindow_to\x18\x04 \x01(\rR\bwindowTo\"?\n" +
+	"\rFirmwareFetch\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\";\n" +
+	"\rFirmwareBlock\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x04R\x06offset\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04dataB+Z)github.com/sealdock/sealdock/proto/uploadb\x06proto3"
 
 var (
 	file_proto_upload_upload_proto_rawDescOnce sync.Once
@@ -993,30 +1800,48 @@ func file_proto_upload_upload_proto_rawDescGZIP() []byte {
 	return file_proto_upload_upload_proto_rawDescData
 }
 
-var file_proto_upload_upload_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_proto_upload_upload_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_proto_upload_upload_proto_goTypes = []any{
-	(*Hello)(nil),        // 0: sealdock.upload.v1.Hello
-	(*Welcome)(nil),      // 1: sealdock.upload.v1.Welcome
-	(*Inventory)(nil),    // 2: sealdock.upload.v1.Inventory
-	(*InventoryAck)(nil), // 3: sealdock.upload.v1.InventoryAck
-	(*Status)(nil),       // 4: sealdock.upload.v1.Status
-	(*Bay)(nil),          // 5: sealdock.upload.v1.Bay
-	(*Release)(nil),      // 6: sealdock.upload.v1.Release
-	(*ReleaseAck)(nil),   // 7: sealdock.upload.v1.ReleaseAck
-	(*Offer)(nil),        // 8: sealdock.upload.v1.Offer
-	(*Accept)(nil),       // 9: sealdock.upload.v1.Accept
-	(*Ack)(nil),          // 10: sealdock.upload.v1.Ack
-	(*Finish)(nil),       // 11: sealdock.upload.v1.Finish
-	(*Receipt)(nil),      // 12: sealdock.upload.v1.Receipt
-	(*Failure)(nil),      // 13: sealdock.upload.v1.Failure
+	(*Hello)(nil),          // 0: sealdock.upload.v1.Hello
+	(*Welcome)(nil),        // 1: sealdock.upload.v1.Welcome
+	(*Inventory)(nil),      // 2: sealdock.upload.v1.Inventory
+	(*InventoryAck)(nil),   // 3: sealdock.upload.v1.InventoryAck
+	(*Status)(nil),         // 4: sealdock.upload.v1.Status
+	(*Bay)(nil),            // 5: sealdock.upload.v1.Bay
+	(*Release)(nil),        // 6: sealdock.upload.v1.Release
+	(*ReleaseAck)(nil),     // 7: sealdock.upload.v1.ReleaseAck
+	(*Offer)(nil),          // 8: sealdock.upload.v1.Offer
+	(*Accept)(nil),         // 9: sealdock.upload.v1.Accept
+	(*Ack)(nil),            // 10: sealdock.upload.v1.Ack
+	(*Finish)(nil),         // 11: sealdock.upload.v1.Finish
+	(*Receipt)(nil),        // 12: sealdock.upload.v1.Receipt
+	(*Failure)(nil),        // 13: sealdock.upload.v1.Failure
+	(*Ask)(nil),            // 14: sealdock.upload.v1.Ask
+	(*Answer)(nil),         // 15: sealdock.upload.v1.Answer
+	(*ClockQuestion)(nil),  // 16: sealdock.upload.v1.ClockQuestion
+	(*ClockAnswer)(nil),    // 17: sealdock.upload.v1.ClockAnswer
+	(*CameraQuestion)(nil), // 18: sealdock.upload.v1.CameraQuestion
+	(*CameraAnswer)(nil),   // 19: sealdock.upload.v1.CameraAnswer
+	(*PolicyQuestion)(nil), // 20: sealdock.upload.v1.PolicyQuestion
+	(*PolicyAnswer)(nil),   // 21: sealdock.upload.v1.PolicyAnswer
+	(*FirmwareOffer)(nil),  // 22: sealdock.upload.v1.FirmwareOffer
+	(*FirmwareFetch)(nil),  // 23: sealdock.upload.v1.FirmwareFetch
+	(*FirmwareBlock)(nil),  // 24: sealdock.upload.v1.FirmwareBlock
 }
 var file_proto_upload_upload_proto_depIdxs = []int32{
-	5, // 0: sealdock.upload.v1.Status.bays:type_name -> sealdock.upload.v1.Bay
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	5,  // 0: sealdock.upload.v1.Status.bays:type_name -> sealdock.upload.v1.Bay
+	16, // 1: sealdock.upload.v1.Ask.clock:type_name -> sealdock.upload.v1.ClockQuestion
+	18, // 2: sealdock.upload.v1.Ask.camera:type_name -> sealdock.upload.v1.CameraQuestion
+	20, // 3: sealdock.upload.v1.Ask.policy:type_name -> sealdock.upload.v1.PolicyQuestion
+	17, // 4: sealdock.upload.v1.Answer.clock:type_name -> sealdock.upload.v1.ClockAnswer
+	19, // 5: sealdock.upload.v1.Answer.camera:type_name -> sealdock.upload.v1.CameraAnswer
+	21, // 6: sealdock.upload.v1.Answer.policy:type_name -> sealdock.upload.v1.PolicyAnswer
+	22, // 7: sealdock.upload.v1.PolicyAnswer.firmware:type_name -> sealdock.upload.v1.FirmwareOffer
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_proto_upload_upload_proto_init() }
@@ -1030,7 +1855,7 @@ func file_proto_upload_upload_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_upload_upload_proto_rawDesc), len(file_proto_upload_upload_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
