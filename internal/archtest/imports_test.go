@@ -100,6 +100,7 @@ var forbidden = []struct {
 	{"agent/internal/volume", "agent/internal/...", []string{"agent/internal/camera", "agent/internal/mhl"}, "a door knows what it has to look like, and the lists on a card"},
 	{"agent/internal/mhl", "agent/internal/...", nil, "a reader of lists on a card stands alone"},
 	{"agent/internal/mhl", "proto/...", nil, "ASC MHL is a format of others and knows nothing of ours"},
+	{"agent/internal/hotplug", "agent/internal/...", nil, "it hints that something changed, and knows no camera"},
 	{"agent/internal/offload", "agent/internal/upload", nil, "the two stages of the agent meet only at the spool"},
 	{"agent/internal/upload", "agent/internal/offload", nil, "the two stages of the agent meet only at the spool"},
 	{"agent/internal/upload", "agent/internal/camera", nil, "the upload never reaches back to a camera"},
