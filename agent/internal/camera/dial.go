@@ -58,6 +58,8 @@ type link struct {
 	stream *stream          // an open GetObject, for cameras without partial reads
 
 	sizeless map[ptp.Format]bool // formats for which the camera has no size property
+
+	events *events
 }
 
 // Dial opens a PTP session on the pipe and takes the pipe over: Close of the link
@@ -70,6 +72,10 @@ func Dial(ctx context.Context, pipe Pipe, options Options) (Link, error) {
 	if err := l.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the camera in bay %s: %w", escapeText(pipe.Port()), err), pipe.Close())
 	}
+	for _, o := range beside(pipe) {
+		s.log.Warn("the device is more than a camera; the rest is left alone", "also", o.String())
+	}
+	l.events = listen(pipe, s.log)
 	return l, nil
 }
 
@@ -104,8 +110,7 @@ func (l *link) greet(ctx context.Context) error {
 	l.s.doubt = known && status.Code != ptp.RespOK
 	if !l.s.doubt {
 		err = l.deviceInfo(ctx)
-		var refused *RefusedError
-		if errors.As(err, &refused) && refused.Code == ptp.RespSessionNotOpen {
+		if isRefusal(err) {
 			if err = l.s.openSession(ctx); err == nil {
 				err = l.deviceInfo(ctx)
 			}
@@ -140,6 +145,7 @@ func (l *link) deviceInfo(ctx context.Context) error {
 func (l *link) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), controlTimeout)
 	defer cancel()
+	l.events.end()
 	l.stopStream()
 	if l.s.doubt {
 		// The next host finds a quiet camera; when it is gone, there is nothing to do.

@@ -43,10 +43,10 @@ type fake struct {
 	packet        int
 	headerAlone   bool // the header of data comes as a transfer of its own
 	lostZLP       bool
-	unknownLength bool // data containers that are not empty have length 0xFFFFFFFF
-	needsSession  bool // GetDeviceInfo is refused outside a session
-	keepsSession  bool // a session once opened is never closed
-	noStatus      bool // class requests stall
+	unknownLength bool         // data containers that are not empty have length 0xFFFFFFFF
+	needsSession  ptp.Response // how GetDeviceInfo is refused outside a session; 0 when it is not
+	keepsSession  bool         // a session once opened is never closed
+	noStatus      bool         // class requests stall
 	noSizeProp    bool
 
 	// sabotage may take a command over; it runs with mu held.
@@ -65,7 +65,11 @@ type fake struct {
 	commands []ptp.Operation
 	cancels  int
 	resets   int
-	closed   bool
+
+	portResets int
+	events     chan []byte // what the interrupt endpoint sends
+	endless    *endless    // what GetObject sends, behind what is queued
+	closed     bool
 }
 
 func newFake(packet int) *fake {
@@ -164,6 +168,14 @@ func (f *fake) BulkIn(ctx context.Context, p []byte) (int, error) {
 				return n, nil
 			}
 		}
+		if f.endless.on() && !f.gone && !f.stalled && len(f.queue) == 0 {
+			got := f.endless.send(p[n:])
+			if f.endless.left == 0 {
+				f.respond(f.endless.of, ptp.RespOK)
+			}
+			f.mu.Unlock()
+			return n + got, nil
+		}
 		wake, gone, stalled := f.wake, f.gone, f.stalled
 		f.mu.Unlock()
 		switch {
@@ -214,12 +226,15 @@ func (f *fake) run(c ptp.Block) {
 		f.session = true
 		f.respond(c, ptp.RespOK)
 		return
-	case op == ptp.OpGetDeviceInfo && (f.session || !f.needsSession):
+	case op == ptp.OpGetDeviceInfo && (f.session || f.needsSession == 0):
 		p, err := f.info.Append(nil)
 		if err != nil {
 			panic(err)
 		}
 		f.answer(c, p)
+		return
+	case !f.session && op == ptp.OpGetDeviceInfo:
+		f.respond(c, f.needsSession)
 		return
 	case !f.session:
 		f.respond(c, ptp.RespSessionNotOpen)
@@ -353,12 +368,17 @@ func (f *fake) Reset(context.Context) error {
 		return ErrGone
 	}
 	f.queue, f.stalled, f.session = nil, false, false
+	f.portResets++
 	return nil
 }
 
 func (f *fake) Interrupt(ctx context.Context, p []byte) (int, error) {
-	<-ctx.Done()
-	return 0, ctx.Err()
+	select {
+	case event := <-f.events:
+		return copy(p, event), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }
 
 func (f *fake) Serial() string    { return "usb serial" }

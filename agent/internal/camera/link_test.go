@@ -21,6 +21,7 @@ func dial(t *testing.T, f *fake, options Options) Link {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(l.(*link).events.end)
 	return l
 }
 
@@ -74,7 +75,7 @@ func TestReadsEveryRecordingByteForByte(t *testing.T) {
 		"without empty packets":   func(f *fake) { f.lostZLP = true },
 		"containers of no length": func(f *fake) { f.unknownLength = true },
 		"whole, no length":        func(f *fake) { f.unknownLength = true; f.without(ptp.OpGetPartialObject64, ptp.OpGetPartialObject) },
-		"session first":           func(f *fake) { f.needsSession = true },
+		"session first":           func(f *fake) { f.needsSession = ptp.RespSessionNotOpen },
 		"session kept":            func(f *fake) { f.keepsSession, f.session = true, true },
 		"no class requests":       func(f *fake) { f.noStatus = true },
 	}

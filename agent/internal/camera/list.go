@@ -76,6 +76,7 @@ func (l *link) List(ctx context.Context) ([]Object, []Warning, error) {
 		return nil, nil, fmt.Errorf("listing the camera's storages: %w: %w", ErrProtocol, err)
 	}
 	w := &walk{l: l, names: newNames(l.named), seen: map[uint32]bool{}, folders: map[uint32]string{}}
+	w.warnOfOthers()
 	if len(storages) == 0 {
 		w.miss(0, "the camera shows no storage; it may be locked or have no card")
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,7 +102,8 @@ func TestDialTakesACameraInAnyState(t *testing.T) {
 		"in mid-transfer, no cancel":   func(f *fake) { f.noStatus, f.session = true, true; f.transfer(bytes.Repeat([]byte{7}, 3<<20)) },
 		"stalled":                      func(f *fake) { f.stalled = true },
 		"stalled, no class requests":   func(f *fake) { f.stalled, f.noStatus = true, true },
-		"DeviceInfo needs the session": func(f *fake) { f.needsSession = true },
+		"DeviceInfo needs the session": func(f *fake) { f.needsSession = ptp.RespSessionNotOpen },
+		"DeviceInfo refused otherwise": func(f *fake) { f.needsSession = ptp.RespGeneralError },
 		"an old response waits":        func(f *fake) { f.respond(ptp.Command(ptp.OpGetObject, 77), ptp.RespOK) },
 		"first command lost": func(f *fake) {
 			first := true
@@ -198,6 +200,53 @@ func TestCancelledReadLeavesTheCameraUsable(t *testing.T) {
 		got, err := readAll(t.Context(), l, o, 3000)
 		if err != nil || !bytes.Equal(got, content(f.objects[1])) {
 			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+	})
+}
+
+// A camera that only a reset of its USB port brings back gets first the class's
+// cancel and reset, which cost it less.
+func TestTheStrongestResetComesLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(512)
+		f.add(1, fakeObject{name: ptp.NewText("a.mp4"), size: 20000, seed: 4})
+		l := dial(t, f, Options{})
+		o := list(t, l)[0]
+		f.sabotage = func(f *fake, _ ptp.Block) bool {
+			if f.portResets == 0 && f.cancels > 0 != (f.resets > 0) {
+				t.Error("one of the two class requests is missing")
+			}
+			return f.portResets == 0 // dead until then
+		}
+		start := time.Now()
+		got, err := readAll(t.Context(), l, o, 3000)
+		if err != nil || !bytes.Equal(got, content(f.objects[1])) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+		if f.portResets != 1 || f.resets < 1 || f.cancels < 1 {
+			t.Errorf("%d port resets, %d class resets, %d cancels", f.portResets, f.resets, f.cancels)
+		}
+		if waited := time.Since(start); waited > time.Minute {
+			t.Errorf("took %v", waited)
+		}
+	})
+}
+
+// A camera that no reset brings back is given up in bounded time, and the advice is in the error.
+func TestAWedgedCameraIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(512)
+		f.add(1, fakeObject{name: ptp.NewText("a.mp4"), size: 20000})
+		l := dial(t, f, Options{})
+		o := list(t, l)[0]
+		f.sabotage = func(*fake, ptp.Block) bool { return true }
+		start := time.Now()
+		_, err := l.ReadAt(t.Context(), o, 0, make([]byte, 3000))
+		if !errors.Is(err, ErrTimeout) || !strings.Contains(err.Error(), "unplug it and plug it in again") || f.portResets == 0 {
+			t.Fatalf("%v, %d port resets", err, f.portResets)
+		}
+		if waited := time.Since(start); waited > 3*time.Minute {
+			t.Errorf("took %v", waited)
 		}
 	})
 }

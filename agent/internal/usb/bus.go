@@ -17,7 +17,6 @@ import (
 	"github.com/google/gousb"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
-	ptp "github.com/sealdock/sealdock/proto/camera"
 )
 
 // Source is the camera.Location source of this package.
@@ -25,7 +24,7 @@ const Source = "usb"
 
 const (
 	sysfsDevices = "/sys/bus/usb/devices"
-	accessTime   = 2 * time.Second // udev sets a new device's mode a moment after it appears
+	accessTime   = 2 * time.Second // udev sets a new device's mode a moment after it appears, and its helpers look at it
 	accessPause  = 100 * time.Millisecond
 )
 
@@ -33,6 +32,7 @@ const (
 type Bus struct {
 	log   *slog.Logger
 	sysfs string
+	proc  string
 
 	mu      sync.Mutex // guards the fields below
 	told    string     // the last trouble that was logged, so that each is logged once
@@ -41,7 +41,7 @@ type Bus struct {
 
 // New returns the machine's USB.
 func New(log *slog.Logger) *Bus {
-	return &Bus{log: log.With("component", "usb"), sysfs: sysfsDevices}
+	return &Bus{log: log.With("component", "usb"), sysfs: sysfsDevices, proc: procFolder}
 }
 
 // Devices implements camera.Bus. A machine without USB is reported once in the
@@ -61,7 +61,7 @@ func (b *Bus) Devices(ctx context.Context) ([]camera.Location, error) {
 	}
 	var list []camera.Location
 	devices, err := context.OpenDevices(func(d *gousb.DeviceDesc) bool {
-		if _, found := findInterface(d, 0); found == nil && len(d.Path) > 0 {
+		if _, found := b.finder(d).find(0); len(d.Path) > 0 && found == nil {
 			list = append(list, camera.Location{Source: Source, Port: portPath(d)})
 		}
 		return false
@@ -110,6 +110,10 @@ func (b *Bus) end(c *gousb.Context) error {
 	return c.Close()
 }
 
+func (b *Bus) finder(d *gousb.DeviceDesc) finder {
+	return finder{desc: d, named: b.namedIn(portPath(d))}
+}
+
 // portPath is the device's place in Linux's words: "1-2.3".
 func portPath(d *gousb.DeviceDesc) string {
 	ports := make([]string, len(d.Path))
@@ -119,85 +123,18 @@ func portPath(d *gousb.DeviceDesc) string {
 	return strconv.Itoa(d.Bus) + "-" + strings.Join(ports, ".")
 }
 
-// place is where a device's still image interface is.
-type place struct {
-	configuration int
-	number        int // of the interface
-	alternate     int
-	in, out       gousb.EndpointDesc
-	interrupt     gousb.EndpointDesc // MaxPacketSize 0 when there is none
-}
-
-var errNoInterface = errors.New("the device has no still image interface (class 6, subclass 1, protocol 1)")
-
-// findInterface finds the still image interface, in the configuration that is active
-// if it has one there; 0 stands for none.
-func findInterface(d *gousb.DeviceDesc, active int) (place, error) {
-	if c, ok := d.Configs[active]; ok {
-		if p, err := findIn(c); !errors.Is(err, errNoInterface) {
-			return p, err
-		}
-	}
-	for number := range 256 {
-		if c, ok := d.Configs[number]; ok && number != active {
-			if p, err := findIn(c); !errors.Is(err, errNoInterface) {
-				return p, err
-			}
-		}
-	}
-	return place{}, errNoInterface
-}
-
-func findIn(c gousb.ConfigDesc) (place, error) {
-	for position, i := range c.Interfaces {
-		for _, s := range i.AltSettings {
-			if uint8(s.Class) != ptp.InterfaceClass || uint8(s.SubClass) != ptp.InterfaceSubClass || uint8(s.Protocol) != ptp.InterfaceProtocol {
-				continue
-			}
-			p := place{configuration: c.Number, number: i.Number, alternate: s.Alternate}
-			if !p.endpoints(s) {
-				continue
-			}
-			// gousb 1.1.3 takes an interface's position for its number, and would claim another one.
-			if i.Number != position {
-				return place{}, fmt.Errorf("%w: its interfaces are numbered with gaps (number %d at position %d), which libusb's binding cannot address", camera.ErrProtocol, i.Number, position)
-			}
-			return p, nil
-		}
-	}
-	return place{}, errNoInterface
-}
-
-// endpoints picks the lowest-numbered endpoint of each kind; all but the interrupt one must be there.
-func (p *place) endpoints(s gousb.InterfaceSetting) bool {
-	for address := range 256 {
-		e, ok := s.Endpoints[gousb.EndpointAddress(address)]
-		if !ok || e.MaxPacketSize <= 0 {
-			continue
-		}
-		in := e.Direction == gousb.EndpointDirectionIn
-		switch {
-		case e.TransferType == gousb.TransferTypeBulk && in && p.in.MaxPacketSize == 0:
-			p.in = e
-		case e.TransferType == gousb.TransferTypeBulk && !in && p.out.MaxPacketSize == 0:
-			p.out = e
-		case e.TransferType == gousb.TransferTypeInterrupt && in && p.interrupt.MaxPacketSize == 0:
-			p.interrupt = e
-		}
-	}
-	return p.in.MaxPacketSize > 0 && p.out.MaxPacketSize > 0
-}
-
-// Open implements camera.Bus.
+// Open implements camera.Bus. A device that may not be used yet, or that somebody
+// holds, is tried for two seconds; then the error says who holds it.
 func (b *Bus) Open(ctx context.Context, at camera.Location) (camera.Pipe, error) {
 	deadline := time.Now().Add(accessTime)
 	for {
-		p, err := b.open(at)
+		p, where, err := b.open(at)
 		if err == nil {
 			return p, nil
 		}
-		if !errors.Is(err, gousb.ErrorAccess) || time.Now().After(deadline) {
-			return nil, fmt.Errorf("opening %s: %w", at, err)
+		passing := errors.Is(err, gousb.ErrorAccess) || errors.Is(err, gousb.ErrorBusy)
+		if !passing || time.Now().After(deadline) {
+			return nil, fmt.Errorf("opening %s: %w", at, b.explain(where, err))
 		}
 		pause := time.NewTimer(accessPause)
 		select {
@@ -209,13 +146,18 @@ func (b *Bus) Open(ctx context.Context, at camera.Location) (camera.Pipe, error)
 	}
 }
 
-func (b *Bus) open(at camera.Location) (*pipe, error) {
+// open tries once; where is filled in as far as it is known.
+func (b *Bus) open(at camera.Location) (p *pipe, where spot, err error) {
 	context, err := b.context()
 	if err != nil {
-		return nil, err
+		return nil, where, err
 	}
 	devices, err := context.OpenDevices(func(d *gousb.DeviceDesc) bool {
-		return len(d.Path) > 0 && portPath(d) == at.Port
+		if len(d.Path) == 0 || portPath(d) != at.Port {
+			return false
+		}
+		where = spot{node: nodeOf(d), port: at.Port}
+		return true
 	})
 	if len(devices) != 1 {
 		for _, d := range devices {
@@ -223,17 +165,16 @@ func (b *Bus) open(at camera.Location) (*pipe, error) {
 		}
 		if err == nil || !errors.Is(err, gousb.ErrorAccess) {
 			err = errors.Join(fmt.Errorf("%w: there are %d devices in this bay", camera.ErrGone, len(devices)), err)
-		} else {
-			err = fmt.Errorf("this program may not use the device (install the udev rule, or give the service user access to /dev/bus/usb): %w", err)
 		}
-		return nil, errors.Join(err, b.end(context))
+		return nil, where, errors.Join(err, b.end(context))
 	}
-	p := &pipe{bus: b, context: context, device: devices[0], port: at.Port, piece: pieceSize}
+	p = &pipe{bus: b, context: context, device: devices[0], port: at.Port, piece: pieceSize}
 	if err := p.claim(); err != nil {
-		return nil, errors.Join(err, p.Close())
+		where.configuration, where.number = p.place.configuration, p.place.number
+		return nil, where, errors.Join(err, p.Close())
 	}
 	if p.serial, err = p.device.SerialNumber(); err != nil {
 		p.serial = "" // the camera's own PTP serial number counts more
 	}
-	return p, nil
+	return p, where, nil
 }

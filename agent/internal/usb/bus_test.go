@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -89,7 +90,7 @@ func TestFindInterface(t *testing.T) {
 	} {
 		d := &gousb.DeviceDesc{Configs: map[int]gousb.ConfigDesc{1: {Number: 1, Interfaces: c.interfaces}}}
 		for _, active := range []int{0, 1} {
-			p, err := findInterface(d, active)
+			p, err := finder{desc: d}.find(active)
 			if !errors.Is(err, c.err) || err == nil && (p.number != c.number || p.configuration != 1 || p.in.Number != 1 || p.out.Number != 2) {
 				t.Errorf("%s, active %d: %+v, %v", name, active, p, err)
 			}
@@ -122,6 +123,8 @@ func TestErrorsOfLibusbBecomeOurs(t *testing.T) {
 		{live, gousb.ErrorTimeout, camera.ErrTimeout},
 		{live, gousb.ErrorBusy, gousb.ErrorBusy},
 		{live, fmt.Errorf("wrapped: %w", gousb.TransferStall), camera.ErrStall},
+		{live, fmt.Errorf("failed to claim interface 0: %v", gousb.ErrorBusy), gousb.ErrorBusy},
+		{live, fmt.Errorf("failed to claim interface 0: %v", gousb.ErrorNoDevice), camera.ErrGone},
 		{ended, gousb.TransferCancelled, context.Canceled},
 		{ended, gousb.ErrorTimeout, context.Canceled},
 		{ended, gousb.TransferNoDevice, camera.ErrGone},
@@ -132,5 +135,46 @@ func TestErrorsOfLibusbBecomeOurs(t *testing.T) {
 	}
 	if judge(ended, nil) != nil {
 		t.Error("success became an error")
+	}
+}
+
+// A maker's own class is taken when sysfs has the name MTP for it; a still image
+// interface comes first, and of a composite nothing else is ever claimed.
+func TestOnlyCamerasInterfacesAreClaimed(t *testing.T) {
+	in, out := endpoint(0x81, gousb.TransferTypeBulk), endpoint(0x02, gousb.TransferTypeBulk)
+	own := setting(0, gousb.ClassVendorSpec, in, out)
+	own.AltSettings[0].SubClass, own.AltSettings[0].Protocol = gousb.ClassVendorSpec, 0
+	b := New(slog.New(slog.DiscardHandler))
+	b.sysfs = t.TempDir()
+	if err := os.MkdirAll(filepath.Join(b.sysfs, "1-2:1.0"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string) {
+		if err := os.WriteFile(filepath.Join(b.sysfs, "1-2:1.0", "interface"), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	device := func(interfaces ...gousb.InterfaceDesc) *gousb.DeviceDesc {
+		return &gousb.DeviceDesc{Bus: 1, Path: []int{2}, Configs: map[int]gousb.ConfigDesc{1: {Number: 1, Interfaces: interfaces}}}
+	}
+	if _, err := b.finder(device(own)).find(0); !errors.Is(err, errNoInterface) {
+		t.Errorf("without a name: %v", err)
+	}
+	write("ADB Interface\n")
+	if _, err := b.finder(device(own)).find(0); !errors.Is(err, errNoInterface) {
+		t.Errorf("with another name: %v", err)
+	}
+	write("MTP\n")
+	if p, err := b.finder(device(own)).find(0); err != nil || p.number != 0 {
+		t.Errorf("named MTP: %+v, %v", p, err)
+	}
+	keyboard, network := setting(2, gousb.ClassHID), setting(3, gousb.ClassComm, in, out)
+	d := device(own, setting(1, gousb.ClassPTP, in, out), keyboard, network)
+	p, err := b.finder(d).find(1)
+	if err != nil || p.number != 1 {
+		t.Fatalf("composite: %+v, %v", p, err)
+	}
+	if said := fmt.Sprint(others(d, p)); len(others(d, p)) != 3 || !strings.Contains(said, "keyboard") || !strings.Contains(said, "network") {
+		t.Error(said)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,10 @@ type pipe struct {
 
 	controlling sync.Mutex // held during a control transfer: gousb keeps its timeout in the device
 
+	listening sync.Mutex // guards the two below; held for moments, also with mu
+	hush      func()     // ends the interrupt transfer that waits; nil when none does
+	wanted    int        // how many wait for the device to be theirs alone
+
 	// mu is held for reading while the device is used, for writing by Reset and Close.
 	mu        sync.RWMutex
 	context   *gousb.Context
@@ -40,13 +45,17 @@ type pipe struct {
 	config    *gousb.Config
 	claimed   *gousb.Interface
 	place     place
+	others    []camera.Other
 	in        *gousb.InEndpoint
 	out       *gousb.OutEndpoint
 	interrupt *gousb.InEndpoint // nil when the camera has none
 	piece     int               // bytes; shrinks when the kernel has no memory. Used by bulk reads only
 }
 
-var _ camera.Pipe = (*pipe)(nil)
+var (
+	_ camera.Pipe      = (*pipe)(nil)
+	_ camera.Composite = (*pipe)(nil)
+)
 
 // claim takes the still image interface and its endpoints.
 func (p *pipe) claim() error {
@@ -54,14 +63,15 @@ func (p *pipe) claim() error {
 	if err != nil {
 		return fmt.Errorf("asking for the configuration: %w", translate(err))
 	}
-	if p.place, err = findInterface(p.device.Desc, active); err != nil {
+	if p.place, err = p.bus.finder(p.device.Desc).find(active); err != nil {
 		return err
 	}
+	p.others = others(p.device.Desc, p.place)
 	if p.config, err = p.device.Config(p.place.configuration); err != nil {
 		return fmt.Errorf("choosing configuration %d: %w", p.place.configuration, translate(err))
 	}
 	if p.claimed, err = p.config.Interface(p.place.number, p.place.alternate); err != nil {
-		return fmt.Errorf("claiming interface %d (is another program using the camera?): %w", p.place.number, translate(err))
+		return fmt.Errorf("claiming interface %d: %w", p.place.number, translate(err))
 	}
 	if p.in, err = p.claimed.InEndpoint(p.place.in.Number); err != nil {
 		return fmt.Errorf("opening the bulk-in endpoint: %w", translate(err))
@@ -137,18 +147,50 @@ func (p *pipe) BulkOut(ctx context.Context, data []byte) error {
 	return judge(ctx, err)
 }
 
-// Interrupt implements camera.Pipe.
+// Interrupt implements camera.Pipe. One goroutine uses it. A Reset ends a transfer
+// that waits with camera.ErrTimeout, and it is asked again.
 func (p *pipe) Interrupt(ctx context.Context, data []byte) (int, error) {
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !p.listen(cancel) {
+		return 0, fmt.Errorf("%w: it is being reset or closed", camera.ErrTimeout)
+	}
+	defer p.listen(nil)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.in == nil {
 		return 0, errClosed
 	}
 	if p.interrupt == nil {
-		return 0, errors.New("the camera has no interrupt endpoint")
+		return 0, camera.ErrNoEvents
 	}
-	n, err := p.interrupt.ReadContext(ctx, data)
+	n, err := p.interrupt.ReadContext(waiting, data)
 	return n, judge(ctx, err)
+}
+
+// listen notes how the interrupt transfer that begins can be ended; false when it must not begin.
+func (p *pipe) listen(hush func()) bool {
+	p.listening.Lock()
+	defer p.listening.Unlock()
+	if hush != nil && p.wanted > 0 {
+		return false
+	}
+	p.hush = hush
+	return true
+}
+
+// lock takes mu for writing. An interrupt transfer may wait for ever, so it is ended.
+func (p *pipe) lock() {
+	p.listening.Lock()
+	p.wanted++
+	if p.hush != nil {
+		p.hush()
+	}
+	p.listening.Unlock()
+	p.mu.Lock()
+	p.listening.Lock()
+	p.wanted--
+	p.listening.Unlock()
 }
 
 // Control implements camera.Pipe. It ends at the deadline of ctx or after five
@@ -186,7 +228,7 @@ func (p *pipe) ClearHalt(ctx context.Context) error {
 
 // Reset implements camera.Pipe with a reset of the USB port.
 func (p *pipe) Reset(ctx context.Context) error {
-	p.mu.Lock()
+	p.lock()
 	defer p.mu.Unlock()
 	if p.device == nil {
 		return errClosed
@@ -203,6 +245,9 @@ func (p *pipe) Reset(ctx context.Context) error {
 	return p.claim()
 }
 
+// Others implements camera.Composite.
+func (p *pipe) Others() []camera.Other { return p.others }
+
 func (p *pipe) Serial() string    { return p.serial }
 func (p *pipe) Port() string      { return p.port }
 func (p *pipe) Interface() uint16 { return uint16(p.place.number) }
@@ -210,7 +255,7 @@ func (p *pipe) MaxPacket() int    { return p.place.in.MaxPacketSize }
 
 // Close implements camera.Pipe. It waits for transfers that run.
 func (p *pipe) Close() error {
-	p.mu.Lock()
+	p.lock()
 	defer p.mu.Unlock()
 	if p.device == nil {
 		return nil
@@ -261,7 +306,25 @@ func translate(err error) error {
 			return err // this machine's doing, not the camera's
 		}
 	default:
+		if code, found := hiddenCode(err); found {
+			return fmt.Errorf("%w (%s)", translate(code), err)
+		}
 		return err
 	}
 	return fmt.Errorf("%w (%w)", kind, err)
+}
+
+// hiddenCode finds the libusb error at the end of an error's text. gousb 1.1.3 puts
+// it there with %v when it chooses a configuration or claims an interface, and so
+// hides it from errors.Is.
+func hiddenCode(err error) (gousb.Error, bool) {
+	for _, code := range []gousb.Error{
+		gousb.ErrorBusy, gousb.ErrorAccess, gousb.ErrorNoDevice, gousb.ErrorNotFound,
+		gousb.ErrorPipe, gousb.ErrorTimeout, gousb.ErrorNoMem, gousb.ErrorIO,
+	} {
+		if strings.HasSuffix(err.Error(), code.Error()) {
+			return code, true
+		}
+	}
+	return 0, false
 }

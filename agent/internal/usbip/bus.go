@@ -144,15 +144,17 @@ func (b *Bus) alive() []string {
 }
 
 // isCamera looks for a still image interface in the device list or, where the list
-// names no interfaces, in the descriptors; the latter is remembered, because it
-// takes an import.
+// names no interfaces or one of a maker's own kind, in the descriptors; the latter
+// is remembered, because it takes an import.
 func (b *Bus) isCamera(ctx context.Context, address string, d wire.Device) bool {
+	perhaps := len(d.Interfaces) == 0
 	for _, i := range d.Interfaces {
 		if isStillImage(i.Class, i.SubClass, i.Protocol) {
 			return true
 		}
+		perhaps = perhaps || isMakersOwn(i.Class, i.SubClass, i.Protocol)
 	}
-	if len(d.Interfaces) > 0 {
+	if !perhaps {
 		return false
 	}
 	key := fmt.Sprintf("%s %s %08x %04x:%04x", address, d.BusID, d.DeviceID(), d.Vendor, d.Product)

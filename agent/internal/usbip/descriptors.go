@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf16"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
@@ -34,30 +35,39 @@ const (
 	english          = 0x0409
 )
 
-// errNoInterface says that a device is no camera of the still image class.
-var errNoInterface = errors.New("the device has no still image interface (class 6, subclass 1, protocol 1)")
+// errNoInterface says that a device is no camera.
+var errNoInterface = errors.New("the device has no still image interface (class 6, subclass 1, protocol 1) and none of the maker's own kind that is named MTP")
 
 func isStillImage(class, subClass, protocol uint8) bool {
 	return class == ptp.InterfaceClass && subClass == ptp.InterfaceSubClass && protocol == ptp.InterfaceProtocol
 }
 
-// layout is where a camera's still image interface is.
+// isMakersOwn is the class of makers who use one of their own for MTP, as Android did
+// until version 7; the interface is then named MTP.
+func isMakersOwn(class, subClass, protocol uint8) bool {
+	return class == 0xff && subClass == 0xff && protocol == 0
+}
+
+// layout is where a camera's interface is. Interfaces of other kinds are never used.
 type layout struct {
 	configuration uint8
 	number        uint16 // of the interface
+	name          uint8  // string descriptor that names the interface, 0 for none
 	bulkIn        uint8  // endpoint addresses, direction bit included
 	bulkOut       uint8
 	interrupt     uint8 // 0 when there is none
 	inPacket      int   // bytes
 	outPacket     int
+	others        []camera.Other // what the device has besides
 }
 
-// parseConfiguration finds the first still image interface, alternate setting 0, in a
+// parseConfiguration finds the first interface of a kind, alternate setting 0, in a
 // configuration descriptor with everything that belongs to it (USB 2.0 section 9.6.3).
-func parseConfiguration(p []byte) (layout, error) {
+func parseConfiguration(p []byte, kind func(class, subClass, protocol uint8) bool) (layout, error) {
 	if len(p) < 9 || p[1] != descriptorConfiguration {
 		return layout{}, fmt.Errorf("%w: %d bytes are no configuration descriptor", camera.ErrProtocol, len(p))
 	}
+	whole := p
 	found := layout{configuration: p[5]}
 	inside := false
 	for len(p) > 0 {
@@ -70,10 +80,11 @@ func parseConfiguration(p []byte) (layout, error) {
 		switch {
 		case d[1] == descriptorInterface && length >= 9:
 			if found.complete() {
+				found.others = others(whole, found.number)
 				return found, nil
 			}
-			inside = d[3] == 0 && isStillImage(d[5], d[6], d[7])
-			found = layout{configuration: found.configuration, number: uint16(d[2])}
+			inside = d[3] == 0 && kind(d[5], d[6], d[7])
+			found = layout{configuration: found.configuration, number: uint16(d[2]), name: d[8]}
 		case d[1] == descriptorEndpoint && length >= 7 && inside:
 			found.endpoint(d)
 		}
@@ -81,7 +92,24 @@ func parseConfiguration(p []byte) (layout, error) {
 	if !found.complete() {
 		return layout{}, errNoInterface
 	}
+	found.others = others(whole, found.number)
 	return found, nil
+}
+
+// others lists the interfaces but the one that is used, as far as the descriptors are sound.
+func others(p []byte, used uint16) []camera.Other {
+	var list []camera.Other
+	for len(p) >= 2 {
+		length := int(p[0])
+		if length < 2 || length > len(p) {
+			break
+		}
+		if d := p[:length]; d[1] == descriptorInterface && length >= 9 && d[3] == 0 && uint16(d[2]) != used {
+			list = append(list, camera.Other{Number: uint16(d[2]), Class: d[5], SubClass: d[6], Protocol: d[7]})
+		}
+		p = p[length:]
+	}
+	return list
 }
 
 func (l *layout) complete() bool { return l.bulkIn != 0 && l.bulkOut != 0 }
@@ -156,12 +184,31 @@ func (p *pipe) findInterface(ctx context.Context, configurations uint8) (layout,
 		if n, err = p.Control(ctx, fromDevice, requestGetDescriptor, descriptorConfiguration<<8|uint16(i), 0, whole); err != nil {
 			return layout{}, fmt.Errorf("reading configuration descriptor %d: %w", i, err)
 		}
-		found, err := parseConfiguration(whole[:n])
+		found, err := parseConfiguration(whole[:n], isStillImage)
+		if errors.Is(err, errNoInterface) {
+			found, err = p.namedMTP(ctx, whole[:n])
+		}
 		if !errors.Is(err, errNoInterface) {
 			return found, err
 		}
 	}
 	return layout{}, errNoInterface
+}
+
+// namedMTP finds an interface of the maker's own kind, if the device names it MTP.
+func (p *pipe) namedMTP(ctx context.Context, configuration []byte) (layout, error) {
+	found, err := parseConfiguration(configuration, isMakersOwn)
+	if err != nil {
+		return found, err
+	}
+	name, err := p.text(ctx, found.name)
+	if err != nil {
+		return layout{}, fmt.Errorf("reading the name of interface %d: %w", found.number, err)
+	}
+	if !strings.EqualFold(name, "MTP") {
+		return layout{}, errNoInterface
+	}
+	return found, nil
 }
 
 // text reads a string descriptor. A camera that refuses has none.

@@ -155,7 +155,7 @@ func TestParseConfiguration(t *testing.T) {
 		"cut before the last kind":   {cameraConfiguration[:len(cameraConfiguration)-7], nil},
 		"cut before the second bulk": {cameraConfiguration[:len(cameraConfiguration)-14], errNoInterface},
 	} {
-		got, err := parseConfiguration(c.p)
+		got, err := parseConfiguration(c.p, isStillImage)
 		if !errors.Is(err, c.want) || err == nil && (got.bulkIn != 0x81 || got.bulkOut != 2 || got.number != 1 || got.inPacket != 512) {
 			t.Errorf("%s: %+v, %v, want %v", name, got, err, c.want)
 		}
@@ -165,9 +165,11 @@ func TestParseConfiguration(t *testing.T) {
 func FuzzParseConfiguration(f *testing.F) {
 	f.Add(cameraConfiguration)
 	f.Fuzz(func(t *testing.T, p []byte) {
-		l, err := parseConfiguration(p)
-		if err == nil && (l.inPacket <= 0 || l.outPacket <= 0 || l.bulkIn&0x0f == 0 || l.bulkOut&0x0f == 0) {
-			t.Fatalf("%+v", l)
+		for _, kind := range []func(class, subClass, protocol uint8) bool{isStillImage, isMakersOwn} {
+			l, err := parseConfiguration(p, kind)
+			if err == nil && (l.inPacket <= 0 || l.outPacket <= 0 || l.bulkIn&0x0f == 0 || l.bulkOut&0x0f == 0) || len(l.others) > len(p)/9 {
+				t.Fatalf("%+v", l)
+			}
 		}
 		_ = parseString(p)
 	})

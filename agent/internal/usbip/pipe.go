@@ -2,7 +2,6 @@ package usbip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
@@ -35,8 +34,9 @@ type arrival struct {
 }
 
 var (
-	_ camera.Pipe   = (*pipe)(nil)
-	_ camera.Ending = (*pipe)(nil)
+	_ camera.Pipe      = (*pipe)(nil)
+	_ camera.Ending    = (*pipe)(nil)
+	_ camera.Composite = (*pipe)(nil)
 )
 
 func openPipe(ctx context.Context, address, busID, port string) (*pipe, error) {
@@ -93,7 +93,7 @@ func (p *pipe) BulkOut(ctx context.Context, data []byte) error {
 // Interrupt implements camera.Pipe.
 func (p *pipe) Interrupt(ctx context.Context, data []byte) (int, error) {
 	if p.layout.interrupt == 0 {
-		return 0, errors.New("the camera has no interrupt endpoint")
+		return 0, camera.ErrNoEvents
 	}
 	return p.run(ctx, p.layout.interrupt, wire.In, wire.Setup{}, data)
 }
@@ -197,6 +197,9 @@ func (p *pipe) Reset(ctx context.Context) error {
 	p.early = nil
 	return p.configure(ctx)
 }
+
+// Others implements camera.Composite.
+func (p *pipe) Others() []camera.Other { return p.layout.others }
 
 func (p *pipe) Serial() string    { return p.serial }
 func (p *pipe) Port() string      { return p.port }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 
@@ -22,8 +23,9 @@ func pattern(n int, seed byte) []byte {
 func TestOpenReadsTheDescriptors(t *testing.T) {
 	f := newServer("1-1")
 	p := open(t, f)
-	want := layout{configuration: 1, number: 1, bulkIn: 0x81, bulkOut: 0x02, interrupt: 0x83, inPacket: 512, outPacket: 512}
-	if p.layout != want || p.Serial() != "S1" || p.Port() != "1-1" || p.MaxPacket() != 512 || p.Interface() != 1 {
+	want := layout{configuration: 1, number: 1, bulkIn: 0x81, bulkOut: 0x02, interrupt: 0x83, inPacket: 512, outPacket: 512,
+		others: []camera.Other{{Number: 0, Class: 8, SubClass: 6, Protocol: 0x50}}}
+	if !reflect.DeepEqual(p.layout, want) || p.Serial() != "S1" || p.Port() != "1-1" || p.MaxPacket() != 512 || p.Interface() != 1 {
 		t.Fatalf("%+v, serial %q", p.layout, p.Serial())
 	}
 	if last := f.controls[len(f.controls)-1]; last.Request != requestSetConfiguration || last.Value != 1 {

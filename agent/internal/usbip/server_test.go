@@ -23,6 +23,7 @@ type transferIn struct {
 type fakeServer struct {
 	device        wire.Device
 	configuration []byte
+	name          string        // of the interface that asks for string 4
 	status        wire.OpStatus // of an import
 
 	mu       sync.Mutex // guards the fields below
@@ -231,6 +232,11 @@ func (f *fakeServer) control(r wire.Request) {
 		data = f.configuration
 	case s.Request == requestGetDescriptor && s.Value == descriptorString<<8|1:
 		data = []byte{6, 3, 'S', 0, '1', 0}
+	case s.Request == requestGetDescriptor && s.Value == descriptorString<<8|4 && f.name != "":
+		data = []byte{byte(2 + 2*len(f.name)), 3}
+		for _, c := range []byte(f.name) {
+			data = append(data, c, 0)
+		}
 	case s.Request == requestGetConfiguration:
 		data = []byte{0}
 	case s.Request == requestClearFeature:
