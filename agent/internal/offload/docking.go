@@ -30,10 +30,12 @@ type Docking struct {
 	claims   map[string]evidence.Claims
 	items    map[objectKey]*item
 	listedAt time.Time
-	listing  time.Duration // how long the last listing took
-	erasedAt time.Time     // end of the last erasure, or of the first listing
-	troubles int           // failed copies in a row
-	paused   bool          // there was no room at the last copy; it is in the log
+	listing  time.Duration   // how long the last listing took
+	news     <-chan struct{} // the camera's word that its listing changed; nil when it gives none
+	stale    bool            // it gave that word since the last listing
+	erasedAt time.Time       // end of the last erasure, or of the first listing
+	troubles int             // failed copies in a row
+	paused   bool            // there was no room at the last copy; it is in the log
 
 	buffers [buffersPerBay][]byte
 	sealed  []byte // the one sealed segment between sealer and spool
@@ -73,6 +75,9 @@ type item struct {
 func (k *Desk) Docking(port string, link camera.Link) *Docking {
 	d := &Docking{desk: k, port: port, link: link, id: evidence.NewDockingID(), claims: map[string]evidence.Claims{}, items: map[objectKey]*item{}, finished: make(chan finished, maxFinishing)}
 	d.log = k.opt.Log.With("component", "offload", "bay", port)
+	if telling, ok := link.(camera.Telling); ok {
+		d.news = telling.News()
+	}
 	d.status.begin(port, k.opt.Now)
 	return d
 }
@@ -153,6 +158,7 @@ func (d *Docking) enter(ctx context.Context) (twin string, err error) {
 // signed and queued for the server before any of it is read.
 func (d *Docking) list(ctx context.Context) error {
 	began := d.desk.opt.Now()
+	d.stale = false
 	objects, odd, err := d.link.List(ctx)
 	if err != nil {
 		return fmt.Errorf("listing the camera in bay %s: %w", d.port, err)

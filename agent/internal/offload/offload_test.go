@@ -81,8 +81,13 @@ type docking struct {
 
 func (d *dock) plug(c *fakeCamera, port string) *docking {
 	d.t.Helper()
+	return d.serve(fakeLink{c}, port)
+}
+
+func (d *dock) serve(link camera.Link, port string) *docking {
+	d.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	v := &docking{Docking: d.desk.Docking(port, fakeLink{c}), t: d.t, stop: cancel, done: make(chan error, 1)}
+	v := &docking{Docking: d.desk.Docking(port, link), t: d.t, stop: cancel, done: make(chan error, 1)}
 	go func() { v.done <- v.Serve(ctx) }()
 	d.t.Cleanup(func() { v.unplug() })
 	return v

@@ -17,6 +17,7 @@ const (
 	lookEvery   = 250 * time.Millisecond // how long work goes on without a look at what upload has done
 	eraseBatch  = 32                     // receipts that are enough to erase while there is more to copy
 	erasePause  = time.Second            // between two erasures while receipts are still to come
+	newsPause   = time.Second            // between two listings of a camera that tells of changes
 	addBatch    = 64                     // new rows of the journal made in one commit
 )
 
@@ -66,7 +67,7 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 		return true, d.erase(ctx, queue)
 	}
 	d.summarise(queue)
-	if d.desk.opt.Now().Sub(d.listedAt) >= d.desk.opt.Relist {
+	if !d.desk.opt.Now().Before(d.relistAt()) {
 		return false, d.list(ctx)
 	}
 	return false, nil
@@ -91,6 +92,16 @@ func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
 		return false
 	}
 	return !d.desk.opt.Now().Before(d.erasePause())
+}
+
+// relistAt is when the camera is listed again: soon after it told of a change, and
+// else after Relist. A camera that tells all the time is listed a quarter of the time at most.
+func (d *Docking) relistAt() time.Time {
+	pause := d.desk.opt.Relist
+	if d.stale {
+		pause = min(pause, max(newsPause, 4*d.listing))
+	}
+	return d.listedAt.Add(pause)
 }
 
 // erasePause is until when an erasure waits for more receipts.
@@ -329,7 +340,7 @@ func (d *Docking) failed(ctx context.Context, it *item, cause error) error {
 // wait sleeps until the spool changed, a retry or the next listing is due.
 func (d *Docking) wait(ctx context.Context, changed <-chan struct{}) error {
 	now := d.desk.opt.Now()
-	until := d.desk.opt.Relist - now.Sub(d.listedAt)
+	until := d.relistAt().Sub(now)
 	if pause := d.erasePause().Sub(now); pause > 0 {
 		until = min(until, pause)
 	}
@@ -345,6 +356,8 @@ func (d *Docking) wait(ctx context.Context, changed <-chan struct{}) error {
 		return ctx.Err()
 	case <-timer.C:
 		return nil
+	case <-d.news:
+		d.stale = true
 	case <-changed:
 	}
 	short := time.NewTimer(shortPause)
