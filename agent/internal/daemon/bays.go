@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
+	"github.com/sealdock/sealdock/agent/internal/hotplug"
 	"github.com/sealdock/sealdock/agent/internal/offload"
 	"github.com/sealdock/sealdock/internal/backoff"
 	"github.com/sealdock/sealdock/proto/upload"
@@ -50,10 +51,20 @@ func newBays(desk *offload.Desk, poll time.Duration, now func() time.Time, log *
 	return &bays{desk: desk, poll: poll, now: now, log: log, all: map[camera.Location]*bay{}}
 }
 
-// watch rescans one door until ctx ends, and then waits for its workers.
-func (b *bays) watch(ctx context.Context, door camera.Door) error {
-	ticker := time.NewTicker(b.poll)
-	defer ticker.Stop()
+// ear tells when a camera may have come or gone. hotplug.Listener is one.
+type ear interface {
+	Hints() <-chan struct{} // one hint at most
+	Hears() bool            // a hint comes when it changes
+}
+
+// watch rescans one door until ctx ends, and then waits for its workers. It looks
+// when the ear gives a hint, once more after the poll's interval, and else every
+// 30 s; where there is no ear, or it hears nothing, at the poll's interval.
+func (b *bays) watch(ctx context.Context, door camera.Door, heard ear) error {
+	var hints <-chan struct{}
+	if heard != nil {
+		hints = heard.Hints()
+	}
 	mine := map[camera.Location]*bay{}
 	defer func() {
 		for _, y := range mine {
@@ -62,7 +73,7 @@ func (b *bays) watch(ctx context.Context, door camera.Door) error {
 	}()
 	told := ""
 	gone := make(chan struct{}, 1) // a worker lost its camera: look at once
-	for {
+	for quiet := false; ; {
 		found, err := door.Devices(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -74,12 +85,21 @@ func (b *bays) watch(ctx context.Context, door camera.Door) error {
 			told = ""
 			b.meet(ctx, door, mine, found, gone)
 		}
+		pause := b.poll
+		if quiet && err == nil && heard != nil && heard.Hears() {
+			pause = hotplug.Rescan
+		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
+		case <-timer.C:
+			quiet = true
+		case <-hints:
+			quiet = false
 		case <-gone:
+			quiet = false
 		}
+		timer.Stop()
 	}
 }
 
@@ -166,6 +186,7 @@ func (b *bays) dock(ctx context.Context, door camera.Door, y *bay) error {
 	if err != nil {
 		return fmt.Errorf("opening the camera in bay %s: %w", y.at.Port, err)
 	}
+	b.log.Info("docking started", "bay", y.at.Port)
 	docking := b.desk.Docking(y.at.Port, link)
 	b.mu.Lock()
 	y.docking = docking

@@ -24,7 +24,7 @@ type Config struct {
 type Cameras struct {
 	USB   bool          `toml:"usb" help:"Use this machine's own USB ports."`
 	USBIP []string      `toml:"usbip" help:"USB/IP servers whose devices are used too: \"host:port\" or \"unix:/path\". USB/IP is not encrypted: same machine or a network of its own only."`
-	Poll  time.Duration `toml:"poll" help:"How often to look for cameras that came or went."`
+	Poll  time.Duration `toml:"poll" help:"How often to look for cameras that came or went, where the system does not tell when one is plugged in."`
 }
 
 // Copying says how recordings are copied.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
 	"github.com/sealdock/sealdock/agent/internal/enrol"
+	"github.com/sealdock/sealdock/agent/internal/hotplug"
 	"github.com/sealdock/sealdock/agent/internal/offload"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/agent/internal/upload"
@@ -33,7 +34,7 @@ type agent struct {
 	identity *enrol.Enrolment
 	spool    *spool.Spool
 	bays     *bays
-	doors    []camera.Door
+	doors    []door
 	uploader *upload.Uploader
 }
 
@@ -72,18 +73,25 @@ func Run(ctx context.Context, config Config, version string, now func() time.Tim
 	return a.run(ctx)
 }
 
-func (c Config) doors(log *slog.Logger) ([]camera.Door, error) {
-	var all []camera.Door
+// door is a camera.Door, and whether this machine's own devices come through it:
+// their plugging is heard.
+type door struct {
+	camera.Door
+	local bool
+}
+
+func (c Config) doors(log *slog.Logger) ([]door, error) {
+	var all []door
 	ptp := camera.Options{Timeout: max(c.Copying.ReadTimeout/3, time.Second), Log: log}
 	if c.Cameras.USB {
-		all = append(all, camera.Over(usb.New(log), ptp))
+		all = append(all, door{camera.Over(usb.New(log), ptp), true})
 	}
 	if len(c.Cameras.USBIP) > 0 {
 		bus, err := usbip.New(c.Cameras.USBIP, log)
 		if err != nil {
 			return nil, fmt.Errorf("setting cameras.usbip: %w", err)
 		}
-		all = append(all, camera.Over(bus, ptp))
+		all = append(all, door{camera.Over(bus, ptp), false})
 	}
 	return all, nil
 }
@@ -136,9 +144,15 @@ func (a *agent) greet() {
 // run runs the parts until ctx ends or one of them fails for good.
 func (a *agent) run(ctx context.Context) error {
 	group, within := errgroup.WithContext(ctx)
-	for _, door := range a.doors {
-		group.Go(func() error { return a.bays.watch(within, door) })
+	plugging := hotplug.New(a.log)
+	for _, d := range a.doors {
+		var heard ear
+		if d.local {
+			heard = plugging
+		}
+		group.Go(func() error { return a.bays.watch(within, d, heard) })
 	}
+	group.Go(func() error { return plugging.Run(within) })
 	group.Go(func() error { return a.uploader.Run(within) })
 	group.Go(func() error { return a.serveStatus(within) })
 	err := group.Wait()

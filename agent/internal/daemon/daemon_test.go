@@ -177,6 +177,7 @@ type fakeDoor struct {
 	mu      sync.Mutex // guards all below
 	ports   []string
 	fail    error
+	looks   int
 	opened  map[string]int
 	serving map[string]int
 	ended   map[string]chan struct{} // of the newest opening of each port
@@ -191,6 +192,7 @@ func (b *fakeDoor) set(change func()) {
 func (b *fakeDoor) Devices(context.Context) ([]camera.Location, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.looks++
 	var out []camera.Location
 	for _, p := range b.ports {
 		out = append(out, camera.Location{Source: "fake", Port: p})
@@ -250,6 +252,11 @@ func (l emptyLink) Close() error {
 // gone.
 func newWorld(t *testing.T, lost func(port string, opening int) bool) (*bays, *fakeDoor) {
 	t.Helper()
+	return newHearingWorld(t, lost, nil)
+}
+
+func newHearingWorld(t *testing.T, lost func(port string, opening int) bool, heard ear) (*bays, *fakeDoor) {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	s, err := spool.Open(t.Context(), spool.Options{Dir: t.TempDir(), Now: time.Now, Log: log})
 	if err != nil {
@@ -268,7 +275,7 @@ func newWorld(t *testing.T, lost func(port string, opening int) bool) (*bays, *f
 	bus := &fakeDoor{lost: lost, opened: map[string]int{}, serving: map[string]int{}, ended: map[string]chan struct{}{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = b.watch(ctx, bus) }()
+	go func() { defer close(done); _ = b.watch(ctx, bus, heard) }()
 	t.Cleanup(func() { cancel(); <-done; s.Close() })
 	return b, bus
 }
