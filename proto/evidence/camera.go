@@ -76,9 +76,9 @@ func (p *CameraProof) Check() error {
 
 // CameraRecording is one recording in a camera's signed listing.
 type CameraRecording struct {
-	Sequence  uint64    `json:"sequence"` // from 1, no number twice and none left out
+	Sequence  uint64    `json:"sequence"` // from 1, no number twice; one left out is a recording that is gone
 	Handle    uint32    `json:"handle"`   // PTP object handle in this session
-	Name      string    `json:"name"`
+	Name      string    `json:"name"`     // for people, see proto/camera/SPEC.md 7.3
 	Length    uint64    `json:"length"`
 	SHA256    Digest    `json:"sha256"`
 	StartedAt time.Time `json:"started_at,omitzero"` // by the camera's clock
