@@ -56,6 +56,7 @@ type link struct {
 	proven map[uint32]proof
 	named  map[uint32]named // paths by handle, of the last listing
 	stream *stream          // an open GetObject, for cameras without partial reads
+	zoned  bool             // the camera's clock names its zone, as last read
 
 	sizeless map[ptp.Format]bool // formats for which the camera has no size property
 
@@ -64,7 +65,7 @@ type link struct {
 
 // Dial opens a PTP session on the pipe and takes the pipe over: Close of the link
 // closes it, and so does Dial when it fails. The camera may be in any state, in
-// mid-transfer too.
+// mid-transfer too. The link is Extended when the camera has the extension.
 func Dial(ctx context.Context, pipe Pipe, options Options) (Link, error) {
 	options = options.withDefaults()
 	s := newSession(pipe, options.FirstTimeout, options.Log.With("component", "camera", "port", pipe.Port()))
@@ -76,6 +77,9 @@ func Dial(ctx context.Context, pipe Pipe, options Options) (Link, error) {
 		s.log.Warn("the device is more than a camera; the rest is left alone", "also", o.String())
 	}
 	l.events = listen(pipe, s.log)
+	if l.info.HasExtension() {
+		return &extendedLink{l}, nil
+	}
 	return l, nil
 }
 
