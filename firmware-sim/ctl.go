@@ -3,16 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/sealdock/sealdock/firmware-sim/internal/control"
-	"github.com/sealdock/sealdock/firmware-sim/internal/fault"
 	"github.com/sealdock/sealdock/firmware-sim/internal/simulator"
 )
 
@@ -44,17 +39,6 @@ type (
 		Path string `arg:"" help:"The recording's path, as list shows it."`
 	}
 )
-
-type faultCommand struct {
-	bayArgument
-	Kind  string        `arg:"" help:"unplug-at BYTE, stall BYTE, halt BYTE, flip-bit BYTE, lie-size larger:SIZE|smaller:SIZE, bad-dates garbage|impossible|empty|future, lie-handles many|double|loop, hostile-names all|parent|nul|long|surrogate|twins, busy COUNT, slow BYTES-PER-SECOND; or clear."`
-	Value string        `arg:"" optional:"" help:"What the kind asks for. Bytes may end in KiB, MiB or GiB; unplug-at, stall and halt count object bytes from now on, flip-bit counts from the recording's start."`
-	Path  string        `placeholder:"PATH" help:"Only this recording (flip-bit needs it)."`
-	For   time.Duration `placeholder:"DURATION" help:"stall: how long; without it until the host cancels."`
-	Bit   uint8         `help:"flip-bit: which bit, 0 to 7."`
-	Read  int           `placeholder:"K" help:"flip-bit: on the K-th reading of the byte only; without it on each."`
-	Count int           `placeholder:"N" help:"lie-handles many: how many handles too many."`
-}
 
 func (l *listCommand) Run(ctx context.Context, c *ctlCommand) error {
 	bays, err := c.client().List(ctx)
@@ -121,54 +105,6 @@ func (r *recordCommand) Run(ctx context.Context, c *ctlCommand) error {
 
 func (r *removeCommand) Run(ctx context.Context, c *ctlCommand) error {
 	return c.client().Remove(ctx, r.Bay, r.Path)
-}
-
-func (f *faultCommand) Run(ctx context.Context, c *ctlCommand) error {
-	if f.Kind == "clear" {
-		return c.client().Clear(ctx, f.Bay)
-	}
-	script, err := f.script()
-	if err != nil {
-		return err
-	}
-	return c.client().Break(ctx, f.Bay, script)
-}
-
-// script turns arguments into a fault.
-func (f *faultCommand) script() (fault.Fault, error) {
-	s := fault.Fault{Kind: fault.Kind(f.Kind), Path: f.Path, For: f.For, Bit: f.Bit, Read: f.Read, Count: f.Count}
-	var err error
-	switch s.Kind {
-	case fault.Unplug, fault.Stall, fault.Halt, fault.Flip:
-		s.At, err = bytesOf(f.Value)
-	case fault.Slow:
-		s.Rate, err = bytesOf(f.Value)
-	case fault.Size:
-		s.Delta, err = difference(f.Value)
-	case fault.Busy:
-		s.Count, err = strconv.Atoi(f.Value)
-	case fault.Dates, fault.Handles, fault.Names:
-		s.Variant = f.Value
-	}
-	switch {
-	case err != nil && f.Value == "":
-		return s, fmt.Errorf("fault %s needs a value, see firmware-sim ctl fault --help: %w", f.Kind, err)
-	case err != nil:
-		return s, fmt.Errorf("fault %s, value %q: %w", f.Kind, f.Value, err)
-	}
-	return s, s.Check()
-}
-
-// difference reads larger:SIZE or smaller:SIZE.
-func difference(text string) (int64, error) {
-	if size, ok := strings.CutPrefix(text, "larger:"); ok {
-		return bytesOf(size)
-	}
-	if size, ok := strings.CutPrefix(text, "smaller:"); ok {
-		n, err := bytesOf(size)
-		return -n, err
-	}
-	return 0, errors.New("write larger:SIZE or smaller:SIZE")
 }
 
 func (c *ctlCommand) client() *control.Client { return control.NewClient(c.Control) }

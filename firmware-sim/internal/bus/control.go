@@ -45,7 +45,7 @@ func (h *Host) control(s usbip.Setup, data []byte) ([]byte, error) {
 	case recipient == toDevice:
 		return h.deviceRequest(s)
 	case recipient == toInterface:
-		return interfaceRequest(s)
+		return h.interfaceRequest(s)
 	case recipient == toEndpoint:
 		return h.endpointRequest(s)
 	}
@@ -75,9 +75,9 @@ func (h *Host) deviceRequest(s usbip.Setup) ([]byte, error) {
 	return nil, ErrStall
 }
 
-func interfaceRequest(s usbip.Setup) ([]byte, error) {
+func (h *Host) interfaceRequest(s usbip.Setup) ([]byte, error) {
 	switch {
-	case s.Index != 0:
+	case int(s.Index) != len(h.identity.Lie.others()):
 	case s.Request == requestGetStatus:
 		return []byte{0, 0}, nil
 	case s.Request == requestGetInterface:

@@ -66,7 +66,7 @@ func (id *Identity) configuration(kind byte) []byte {
 		c = append(c, e.interval)
 	}
 	binary.LittleEndian.PutUint16(c[2:], uint16(len(c)))
-	return c
+	return id.Lie.twist(c)
 }
 
 // text is the string descriptor of an index, or nil.
@@ -116,6 +116,6 @@ func (id *Identity) exported(busID string, number uint32) usbip.Device {
 		Path: "/sys/devices/sealdock/usb1/" + busID, BusID: busID, BusNum: 1, DevNum: number, Speed: usbip.SpeedHigh,
 		Vendor: id.Vendor, Product: id.Product, Release: id.Release,
 		Configuration: configurationValue, Configurations: 1,
-		Interfaces: []usbip.Interface{{Class: id.Class, SubClass: id.SubClass, Protocol: id.ProtocolOfClass}},
+		Interfaces: id.shown(),
 	}
 }

@@ -32,6 +32,8 @@ var (
 	ErrStall = errors.New("request refused with a stall")
 	// ErrUnplug, returned by a Source, pulls the cable.
 	ErrUnplug = errors.New("the cable was pulled by a fault")
+	// ErrTaken says that a device is plugged in or a host holds it.
+	ErrTaken  = errors.New("a camera is plugged in there")
 	errPulled = errors.New("the camera was pulled out of its bay")
 )
 
@@ -41,6 +43,7 @@ type Identity struct {
 	Manufacturer, Model, Serial      string // string descriptors; at most 126 UTF-16 units each
 	Interface                        string
 	Class, SubClass, ProtocolOfClass uint8 // of the one interface
+	Lie                              Lie   // how the descriptors are wrong
 }
 
 // Function is what a device does.

@@ -29,15 +29,15 @@ type Server struct {
 	watch   func(busID string, plugged bool, reason string) // guarded by mu
 }
 
-// device is one device of a server. Fields other than plugged and host never change.
+// device is one place on the bus and what is in it. busID and number never change.
 type device struct {
 	busID    string
 	number   uint32
-	identity Identity
-	function Function
-	plugged  bool  // guarded by Server.mu
-	taken    bool  // guarded by Server.mu: a host holds it, or is about to
-	host     *Host // guarded by Server.mu
+	identity *Identity // guarded by Server.mu; what it points to never changes
+	function Function  // guarded by Server.mu
+	plugged  bool      // guarded by Server.mu
+	taken    bool      // guarded by Server.mu: a host holds it, or is about to
+	host     *Host     // guarded by Server.mu
 }
 
 // NewServer returns a server without devices.
@@ -54,7 +54,7 @@ func (s *Server) Add(busID string, identity Identity, function Function) error {
 	if len(s.devices) == usbip.MaxDevices {
 		return fmt.Errorf("adding device %s: a bus has room for %d", busID, usbip.MaxDevices)
 	}
-	d := &device{busID: busID, number: uint32(len(s.devices) + 2), identity: identity, function: function}
+	d := &device{busID: busID, number: uint32(len(s.devices) + 2), identity: &identity, function: function}
 	exported := d.identity.exported(busID, d.number)
 	if _, err := exported.Append(nil); err != nil {
 		return fmt.Errorf("adding device %s: %w", busID, err)
@@ -69,6 +69,37 @@ func (s *Server) find(busID string) *device {
 		return nil
 	}
 	return s.devices[i]
+}
+
+// Identify changes what a device's descriptors say, for hosts that take it from now on.
+func (s *Server) Identify(busID string, identity Identity) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.find(busID)
+	if d == nil {
+		return fmt.Errorf("there is no bay %q", busID)
+	}
+	d.identity = &identity
+	return nil
+}
+
+// Exchange puts what is in one place into another, and the other way round. Both must
+// be unplugged, and no host may hold either any more: ErrTaken. moved is called when it
+// is done, before anybody can see it; it must not call the server.
+func (s *Server) Exchange(a, b string, moved func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, other := s.find(a), s.find(b)
+	switch {
+	case one == nil || other == nil:
+		return fmt.Errorf("there is no bay %q or no bay %q", a, b)
+	case one.plugged || other.plugged || one.taken || other.taken:
+		return fmt.Errorf("moving the device of bay %s to bay %s: %w", a, b, ErrTaken)
+	}
+	one.identity, other.identity = other.identity, one.identity
+	one.function, other.function = other.function, one.function
+	moved()
+	return nil
 }
 
 // Watch has f called after each device that was plugged in or pulled, also when a
@@ -225,24 +256,24 @@ func (s *Server) list(conn net.Conn) error {
 	return nil
 }
 
-// take reserves a device for one host.
-func (s *Server) take(busID string) (*device, usbip.OpStatus) {
+// take reserves a device for one host, and says what is in its place.
+func (s *Server) take(busID string) (*device, *Identity, Function, usbip.OpStatus) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.find(busID)
 	switch {
 	case d == nil || !d.plugged:
-		return nil, usbip.OpNoDevice
+		return nil, nil, nil, usbip.OpNoDevice
 	case d.taken:
-		return nil, usbip.OpBusy
+		return nil, nil, nil, usbip.OpBusy
 	}
 	d.taken = true
-	return d, usbip.OpOK
+	return d, d.identity, d.function, usbip.OpOK
 }
 
 // attach imports a device and serves it to the end of the connection.
 func (s *Server) attach(ctx context.Context, conn net.Conn, busID string) (attached bool, err error) {
-	d, status := s.take(busID)
+	d, identity, function, status := s.take(busID)
 	reply := usbip.OpHeader{Code: usbip.OpReplyImport, Status: status}.Append(nil)
 	if d == nil {
 		_, err = conn.Write(reply)
@@ -253,12 +284,12 @@ func (s *Server) attach(ctx context.Context, conn net.Conn, busID string) (attac
 		d.taken, d.host = false, nil
 		s.mu.Unlock()
 	}()
-	exported := d.identity.exported(d.busID, d.number)
+	exported := identity.exported(d.busID, d.number)
 	if reply, err = exported.Append(reply); err != nil {
 		return true, err
 	}
 	pulled := func() { _ = s.set(busID, false, "by a fault") } // the bay is known
-	h := newHost(conn, &d.identity, d.function, pulled, s.log.With("bay", busID))
+	h := newHost(conn, identity, function, pulled, s.log.With("bay", busID))
 	s.mu.Lock()
 	d.host = h
 	plugged := d.plugged

@@ -2,7 +2,6 @@ package fault
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 )
@@ -11,7 +10,8 @@ import (
 type armed struct {
 	Fault
 	sent  int64 // object bytes of Path that the host got since
-	reads int   // of Flip: how often the host got the byte
+	reads int   // of Flip: how often the host got the byte; of Swap: how often byte 0
+	asked int   // how often the host asked what is lied about
 	spent bool
 }
 
@@ -20,12 +20,21 @@ func (a *armed) concerns(path string) bool { return a.Path == "" || a.Path == pa
 // Set is the faults of one camera. The zero value has none. Its methods may be
 // called concurrently.
 type Set struct {
-	mu   sync.Mutex
-	list []*armed // guarded by mu
+	mu     sync.Mutex
+	list   []*armed    // guarded by mu
+	struck func(Fault) // guarded by mu
 }
 
-// Add arms a fault. Names is an act of the camera rather than a state: it has no
-// effect here.
+// Observe has f called when the camera goes away by a fault. One observer at most;
+// it must not block.
+func (s *Set) Observe(f func(Fault)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.struck = f
+}
+
+// Add arms a fault. Acts of the simulator rather than states of the camera, such as
+// Names, have no effect here.
 func (s *Set) Add(f Fault) error {
 	if err := f.Check(); err != nil {
 		return err
@@ -69,7 +78,8 @@ func (s *Set) Fill(ctx context.Context, path string, offset int64, p []byte) err
 		return nil
 	}
 	switch strike.Kind {
-	case Unplug:
+	case Unplug, Reboot:
+		s.tell(strike.Fault)
 		return ErrUnplug
 	case Halt:
 		return ErrHalt
@@ -90,13 +100,17 @@ func (s *Set) judge(path string, offset int64, p []byte) (strike *armed, delay t
 			continue
 		}
 		switch a.Kind {
-		case Unplug, Halt, Stall:
+		case Unplug, Reboot, Halt, Stall:
 			if strike == nil && a.sent+int64(len(p)) > a.At {
 				strike = a
 			}
 		case Flip:
 			if at := a.At - offset; at >= 0 && at < int64(len(p)) && (a.Read == 0 || a.reads+1 == a.Read) {
 				p[at] ^= 1 << a.Bit
+			}
+		case Swap:
+			if a.reading(offset) == a.Read {
+				invert(p)
 			}
 		case Slow:
 			delay = max(delay, time.Duration(float64(len(p))/float64(a.Rate)*float64(time.Second)))
@@ -121,84 +135,34 @@ func (s *Set) Sent(path string, offset int64, n int) {
 			a.reads++
 			a.spent = a.Read != 0 && a.reads >= a.Read
 		}
+		if a.Kind == Swap && offset == 0 && n > 0 {
+			a.reads++
+			a.spent = a.reads > a.Read
+		}
 	}
 }
 
-// Size is the size to declare for an object.
-func (s *Set) Size(path string, size int64) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.list {
-		if a.Kind == Size && a.concerns(path) {
-			size = max(0, size+a.Delta)
-		}
+// reading is which reading of the recording the bytes from offset on belong to.
+func (a *armed) reading(offset int64) int {
+	if offset == 0 {
+		return a.reads + 1
 	}
-	return size
+	return a.reads
 }
 
-// Date is the date to send instead of an object's own.
-func (s *Set) Date(path, date string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.list {
-		if a.Kind != Dates || !a.concerns(path) {
-			continue
-		}
-		switch a.Variant {
-		case VariantGarbage:
-			return "99999999T\x00\u202eABCDEF'\"<script>"
-		case VariantImpossible:
-			return "20260230T256199"
-		case VariantEmpty:
-			return ""
-		case VariantFuture:
-			return "99991231T235959.9Z"
-		}
+func invert(p []byte) {
+	for i := range p {
+		p[i] ^= 0xFF
 	}
-	return date
 }
 
-// firstPhantom is where the handles begin that name no object.
-const firstPhantom = 0x0100_0000
-
-// List is the handle list to send instead of a true one.
-func (s *Set) List(handles []uint32) []uint32 {
+func (s *Set) tell(f Fault) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.list {
-		switch {
-		case a.Kind != Handles:
-		case a.Variant == VariantDouble:
-			handles = slices.Repeat(handles, 2)
-		case a.Variant == VariantMany:
-			handles = slices.Clone(handles)
-			for i := range a.Count {
-				handles = append(handles, firstPhantom+uint32(i))
-			}
-		}
+	struck := s.struck
+	s.mu.Unlock()
+	if struck != nil {
+		struck(f)
 	}
-	return handles
-}
-
-// Loops says whether folders are to contain each other.
-func (s *Set) Loops() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.list, func(a *armed) bool { return a.Kind == Handles && a.Variant == VariantLoop })
-}
-
-// Busy says whether to refuse this transaction, and counts it.
-func (s *Set) Busy() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, a := range s.list {
-		if a.Kind == Busy && !a.spent {
-			a.Count--
-			a.spent = a.Count == 0
-			return true
-		}
-	}
-	return false
 }
 
 func wait(ctx context.Context, d time.Duration) error {

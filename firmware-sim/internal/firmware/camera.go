@@ -53,6 +53,8 @@ type Camera struct {
 	used     int64              // guarded by mu: bytes on the storage
 	offset   time.Duration      // guarded by mu: of the clock, at set
 	clockSet time.Time          // guarded by mu
+	drift    float64            // guarded by mu: seconds per second that the clock is too fast
+	claimed  string             // guarded by mu: the serial number that is given instead of its own
 	session  uint32             // guarded by mu: 0 is none
 	host     *bus.Host          // guarded by mu: nil while nobody is there
 	working  bool               // guarded by mu: in a transaction
@@ -62,7 +64,7 @@ type Camera struct {
 // New returns a camera with empty storage.
 func New(s Settings, journal Journal, now func() time.Time, log *slog.Logger) *Camera {
 	return &Camera{settings: s, log: log.With("serial", s.Serial), now: now, journal: journal, started: now(), clockSet: now(),
-		offset: s.ClockError, objects: map[uint32]*object{}, folders: map[string]uint32{}, next: 1}
+		offset: s.ClockError, drift: s.ClockDrift, objects: map[uint32]*object{}, folders: map[string]uint32{}, next: 1}
 }
 
 // Faults are the camera's scripted faults.
@@ -74,7 +76,7 @@ func (c *Camera) Serial() string { return c.settings.Serial }
 // Identity is what the camera's USB descriptors say.
 func (c *Camera) Identity() bus.Identity {
 	return bus.Identity{Vendor: 0x1209, Product: 0x0001, Release: 0x0100,
-		Manufacturer: c.settings.Manufacturer, Model: c.settings.Model, Serial: c.settings.Serial, Interface: "MTP",
+		Manufacturer: c.settings.Manufacturer, Model: c.settings.Model, Serial: c.claim(), Interface: "MTP",
 		Class: camera.InterfaceClass, SubClass: camera.InterfaceSubClass, ProtocolOfClass: camera.InterfaceProtocol}
 }
 
@@ -211,7 +213,7 @@ func (c *Camera) Clock() time.Time {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	drift := time.Duration(float64(now.Sub(c.clockSet)) * c.settings.ClockDrift)
+	drift := time.Duration(float64(now.Sub(c.clockSet)) * c.drift)
 	return now.Add(c.offset + drift).UTC()
 }
 

@@ -32,10 +32,16 @@ func (c *content) Fill(ctx context.Context, p []byte, at int64) error {
 	}
 	from := c.offset + at - camera.HeaderSize
 	if n, err := c.reader.ReadAt(p, from); n < len(p) {
+		if errors.Is(err, io.EOF) && c.faults.Endless(c.path) {
+			clear(p[n:])
+			err = nil
+		}
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return fmt.Errorf("reading %s at byte %d: %w", c.path, from, err)
+		if err != nil {
+			return fmt.Errorf("reading %s at byte %d: %w", c.path, from, err)
+		}
 	}
 	switch err := c.faults.Fill(ctx, c.path, from, p); {
 	case errors.Is(err, fault.ErrUnplug):

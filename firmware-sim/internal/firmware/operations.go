@@ -1,6 +1,9 @@
 package firmware
 
 import (
+	"math"
+
+	"github.com/sealdock/sealdock/firmware-sim/internal/fault"
 	"github.com/sealdock/sealdock/proto/camera"
 )
 
@@ -36,6 +39,9 @@ func (c *Camera) operate(t *transaction) (answer, error) {
 	}
 	if code, ok := c.ready(); !ok {
 		return refuse(code), nil
+	}
+	if t.op == camera.OpDeleteObject {
+		return c.deleteObject(t, t.command.Parameter(0))
 	}
 	return c.inSession(t), nil
 }
@@ -74,8 +80,6 @@ func (c *Camera) inSession(t *transaction) answer {
 		return c.object(p(0), uint64(p(1)), int64(p(2)), true)
 	case camera.OpGetPartialObject64:
 		return c.object(p(0), uint64(p(1))|uint64(p(2))<<32, int64(p(3)), true)
-	case camera.OpDeleteObject:
-		return c.deleteObject(p(0))
 	case camera.OpGetDevicePropDesc:
 		return c.deviceProperty(camera.DeviceProperty(p(0)), true)
 	case camera.OpGetDevicePropValue:
@@ -102,7 +106,7 @@ func (c *Camera) deviceInfo() answer {
 		DeviceProperties: []camera.DeviceProperty{camera.DevPropBatteryLevel, camera.DevPropDateTime, camera.DevPropFriendlyName},
 		ImageFormats:     []camera.Format{camera.FormatUndefined, camera.FormatAssociation, camera.FormatMP4},
 		Manufacturer:     camera.NewText(c.settings.Manufacturer), Model: camera.NewText(c.settings.Model),
-		DeviceVersion: camera.NewText(c.settings.Firmware), SerialNumber: camera.NewText(c.settings.Serial),
+		DeviceVersion: camera.NewText(c.settings.Firmware), SerialNumber: camera.NewText(c.claim()),
 	}
 	return give(d.Append(nil))
 }
@@ -127,8 +131,15 @@ func (c *Camera) storageInfo(id uint32) answer {
 	c.mu.Lock()
 	free := max(0, capacity-c.used)
 	c.mu.Unlock()
+	access := camera.AccessReadOnlyWithDelete
+	if c.faults.Has(fault.ReadOnly) {
+		access = camera.AccessReadOnly
+	}
+	if c.faults.Has(fault.Full) {
+		free = 0
+	}
 	s := camera.StorageInfo{StorageType: camera.StorageFixedRAM, FilesystemType: camera.FilesystemDCF,
-		Access: camera.AccessReadOnlyWithDelete, MaxCapacity: capacity, FreeSpace: uint64(free), FreeImages: 0xFFFFFFFF,
+		Access: access, MaxCapacity: capacity, FreeSpace: uint64(free), FreeImages: 0xFFFFFFFF,
 		Description: camera.NewText("Evidence storage"), VolumeLabel: camera.NewText("EVIDENCE")}
 	return give(s.Append(nil))
 }
@@ -151,10 +162,14 @@ func (c *Camera) handles(op camera.Operation, storage uint32, format camera.Form
 // object answers the three ways of reading: part of it up to limit bytes, or all.
 func (c *Camera) object(handle uint32, offset uint64, limit int64, partial bool) answer {
 	o := c.find(handle)
-	switch {
-	case o == nil || o.folder():
+	if o == nil || o.folder() {
 		return refuse(camera.RespInvalidObjectHandle)
-	case offset > uint64(o.size()):
+	}
+	size := c.faults.Present(o.path, o.size())
+	if partial && c.faults.Endless(o.path) {
+		size = math.MaxInt64
+	}
+	if offset > uint64(size) {
 		return refuse(camera.RespInvalidParameter)
 	}
 	reader, err := o.recording.Content.Open()
@@ -162,27 +177,31 @@ func (c *Camera) object(handle uint32, offset uint64, limit int64, partial bool)
 		c.log.Error("recording cannot be read", "path", o.path, "error", err)
 		return refuse(camera.RespGeneralError)
 	}
-	part := &content{reader: reader, path: o.path, offset: int64(offset), size: o.size() - int64(offset), faults: &c.faults}
+	part := &content{reader: reader, path: o.path, offset: int64(offset), size: size - int64(offset), faults: &c.faults}
+	if partial {
+		part.size = min(part.size, limit)
+	}
+	if at, bad := c.faults.Unreadable(o.path, part.offset, part.size); bad {
+		c.log.Warn("a block of a recording cannot be read", "path", o.path, "byte", at)
+		reader.Close()
+		return refuse(camera.RespGeneralError)
+	}
 	if !partial {
 		return answer{code: camera.RespOK, phase: true, content: part}
 	}
-	part.size = min(part.size, limit)
 	return answer{code: camera.RespOK, parameters: []uint32{uint32(part.size)}, phase: true, content: part}
 }
 
-func (c *Camera) deleteObject(handle uint32) answer {
+func (c *Camera) deleteObject(t *transaction, handle uint32) (answer, error) {
 	if handle == camera.DeleteAll { // evidence goes one by one or not at all
-		return refuse(camera.RespSpecificationUnsupported)
+		return refuse(camera.RespSpecificationUnsupported), nil
 	}
 	o := c.find(handle)
 	switch {
 	case o == nil:
-		return refuse(camera.RespInvalidObjectHandle)
+		return refuse(camera.RespInvalidObjectHandle), nil
 	case o.folder():
-		return refuse(camera.RespObjectWriteProtected)
-	case c.erase(o) != nil:
-		return refuse(camera.RespAccessDenied)
+		return refuse(camera.RespObjectWriteProtected), nil
 	}
-	c.log.Info("recording deleted by the host", "path", o.path)
-	return accept()
+	return c.deletion(t, o)
 }

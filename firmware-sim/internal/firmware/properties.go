@@ -14,7 +14,7 @@ func (c *Camera) declared(o *object) (parent uint32, size int64, date string) {
 		parent = c.child(o)
 	}
 	if !o.folder() {
-		size = c.faults.Size(o.path, size)
+		size = c.faults.Size(o.path, c.faults.Present(o.path, size))
 	}
 	return parent, size, c.faults.Date(o.path, camera.FormatDateTime(o.captured.UTC(), true))
 }
@@ -36,6 +36,7 @@ func (c *Camera) objectInfo(handle uint32) answer {
 	if o == nil {
 		return refuse(camera.RespInvalidObjectHandle)
 	}
+	c.faults.Described(o.path)
 	parent, size, date := c.declared(o)
 	info := camera.ObjectInfo{Storage: storageID, Format: o.format(), CompressedSize: camera.SizeIsUnknown, Parent: parent,
 		SequenceNumber: o.sequence, Filename: o.name, CaptureDate: camera.NewText(date), ModificationDate: camera.NewText(date)}

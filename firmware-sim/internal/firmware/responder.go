@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sealdock/sealdock/firmware-sim/internal/bus"
+	"github.com/sealdock/sealdock/firmware-sim/internal/fault"
 	"github.com/sealdock/sealdock/proto/camera"
 	"github.com/sealdock/sealdock/proto/camera/usbip"
 )
@@ -97,14 +98,19 @@ func (c *Camera) transact(t *transaction) error {
 	if a.content != nil {
 		defer a.content.reader.Close()
 	}
-	if a.phase {
-		if err := t.sendData(&a); err != nil {
-			return err
-		}
-	}
 	b, err := camera.Respond(a.code, t.command.Transaction, a.parameters...).Append(nil)
 	if err != nil {
 		return fmt.Errorf("answering %s: %w", t.op, err)
+	}
+	b = c.garble(b)
+	if a.phase {
+		source, size := t.data(&a, c.lie)
+		if size%packet == 0 && c.faults.Lies(fault.VariantZeroPacket) {
+			return t.host.Send(t.ctx, t.epoch, &joined{source, size, b}, size+int64(len(b)))
+		}
+		if err := t.host.Send(t.ctx, t.epoch, source, size); err != nil {
+			return err
+		}
 	}
 	return t.host.Send(t.ctx, t.epoch, bus.Bytes(b), int64(len(b)))
 }
@@ -163,17 +169,16 @@ func (t *transaction) receiveData() ([]byte, error) {
 	}
 }
 
-func (t *transaction) sendData(a *answer) error {
-	size := int64(len(a.data))
+// data is the data container of an answer, and its size; lie may change what is in it.
+func (t *transaction) data(a *answer, lie func(camera.Operation, []byte) []byte) (bus.Source, int64) {
 	if a.content != nil {
-		size = a.content.size
+		size := a.content.size
+		a.content.header = [camera.HeaderSize]byte(camera.DataHeader(t.op, t.command.Transaction, uint64(size)).Append(nil))
+		return a.content, camera.HeaderSize + size
 	}
-	header := camera.DataHeader(t.op, t.command.Transaction, uint64(size)).Append(nil)
-	if a.content == nil {
-		return t.host.Send(t.ctx, t.epoch, bus.Bytes(append(header, a.data...)), camera.HeaderSize+size)
-	}
-	a.content.header = [camera.HeaderSize]byte(header)
-	return t.host.Send(t.ctx, t.epoch, a.content, camera.HeaderSize+size)
+	data := lie(t.op, a.data)
+	header := camera.DataHeader(t.op, t.command.Transaction, uint64(len(data))).Append(nil)
+	return bus.Bytes(append(header, data...)), camera.HeaderSize + int64(len(data))
 }
 
 // Control implements bus.Function: the Still Image class requests (PIMA 15740,

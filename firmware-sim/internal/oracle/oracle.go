@@ -26,6 +26,7 @@ type Camera struct {
 	Serial     string       `json:"serial"`
 	BusID      string       `json:"busid"` // the bay
 	Plugged    bool         `json:"plugged"`
+	Claims     []string     `json:"claims,omitempty"` // serial numbers of others that it gave
 	Recordings []*Recording `json:"recordings"`
 	Log        []Entry      `json:"log"`
 }
@@ -299,6 +300,25 @@ func (b *Book) Plugged(serial string, plugged bool, detail string) error {
 		act = ActPlugged
 	}
 	page.note(Entry{At: b.now().UTC(), Act: act, Detail: detail})
+	return b.changed()
+}
+
+// Claimed enters that a camera gives the serial number of another.
+func (b *Book) Claimed(serial, other string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	page := b.page(serial)
+	if !slices.Contains(page.Claims, other) {
+		page.Claims = append(page.Claims, other)
+	}
+	return b.changed()
+}
+
+// Moved enters that a camera is in another bay from now on.
+func (b *Book) Moved(serial, busID string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.page(serial).BusID = busID
 	return b.changed()
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealdock/sealdock/firmware-sim/internal/bus"
+	"github.com/sealdock/sealdock/firmware-sim/internal/fault"
 	"github.com/sealdock/sealdock/firmware-sim/internal/firmware"
 	"github.com/sealdock/sealdock/firmware-sim/internal/oracle"
 	"github.com/sealdock/sealdock/internal/testkit/footage"
@@ -23,12 +24,14 @@ const makeAtOnce = 2
 // bay is one camera and what the simulator does with it.
 type bay struct {
 	number int
-	busID  string
+	busID  string // guarded by Simulator.moving: the bay that the camera is in, or was
 	camera *firmware.Camera
 
-	mu    sync.Mutex // one recording at a time
-	taken int        // guarded by mu: presses of the record button so far
-	names int        // guarded by mu: hostile names given so far
+	mu     sync.Mutex           // one recording at a time
+	taken  int                  // guarded by mu: presses of the record button so far
+	names  int                  // guarded by mu: odd recordings added so far
+	jumped time.Duration        // guarded by mu: how far faults have set the clock
+	acting []context.CancelFunc // guarded by mu: end faults that go on for a while
 }
 
 // Simulator is a bus full of cameras. Its methods may be called concurrently.
@@ -40,6 +43,11 @@ type Simulator struct {
 	bus    *bus.Server
 	source source
 	bays   []*bay
+
+	moving  sync.RWMutex // guards busID of every bay
+	running context.Context
+	stop    context.CancelFunc // ends running
+	acts    sync.WaitGroup     // faults that go on for a while
 }
 
 // journal hands deletions to the book.
@@ -56,6 +64,7 @@ func New(ctx context.Context, config Config, now func() time.Time, log *slog.Log
 		return nil, fmt.Errorf("this cannot be simulated: %w", err)
 	}
 	s := &Simulator{config: config, log: log, now: now}
+	s.running, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.source.config = &s.config
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
@@ -76,7 +85,9 @@ func (s *Simulator) build(ctx context.Context) error {
 	s.bus = bus.NewServer(log)
 	for n := 1; n <= config.Cameras; n++ {
 		c := firmware.New(config.settings(n), journal{book}, now, log)
-		s.bays = append(s.bays, &bay{number: n, busID: BusID(n), camera: c})
+		b := &bay{number: n, busID: BusID(n), camera: c}
+		c.Faults().Observe(func(f fault.Fault) { s.struck(b, f) })
+		s.bays = append(s.bays, b)
 		if err := errors.Join(s.bus.Add(BusID(n), c.Identity(), c), book.Begin(c.Serial(), BusID(n), nil)); err != nil {
 			return err
 		}
@@ -197,5 +208,9 @@ func (s *Simulator) store(b *bay, made []recording) error {
 // Bus is the bus with the cameras, to be served.
 func (s *Simulator) Bus() *bus.Server { return s.bus }
 
-// Close writes the oracle to its end.
-func (s *Simulator) Close() error { return s.book.Close() }
+// Close ends what faults go on with and writes the oracle to its end.
+func (s *Simulator) Close() error {
+	s.stop()
+	s.acts.Wait()
+	return s.book.Close()
+}
