@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build demo demo-once test test-usb test-fips test-race fuzz bench check clean help
+.PHONY: setup build cross demo demo-once test test-usb test-fips test-race fuzz bench check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,6 +19,14 @@ build: ## build the programs into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-agent ./agent
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-ingest ./ingest
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/firmware-sim ./firmware-sim
+
+cross: ## compile the agent for Windows and macOS (what such a build can do: docs/dock.md)
+	@mkdir -p $(BIN)
+	GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-agent-darwin-arm64 ./agent
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-agent-windows-amd64-nocgo.exe ./agent
+	@if command -v x86_64-w64-mingw32-gcc >/dev/null; then set -x; CC=x86_64-w64-mingw32-gcc GOOS=windows GOARCH=amd64 CGO_ENABLED=1 \
+		$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-agent-windows-amd64.exe ./agent; \
+	else echo "cross: no Windows build that can copy: install gcc-mingw-w64-x86-64"; fi
 
 demo: setup build ## start server, dock and three cameras; prints the dashboard's address
 	@$(GO) build -o .run/bin/demo ./scripts/demo && exec .run/bin/demo

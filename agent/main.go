@@ -15,29 +15,37 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/sealdock/sealdock/agent/internal/daemon"
+	"github.com/sealdock/sealdock/agent/internal/service"
 )
 
 // version is set by the linker (see the Makefile).
 var version = ""
 
 type commands struct {
-	Run     runCommand     `cmd:"" help:"Run the agent until it is interrupted."`
-	Enrol   enrolCommand   `cmd:"" help:"Make this machine a dock of a server, with a token from its administrator."`
-	Status  statusCommand  `cmd:"" help:"Show how the running agent is doing."`
-	Config  configCommands `cmd:"" help:"Show the configuration."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Run       runCommand       `cmd:"" help:"Run the agent until it is interrupted."`
+	Enrol     enrolCommand     `cmd:"" help:"Make this machine a dock of a server, with a token from its administrator."`
+	Status    statusCommand    `cmd:"" help:"Show how the running agent is doing."`
+	Install   installCommand   `cmd:"" help:"Make the agent a service of this system."`
+	Uninstall uninstallCommand `cmd:"" help:"Remove the service. Its data stays."`
+	Start     startCommand     `cmd:"" help:"Start the service."`
+	Stop      stopCommand      `cmd:"" help:"Stop the service."`
+	Restart   restartCommand   `cmd:"" help:"Restart the service."`
+	Config    configCommands   `cmd:"" help:"Show the configuration."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 const description = `The Sealdock dock agent.
 
-First time, with a token from the server's administrator:
+On a docking station, as root, with a token from the server's administrator:
 
-  sealdock-agent enrol --server https://evidence.example.org:8443 --token sdt1.… --data ./dock
-  sealdock-agent run --data ./dock
+  sealdock-agent install
+  sealdock-agent enrol --server https://evidence.example.org:8443 --token -
+  sealdock-agent start
 
-Then, in another window:
+To try it out, in a folder of your own:
 
-  sealdock-agent status --data ./dock --watch`
+  sealdock-agent enrol --server https://evidence.example.org:8443 --token - --data ./dock
+  sealdock-agent run --data ./dock`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -60,7 +68,11 @@ func main() {
 func advice(err error) string {
 	switch {
 	case errors.Is(err, daemon.ErrNotRunning):
-		return "Start it with sealdock-agent run, or name the data folder of the one that runs with --data."
+		known := ""
+		if state := serviceState(); state != service.StateUnknown {
+			known = "The service is " + string(state) + ". "
+		}
+		return known + "Start it with sealdock-agent start (or run), or name the data folder of the one that runs with --data." + service.Trail()
 	case errors.Is(err, fs.ErrPermission):
 		return "Run it as the user that owns the data folder, or choose another folder with --data."
 	case errors.Is(err, syscall.ENOSPC):

@@ -31,6 +31,8 @@ type bays struct {
 	now  func() time.Time
 	log  *slog.Logger
 
+	turns turns // of the loops of watch
+
 	mu  sync.Mutex // guards all below
 	all map[camera.Location]*bay
 }
@@ -48,7 +50,7 @@ type bay struct {
 // newBays makes the bays. A camera has read for one window of a recording, with
 // room for the link to recover and ask once more.
 func newBays(desk *offload.Desk, poll time.Duration, now func() time.Time, log *slog.Logger) *bays {
-	return &bays{desk: desk, poll: poll, now: now, log: log, all: map[camera.Location]*bay{}}
+	return &bays{desk: desk, poll: poll, now: now, log: log, turns: turns{now: now}, all: map[camera.Location]*bay{}}
 }
 
 // ear tells when a camera may have come or gone. hotplug.Listener is one.
@@ -73,7 +75,9 @@ func (b *bays) watch(ctx context.Context, door camera.Door, heard ear) error {
 	}()
 	told := ""
 	gone := make(chan struct{}, 1) // a worker lost its camera: look at once
+	turn := b.turns.loop()
 	for quiet := false; ; {
+		turn()
 		found, err := door.Devices(ctx)
 		switch {
 		case ctx.Err() != nil:

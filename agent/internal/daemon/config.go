@@ -17,6 +17,7 @@ type Config struct {
 	Copying Copying `toml:"copying" help:"How recordings are copied from cameras."`
 	Spool   Spool   `toml:"spool" help:"Room for sealed copies that wait for the server."`
 	Server  Server  `toml:"server" help:"How the server is reached. Its address was kept when the dock was enrolled."`
+	Metrics Metrics `toml:"metrics" help:"Figures for a monitoring system (Prometheus)."`
 	Log     Log     `toml:"log" help:"What the agent writes about its work."`
 }
 
@@ -46,6 +47,11 @@ type Server struct {
 	Address  string        `toml:"address" help:"host:port (UDP) of the server. Empty: the one noted when the dock was enrolled."`
 	InFlight int           `toml:"in_flight" help:"Long recordings that are sent at once; of short ones, as many as take the same memory."`
 	Longest  time.Duration `toml:"longest_pause" help:"Longest pause between two tries to reach the server."`
+}
+
+// Metrics says where figures are served.
+type Metrics struct {
+	Address string `toml:"address" help:"host:port (TCP) where http://host:port/metrics answers, without a password; best on 127.0.0.1. Empty: nowhere."`
 }
 
 // Log says what is logged.
@@ -86,9 +92,9 @@ func (c Config) Check() error {
 	case c.Server.Longest < time.Second || c.Server.Longest > time.Hour:
 		return fmt.Errorf("setting server.longest_pause: %v, allowed are 1s to 1h", c.Server.Longest)
 	}
-	if c.Server.Address != "" {
-		if _, _, err := net.SplitHostPort(c.Server.Address); err != nil {
-			return fmt.Errorf("setting server.address: %w", err)
+	for name, address := range map[string]string{"server.address": c.Server.Address, "metrics.address": c.Metrics.Address} {
+		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+			return fmt.Errorf("setting %s: %w", name, err)
 		}
 	}
 	return nil

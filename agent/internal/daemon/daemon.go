@@ -38,8 +38,8 @@ type agent struct {
 	uploader *upload.Uploader
 }
 
-// Run runs the agent until ctx ends, which is a nil error.
-func Run(ctx context.Context, config Config, version string, now func() time.Time, log *slog.Logger) (err error) {
+// Run runs the agent and its companions until ctx ends, which is a nil error.
+func Run(ctx context.Context, config Config, version string, now func() time.Time, log *slog.Logger, companions ...Companion) (err error) {
 	if err := config.Check(); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func Run(ctx context.Context, config Config, version string, now func() time.Tim
 		return err
 	}
 	a.greet()
-	return a.run(ctx)
+	return a.run(ctx, companions)
 }
 
 // door is a camera.Door, and whether this machine's own devices come through it:
@@ -142,7 +142,7 @@ func (a *agent) greet() {
 }
 
 // run runs the parts until ctx ends or one of them fails for good.
-func (a *agent) run(ctx context.Context) error {
+func (a *agent) run(ctx context.Context, companions []Companion) error {
 	group, within := errgroup.WithContext(ctx)
 	plugging := hotplug.New(a.log)
 	for _, d := range a.doors {
@@ -155,6 +155,9 @@ func (a *agent) run(ctx context.Context) error {
 	group.Go(func() error { return plugging.Run(within) })
 	group.Go(func() error { return a.uploader.Run(within) })
 	group.Go(func() error { return a.serveStatus(within) })
+	for _, companion := range companions {
+		group.Go(func() error { return companion(within, a.view()) })
+	}
 	err := group.Wait()
 	if ctx.Err() != nil {
 		a.log.Info("agent stopped")

@@ -161,6 +161,7 @@ func TestTheDefaultConfigurationIsSoundAndShowsAsItLoads(t *testing.T) {
 		"server.in_flight":     func(c *Config) { c.Server.InFlight = 1000 },
 		"server.longest_pause": func(c *Config) { c.Server.Longest = 0 },
 		"server.address":       func(c *Config) { c.Server.Address = "no port" },
+		"metrics.address":      func(c *Config) { c.Metrics.Address = "9100" },
 	} {
 		c := Default()
 		spoil(&c)

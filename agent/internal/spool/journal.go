@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mattn/go-sqlite3"
-
 	"github.com/sealdock/sealdock/internal/durable"
 )
 
@@ -72,8 +70,11 @@ const standingIndex = `CREATE INDEX IF NOT EXISTS recording_standing ON recordin
 func openJournal(ctx context.Context, opt Options) (*sql.DB, error) {
 	path := filepath.Join(opt.Dir, "journal.db")
 	db, err := openDatabase(ctx, path)
-	if err == nil || !damaged(err) {
-		return db, err
+	if err == nil {
+		return db, nil
+	}
+	if !damaged(err) {
+		return nil, explain(err)
 	}
 	aside := fmt.Sprintf("%s.damaged-%d", path, opt.Now().Unix())
 	opt.Log.Error("the spool's journal is damaged and was set aside; recordings still on their cameras are read again",
@@ -144,21 +145,4 @@ func prepare(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	return tx.Commit()
-}
-
-func damaged(err error) bool {
-	var e sqlite3.Error
-	if errors.As(err, &e) {
-		return e.Code == sqlite3.ErrCorrupt || e.Code == sqlite3.ErrNotADB
-	}
-	return errors.Is(err, errDamaged)
-}
-
-// explain gives a full disk its name.
-func explain(err error) error {
-	var e sqlite3.Error
-	if errors.As(err, &e) && e.Code == sqlite3.ErrFull || durable.IsFull(err) {
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	return err
 }

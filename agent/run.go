@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/sealdock/sealdock/agent/internal/daemon"
+	"github.com/sealdock/sealdock/agent/internal/service"
+	"github.com/sealdock/sealdock/internal/buildinfo"
+	"github.com/sealdock/sealdock/internal/telemetry"
+	protocol "github.com/sealdock/sealdock/proto/upload"
+)
+
+type runCommand struct {
+	place
+	USBIP []string `name:"usbip" placeholder:"ADDRESS" help:"USB/IP servers to use besides those in the configuration."`
+}
+
+// Run runs the agent.
+func (c *runCommand) Run(ctx context.Context) error {
+	config, err := c.load()
+	if err != nil {
+		return err
+	}
+	config.Cameras.USBIP = append(config.Cameras.USBIP, c.USBIP...)
+	log, err := telemetry.New(os.Stderr, config.Log.Format, config.Log.Level)
+	if err != nil {
+		return err
+	}
+	return service.Host(ctx, func(ctx context.Context) error {
+		return daemon.Run(ctx, config, buildinfo.Version(version), time.Now, log, heartbeat(log))
+	})
+}
+
+// heartbeat tells systemd, where it waits for that, that the agent lives.
+func heartbeat(log *slog.Logger) daemon.Companion {
+	return func(ctx context.Context, view daemon.View) error {
+		beat, wanted, err := service.UnderSystemd(pulse(view), log)
+		if err != nil || !wanted {
+			return err
+		}
+		return beat.Run(ctx)
+	}
+}
+
+// pulse asks every part of the agent.
+func pulse(view daemon.View) func(context.Context) (service.Pulse, error) {
+	return func(ctx context.Context) (service.Pulse, error) {
+		s, err := view.Status(ctx)
+		if err != nil {
+			return service.Pulse{}, err
+		}
+		cameras := 0
+		for _, b := range s.Bays {
+			if b.State != protocol.BayEmpty {
+				cameras++
+			}
+		}
+		line := fmt.Sprintf("%d cameras docked, %d recordings wait for the server. %s", cameras, s.Spool.Waiting, s.Server.Message)
+		return service.Pulse{Turned: view.Turned(), Line: line}, nil
+	}
+}
