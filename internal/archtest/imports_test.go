@@ -106,6 +106,8 @@ var forbidden = []struct {
 	{"agent/internal/upload", "agent/internal/camera", nil, "the upload never reaches back to a camera"},
 	{"agent/internal/service", "agent/internal/...", nil, "who manages the agent from outside knows none of its parts"},
 	{"agent/internal/spool", "agent/internal/...", nil, "the spool is the meeting point and reaches nowhere"},
+	{"agent/internal/clock", "agent/internal/...", nil, "maths over readings that others make"},
+	{"agent/internal/policy", "agent/internal/...", nil, "what the server wants; upload brings it, offload follows it"},
 	{"ingest/internal/receive", "ingest/internal/...", nil, "receive hands to an acceptor that it declares itself"},
 	{"ingest/internal/custody", "ingest/internal/dashboard", nil, "the write side knows no page"},
 	{"ingest/internal/custody", "ingest/internal/api", nil, "the write side knows no page"},

@@ -15,11 +15,14 @@ import (
 // answered. An inventory goes alone, so that it comes before what follows it.
 const statementsAhead = 32
 
+// asksAhead is how many questions of this agent may be under way at once.
+const asksAhead = 16
+
 // control serves the control stream: statements in their order, each sent until
-// it is acknowledged, and the status in between.
-func (u *Uploader) control(ctx context.Context, stream Stream) error {
-	answers, broken := make(chan protocol.Message, statementsAhead), make(chan error, 1)
-	go func() { broken <- readAnswers(ctx, stream, answers) }()
+// it is acknowledged, questions, and the status in between.
+func (u *Uploader) control(ctx context.Context, stream Stream, asks <-chan *question) error {
+	answers, broken := make(chan answered, statementsAhead+asksAhead), make(chan error, 1)
+	go func() { broken <- u.readAnswers(ctx, stream, answers) }()
 	defer stream.Reset(protocol.EndNormal) // ends the reader
 	ticker := time.NewTicker(u.opt.StatusEvery)
 	defer ticker.Stop()
@@ -41,6 +44,13 @@ func (u *Uploader) control(ctx context.Context, stream Stream) error {
 			if err := u.sendStatus(stream); err != nil {
 				return err
 			}
+		case q := <-t.room(asks):
+			q.sentAt = u.opt.Now()
+			if err := protocol.WriteMessage(stream, q.ask); err != nil {
+				return fmt.Errorf("asking the server: %w", err)
+			}
+			t.waiting = append(t.waiting, request{question: q})
+			t.asks++
 		case answer := <-answers:
 			if err := t.take(ctx, answer, answers); err != nil {
 				return err
@@ -53,32 +63,62 @@ func (u *Uploader) control(ctx context.Context, stream Stream) error {
 type talk struct {
 	u       *Uploader
 	stream  Stream
-	waiting []spool.Statement // sent, in order, not yet answered
+	waiting []request         // sent, in order, not yet answered
+	asks    int               // of these, questions
 	again   []spool.Statement // to be sent once more after hold, before any other
 	hold    <-chan time.Time  // until the next try after "later"
 	after   int64             // statements up to here were sent in this session
 }
 
+// request is what the server owes an answer to: a statement or a question.
+type request struct {
+	statement spool.Statement
+	question  *question // nil: it is the statement
+}
+
+// room gives the questions as long as another one may be asked.
+func (t *talk) room(asks <-chan *question) <-chan *question {
+	if t.asks >= asksAhead {
+		return nil
+	}
+	return asks
+}
+
+// stated is how many statements wait for their answer, and of what kind the
+// first of them is.
+func (t *talk) stated() (n int, kind spool.StatementKind) {
+	for _, r := range t.waiting {
+		if r.question == nil {
+			if n == 0 {
+				kind = r.statement.Kind
+			}
+			n++
+		}
+	}
+	return n, kind
+}
+
 // send sends as many statements as may be on their way.
 func (t *talk) send(ctx context.Context) error {
-	if t.hold != nil || len(t.waiting) == statementsAhead || len(t.waiting) > 0 && t.waiting[0].Kind != spool.KindRelease {
+	n, kind := t.stated()
+	if t.hold != nil || n == statementsAhead || n > 0 && kind != spool.KindRelease {
 		return nil
 	}
 	queued := t.again
 	if len(queued) == 0 {
 		var err error
-		if queued, err = t.u.opt.Spool.Statements(ctx, t.after, statementsAhead-len(t.waiting)); err != nil {
+		if queued, err = t.u.opt.Spool.Statements(ctx, t.after, statementsAhead-n); err != nil {
 			return err
 		}
 	}
 	for _, s := range queued {
-		if len(t.waiting) > 0 && (s.Kind != spool.KindRelease || t.waiting[0].Kind != spool.KindRelease) {
+		if n, kind := t.stated(); n > 0 && (s.Kind != spool.KindRelease || kind != spool.KindRelease) {
 			break
 		}
 		if err := sendStatement(t.stream, s); err != nil {
 			return err
 		}
-		t.waiting = append(t.waiting, s)
+		t.waiting = append(t.waiting, request{statement: s})
 		t.after = max(t.after, s.Sequence)
 		if len(t.again) > 0 {
 			t.again = t.again[1:]
@@ -89,24 +129,33 @@ func (t *talk) send(ctx context.Context) error {
 
 // take deals with an answer and those that came with it; what they acknowledge
 // is removed in one commit.
-func (t *talk) take(ctx context.Context, answer protocol.Message, more <-chan protocol.Message) error {
+func (t *talk) take(ctx context.Context, answer answered, more <-chan answered) error {
 	var removed []int64
 	for {
 		if len(t.waiting) == 0 {
 			return protocol.Errorf(protocol.CodeBadFrame, "the server answered a question that was not asked")
 		}
-		s := t.waiting[0]
+		r := t.waiting[0]
 		t.waiting = t.waiting[1:]
-		done, later, err := t.u.answered(s, answer)
-		if err != nil {
-			return err
-		}
-		if done {
-			removed = append(removed, s.Sequence)
-		}
-		if later > 0 {
-			t.again = append(t.again, s)
-			t.hold = time.After(later)
+		if r.question != nil {
+			t.asks--
+			if a, ok := answer.message.(*protocol.Answer); ok && !r.question.fits(a) {
+				return protocol.Errorf(protocol.CodeBadFrame, "the server answered another question than it was asked")
+			}
+			r.question.answer <- answer
+		} else {
+			s := r.statement
+			done, later, err := t.u.answered(s, answer.message)
+			if err != nil {
+				return err
+			}
+			if done {
+				removed = append(removed, s.Sequence)
+			}
+			if later > 0 {
+				t.again = append(t.again, s)
+				t.hold = time.After(later)
+			}
 		}
 		select {
 		case answer = <-more:
@@ -120,10 +169,10 @@ func (t *talk) take(ctx context.Context, answer protocol.Message, more <-chan pr
 	}
 }
 
-func readAnswers(ctx context.Context, stream Stream, answers chan<- protocol.Message) error {
+func (u *Uploader) readAnswers(ctx context.Context, stream Stream, answers chan<- answered) error {
 	var buffer protocol.Buffer
 	for {
-		m, err := protocol.ReadMessage(stream, &buffer, protocol.KindInventoryAck, protocol.KindReleaseAck, protocol.KindError)
+		m, err := protocol.ReadMessage(stream, &buffer, protocol.KindInventoryAck, protocol.KindReleaseAck, protocol.KindAnswer, protocol.KindError)
 		if errors.Is(err, io.EOF) {
 			return errors.New("the server closed the control stream")
 		}
@@ -131,7 +180,7 @@ func readAnswers(ctx context.Context, stream Stream, answers chan<- protocol.Mes
 			return fmt.Errorf("reading the control stream: %w", err)
 		}
 		select {
-		case answers <- m:
+		case answers <- answered{m, u.opt.Now()}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

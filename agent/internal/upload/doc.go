@@ -12,6 +12,8 @@
 //     pinned key, this very recording, inclusion in the pinned custody log. A
 //     receipt that does not hold changes nothing, and is said.
 //   - Inventories and releases are sent again until they are acknowledged.
+//   - The server is asked for its clock, its policy and firmware, and what others ask
+//     through Ask, as long as there is a session.
 //   - What the server refuses is kept, in spool and on camera, with the reason.
 //
 // # What it does not promise

@@ -56,6 +56,13 @@ type ingest struct {
 	onStated  func(n int) error
 	offers    int
 	stated    int
+
+	onAsk    func(*protocol.Ask) protocol.Message // runs with mu held; nil: the usual answer
+	behind   time.Duration
+	policy   *protocol.PolicyAnswer
+	firmware []byte
+	cutAt    uint64
+	fetches  []uint64
 }
 
 func newIngest(t *testing.T, dock ed25519.PublicKey) *ingest {
@@ -71,7 +78,7 @@ func newIngest(t *testing.T, dock ed25519.PublicKey) *ingest {
 	s := &ingest{
 		t: t, authority: authority, private: private, dockPublic: dock,
 		receiptKey: ed25519.NewKeyFromSeed([]byte(strings.Repeat("r", 32))), logKey: ed25519.NewKeyFromSeed([]byte(strings.Repeat("l", 32))),
-		tiles: new(tlogtest.Memory), partial: map[string][][]byte{}, plain: map[evidence.EvidenceID][]byte{}, receipts: map[evidence.EvidenceID][]byte{},
+		policy: &protocol.PolicyAnswer{Digest: make([]byte, 32)}, tiles: new(tlogtest.Memory), partial: map[string][][]byte{}, plain: map[evidence.EvidenceID][]byte{}, receipts: map[evidence.EvidenceID][]byte{},
 	}
 	s.trust = proof.Trust{Agency: "riverton", LogOrigin: origin, LogPublicKey: s.logKey.Public().(ed25519.PublicKey), ReceiptPublicKey: s.receiptKey.Public().(ed25519.PublicKey)}
 	s.listen("127.0.0.1:0")
@@ -177,6 +184,11 @@ func (s *ingest) control(stream *wire.Stream) {
 			raw = m.GetEnvelope()
 		case *protocol.Release:
 			raw = m.GetEnvelope()
+		case *protocol.Ask:
+			if err := protocol.WriteMessage(stream, s.answer(m)); err != nil {
+				return
+			}
+			continue
 		default:
 			continue
 		}
@@ -210,12 +222,52 @@ func (s *ingest) control(stream *wire.Stream) {
 	}
 }
 
+// answer answers a question. The server's clock is behind by s.behind.
+func (s *ingest) answer(m *protocol.Ask) protocol.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.onAsk != nil {
+		if a := s.onAsk(m); a != nil {
+			return a
+		}
+	}
+	switch now := time.Now().Add(-s.behind).UnixMicro(); {
+	case m.GetClock() != nil:
+		return &protocol.Answer{Clock: &protocol.ClockAnswer{DockUs: m.GetClock().GetDockUs(), ReceivedUs: now, SentUs: time.Now().Add(-s.behind).UnixMicro()}}
+	case m.GetCamera() != nil:
+		return &protocol.Answer{Camera: &protocol.CameraAnswer{Serial: m.GetCamera().GetSerial(), Standing: protocol.StandingApproved}}
+	}
+	return &protocol.Answer{Policy: s.policy}
+}
+
+// image sends blocks of a firmware image.
+func (s *ingest) image(stream *wire.Stream, fetch *protocol.FirmwareFetch) error {
+	s.mu.Lock()
+	s.fetches = append(s.fetches, fetch.GetOffset())
+	image, cut := s.firmware, s.cutAt
+	s.cutAt = 0
+	s.mu.Unlock()
+	for at := fetch.GetOffset(); at < uint64(len(image)); at += protocol.MaxBlock {
+		if cut > 0 && at >= cut {
+			return errors.New("cut")
+		}
+		if err := protocol.WriteMessage(stream, &protocol.FirmwareBlock{Offset: at, Data: image[at:min(at+protocol.MaxBlock, uint64(len(image)))]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *ingest) record(stream *wire.Stream) error {
 	var buffer protocol.Buffer
-	offer, err := protocol.Expect[*protocol.Offer](stream, &buffer)
+	first, err := protocol.ReadMessage(stream, &buffer, protocol.KindOffer, protocol.KindFirmwareFetch)
 	if err != nil {
 		return err
 	}
+	if fetch, ok := first.(*protocol.FirmwareFetch); ok {
+		return s.image(stream, fetch)
+	}
+	offer := first.(*protocol.Offer)
 	m, digest, opener, err := s.judge(offer)
 	if err != nil {
 		return err

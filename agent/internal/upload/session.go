@@ -40,7 +40,10 @@ func (u *Uploader) session(ctx context.Context) (welcomed bool, err error) {
 	group, within := errgroup.WithContext(ctx)
 	stop := context.AfterFunc(s.Context(), func() { control.Reset(protocol.EndNormal) })
 	defer stop()
-	group.Go(func() error { return u.control(within, control) })
+	asks := u.open()
+	defer u.close()
+	group.Go(func() error { return u.control(within, control, asks) })
+	group.Go(func() error { return u.attend(within, s) })
 	group.Go(func() error { return u.dispatch(within, s) })
 	err = group.Wait()
 	if failure := sessionError(s); failure != nil {
@@ -51,6 +54,23 @@ func (u *Uploader) session(ctx context.Context) (welcomed bool, err error) {
 		code, reason = protocol.EndProtocol, "bytes outside the protocol"
 	}
 	return true, err
+}
+
+// open lets questions in for this session.
+func (u *Uploader) open() <-chan *question {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	asks := make(chan *question)
+	u.asks, u.ended = asks, make(chan struct{})
+	return asks
+}
+
+// close ends every question of this session.
+func (u *Uploader) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	close(u.ended)
+	u.asks, u.ended = nil, nil
 }
 
 // sessionError is why the session itself ended, if it has.

@@ -133,9 +133,7 @@ func TestEverySpooledRecordingArrivesAndItsReceiptIsKept(t *testing.T) {
 			t.Errorf("row of %s: %+v", rec.Source.Path, r)
 		}
 	}
-	if n := s.copies(); n != 0 {
-		t.Errorf("%d copies are left in the spool", n)
-	}
+	s.until("no copy is left in the spool", func() bool { return s.copies() == 0 })
 	if text, err := os.ReadFile(filepath.Join(s.spool.Dir(), "checkpoints")); err != nil || !strings.HasPrefix(string(text), origin+"\n") {
 		t.Errorf("checkpoints: %q, %v", text, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealdock/sealdock/agent/internal/policy"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/internal/backoff"
 	"github.com/sealdock/sealdock/internal/proof"
@@ -50,9 +51,12 @@ type Options struct {
 	Version   string      // of the agent
 	Dial      func(ctx context.Context) (Session, error)
 	Status    func() *protocol.Status // what the server is shown each StatusEvery; nil for nothing
+	Policy    *policy.Keeper          // kept up to date; nil: none is asked for
+	Images    *policy.Images          // firmware that the policy offers is fetched into it; nil: none
 	Now       func() time.Time
 	Log       *slog.Logger
 
+	PolicyEvery time.Duration // how often the server is asked for its policy, default 10 s
 	InFlight    int           // long recordings under way at once, default 4; short ones are more
 	StatusEvery time.Duration // default 1 s
 	Answer      time.Duration // how long the server may take to greet or to answer an offer, default 60 s
@@ -72,6 +76,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.StatusEvery, time.Second)
+	set(&o.PolicyEvery, 10*time.Second)
 	set(&o.Answer, time.Minute)
 	set(&o.Stall, 5*time.Minute)
 	set(&o.First, time.Second)
@@ -93,6 +98,9 @@ type Uploader struct {
 	trials map[evidence.EvidenceID]*trial
 	pause  time.Time // no offers before
 	newest checkpoint
+	asks   chan<- *question // of the present session; nil without one
+	ended  chan struct{}    // closed at its end
+	clock  *evidence.Offset // dock ahead of server
 }
 
 // trial is what was tried with one recording.
