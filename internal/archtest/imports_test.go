@@ -105,6 +105,7 @@ var forbidden = []struct {
 	{"agent/internal/upload", "agent/internal/offload", nil, "the two stages of the agent meet only at the spool"},
 	{"agent/internal/upload", "agent/internal/camera", nil, "the upload never reaches back to a camera"},
 	{"agent/internal/service", "agent/internal/...", nil, "who manages the agent from outside knows none of its parts"},
+	{"agent/internal/kiosk", "agent/internal/...", nil, "the page shows what it is told: whoever may stand before it, nothing of the agent is within its reach"},
 	{"agent/internal/spool", "agent/internal/...", nil, "the spool is the meeting point and reaches nowhere"},
 	{"agent/internal/clock", "agent/internal/...", nil, "maths over readings that others make"},
 	{"agent/internal/policy", "agent/internal/...", nil, "what the server wants; upload brings it, offload follows it"},
@@ -133,9 +134,9 @@ var doors = []struct {
 	{"github.com/mattn/go-sqlite3", []string{"ingest/internal/catalog/sqldb", "agent/internal/spool"}, "one door per SQL driver; the spool's journal is the other"},
 	{"github.com/jackc/pgx/v5", []string{"ingest/internal/catalog/sqldb", "internal/testkit/postgres"}, "one door per SQL driver"},
 	{"github.com/pressly/goose/v3", []string{"ingest/internal/catalog/sqldb"}, "migrations belong to the catalog"},
-	{"github.com/chromedp/chromedp", []string{"internal/testkit/browser", "ingest/internal/dashboard", "internal/e2e/..."}, "tests only"},
 	{"github.com/kardianos/service", []string{"agent/internal/service"}, "it keeps state of its own for the whole process"},
 	{"github.com/coreos/go-systemd", []string{"agent/internal/service"}, "one place speaks to the service manager"},
+	{"github.com/chromedp/chromedp", []string{"internal/testkit/browser", "ingest/internal/dashboard", "agent/internal/kiosk", "internal/e2e/..."}, "tests only"},
 	{"github.com/alecthomas/kong", []string{"agent", "ingest", "firmware-sim", "scripts/..."}, "command lines belong to programs"},
 	{"golang.org/x/mod", []string{"internal/tlog/...", "internal/proof", "ingest/internal/audit", "ingest/internal/fsck", "ingest/internal/server", "ingest/internal/custody"}, "log maths is in tlog; others hold only its signer and hash types"},
 }
