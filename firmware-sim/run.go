@@ -34,13 +34,14 @@ type runCommand struct {
 	ClockError time.Duration `placeholder:"DURATION" help:"How far the cameras' clocks are ahead, such as 90s or -2h."`
 	ClockDrift float64       `placeholder:"RATIO" help:"Seconds per second that the cameras' clocks run too fast."`
 	Unplugged  bool          `help:"Begin with every camera out of its bay."`
+	Extension  bool          `negatable:"" default:"true" help:"Cameras have the Sealdock extension: a key, a locked storage, receipts. [${default}]"`
 }
 
 func (c *runCommand) config() simulator.Config {
 	return simulator.Config{
 		Cameras: c.Cameras, Recordings: c.Recordings, ClipSize: int64(c.SizeMib * (1 << 20)), Folder: c.Footage,
 		FolderAll: c.FootageOn == "all", Files: c.Files, FileSize: int64(c.FileSize), Seed: c.Seed, Oracle: c.Oracle,
-		Cache: c.Cache, ShiftStart: c.ShiftStart, ClockError: c.ClockError, ClockDrift: c.ClockDrift, Unplugged: c.Unplugged,
+		Cache: c.Cache, ShiftStart: c.ShiftStart, ClockError: c.ClockError, ClockDrift: c.ClockDrift, Unplugged: c.Unplugged, Plain: !c.Extension,
 	}
 }
 

@@ -1,6 +1,7 @@
 package firmware
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,11 +19,23 @@ const (
 	capacity  = 128 << 30 // bytes
 )
 
-// Journal keeps what a camera did. When Deleted returns nil, the fact survives the
-// simulator's end; on an error the recording stays on the camera.
+// Journal keeps what a camera did. When Deleted or Keep returns nil, the fact survives
+// the simulator's end; on an error nothing has changed on the camera.
 type Journal interface {
-	Deleted(serial string, r *Recording, at time.Time) error
+	// Deleted enters that the host deleted a recording; statement is the envelope of the
+	// camera's CameraErase, nil where no receipt was asked for.
+	Deleted(serial string, r *Recording, at time.Time, statement []byte) error
+	// Keep enters what the camera keeps from now on.
+	Keep(serial string, m Memory) error
+	// Note enters what is good to know afterwards; nothing depends on it.
+	Note(serial, act, detail string)
 }
+
+// Acts that a camera notes.
+const (
+	NoteClock    = "clock"
+	NoteFirmware = "firmware"
+)
 
 // Settings are what makes one camera different from another.
 type Settings struct {
@@ -31,9 +44,13 @@ type Settings struct {
 	Manufacturer string
 	Firmware     string
 	FriendlyName string
-	Battery      uint8         // percent when first plugged in; charging adds one a minute
-	ClockError   time.Duration // of the camera's clock against now, at the start
-	ClockDrift   float64       // seconds per second that the camera's clock is too fast
+	Battery      uint8             // percent when first plugged in; charging adds one a minute
+	ClockError   time.Duration     // of the camera's clock against now, at the start
+	ClockDrift   float64           // seconds per second that the camera's clock is too fast
+	Counter      uint64            // of Firmware
+	Extension    bool              // the camera has the Sealdock extension
+	KeySeed      [32]byte          // of the camera key
+	Maker        ed25519.PublicKey // who signs firmware; empty: nobody
 }
 
 // Camera is one simulated camera. Its methods may be called concurrently.
@@ -59,12 +76,19 @@ type Camera struct {
 	host     *bus.Host          // guarded by mu: nil while nobody is there
 	working  bool               // guarded by mu: in a transaction
 	flushed  bool               // guarded by mu: that transaction was cancelled
+
+	extension extension // guarded by mu
+	restarted func()    // guarded by mu: told that the camera restarts
 }
 
 // New returns a camera with empty storage.
 func New(s Settings, journal Journal, now func() time.Time, log *slog.Logger) *Camera {
-	return &Camera{settings: s, log: log.With("serial", s.Serial), now: now, journal: journal, started: now(), clockSet: now(),
+	c := &Camera{settings: s, log: log.With("serial", s.Serial), now: now, journal: journal, started: now(), clockSet: now(),
 		offset: s.ClockError, drift: s.ClockDrift, objects: map[uint32]*object{}, folders: map[string]uint32{}, next: 1}
+	c.extension.number = 1
+	c.extension.memory = Memory{Key: s.KeySeed[:], Firmware: Slots{State: camera.FirmwareIdle}}
+	c.extension.memory.Firmware.Slot[0] = Slot{Release: s.Firmware, Counter: s.Counter}
+	return c
 }
 
 // Faults are the camera's scripted faults.
@@ -91,6 +115,8 @@ func (c *Camera) Add(r *Recording) error {
 		parent = c.enter(parent, name, r.Captured)
 	}
 	o := c.create(&object{parent: parent, name: r.Name, path: r.Path, recording: r, captured: r.Captured})
+	o.urgent = r.Urgent
+	c.numberLocked(r)
 	c.used += r.Size
 	host := c.host
 	c.mu.Unlock()
@@ -193,15 +219,19 @@ func (c *Camera) list(parent uint32, format camera.Format) (handles []uint32, kn
 // errRefused says that the journal could not keep a deletion.
 var errRefused = errors.New("deletion is refused")
 
-// erase deletes a recording for the host.
-func (c *Camera) erase(o *object) error {
+// erase deletes a recording for the host. The statement is nil where no receipt was
+// asked for.
+func (c *Camera) erase(o *object, statement []byte) error {
 	at := c.now().UTC()
-	if err := c.journal.Deleted(c.settings.Serial, o.recording, at); err != nil {
+	if err := c.journal.Deleted(c.settings.Serial, o.recording, at, statement); err != nil {
 		c.log.Error("recording is kept: its deletion could not be written down", "path", o.path, "error", err)
 		return errRefused
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if statement != nil {
+		c.keepEraseLocked(o.recording.Sequence, statement)
+	}
 	if c.objects[o.handle] == o {
 		c.drop(o.handle)
 	}

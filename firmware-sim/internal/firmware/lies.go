@@ -39,9 +39,6 @@ func (c *Camera) claim() string {
 	return c.settings.Serial
 }
 
-// Extended says whether the camera has the vendor extension.
-func (c *Camera) Extended() bool { return false }
-
 // SetClock sets the camera's clock as if somebody had turned it.
 func (c *Camera) SetClock(t time.Time) { c.setClock(t) }
 
@@ -122,16 +119,16 @@ func (j *joined) Sent(offset int64, n int) {
 }
 
 // deletion asks the faults about a deletion and does it. The cable may be gone
-// afterwards: then the error says so.
-func (c *Camera) deletion(t *transaction, o *object) (answer, error) {
+// afterwards: then the error says so. The statement is nil where no receipt was asked for.
+func (c *Camera) deletion(t *transaction, o *object, statement []byte) (answer, error) {
 	done, err := c.faults.Erase()
 	switch {
 	case errors.Is(err, fault.ErrReadOnly):
 		return refuse(camera.RespStoreReadOnly), nil
-	case done && c.erase(o) != nil:
+	case done && c.erase(o, statement) != nil:
 		return refuse(camera.RespAccessDenied), nil
 	case done:
-		c.log.Info("recording deleted by the host", "path", o.path)
+		c.log.Info("recording deleted by the host", "path", o.path, "against_a_receipt", statement != nil)
 	}
 	if errors.Is(err, fault.ErrUnplug) {
 		t.host.Unplug(bus.ErrUnplug)

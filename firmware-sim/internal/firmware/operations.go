@@ -19,9 +19,12 @@ func operations() []camera.Operation {
 
 // operate performs one operation. An error ends the transaction without a response.
 func (c *Camera) operate(t *transaction) (answer, error) {
+	if r, known := ruleOf(t.op); known {
+		return c.extend(t, r)
+	}
 	switch t.op { // those that take data from the host, wanted or not
 	case camera.OpSetDevicePropValue, camera.OpSetObjectPropValue, camera.OpSendObjectInfo, camera.OpSendObject:
-		data, err := t.receiveData()
+		data, err := t.receive(maxDataOut)
 		if err != nil {
 			return answer{}, err
 		}
@@ -31,6 +34,9 @@ func (c *Camera) operate(t *transaction) (answer, error) {
 		if code, ok := c.ready(); !ok {
 			return refuse(code), nil
 		}
+		if code, ok := c.permitted(t.op); !ok {
+			return refuse(code), nil
+		}
 		return c.setDeviceProperty(camera.DeviceProperty(t.command.Parameter(0)), data), nil
 	case camera.OpGetDeviceInfo:
 		return c.deviceInfo(), nil
@@ -38,6 +44,9 @@ func (c *Camera) operate(t *transaction) (answer, error) {
 		return c.openSession(t.command.Parameter(0)), nil
 	}
 	if code, ok := c.ready(); !ok {
+		return refuse(code), nil
+	}
+	if code, ok := c.permitted(t.op); !ok {
 		return refuse(code), nil
 	}
 	if t.op == camera.OpDeleteObject {
@@ -67,7 +76,7 @@ func (c *Camera) inSession(t *transaction) answer {
 		c.endSession()
 		return accept()
 	case camera.OpGetStorageIDs:
-		return give(camera.AppendHandles(nil, []uint32{storageID}), nil)
+		return give(camera.AppendHandles(nil, c.storages()), nil)
 	case camera.OpGetStorageInfo:
 		return c.storageInfo(p(0))
 	case camera.OpGetNumObjects, camera.OpGetObjectHandles:
@@ -97,16 +106,20 @@ func (c *Camera) inSession(t *transaction) answer {
 }
 
 func (c *Camera) deviceInfo() answer {
+	description, list := "microsoft.com: 1.0;", operations()
+	if c.Extended() {
+		description, list = description+" "+camera.ExtensionMark, append(list, extensionOperations()...)
+	}
 	d := camera.DeviceInfo{
 		StandardVersion: 100, VendorExtension: 6, VendorVersion: 100,
-		VendorDesc: camera.NewText("microsoft.com: 1.0; sealdock.org: 1.0;"),
-		Operations: operations(),
+		VendorDesc: camera.NewText(description),
+		Operations: list,
 		Events: []camera.Event{camera.EventObjectAdded, camera.EventObjectRemoved, camera.EventStoreAdded,
 			camera.EventStoreRemoved, camera.EventDevicePropChanged},
 		DeviceProperties: []camera.DeviceProperty{camera.DevPropBatteryLevel, camera.DevPropDateTime, camera.DevPropFriendlyName},
 		ImageFormats:     []camera.Format{camera.FormatUndefined, camera.FormatAssociation, camera.FormatMP4},
 		Manufacturer:     camera.NewText(c.settings.Manufacturer), Model: camera.NewText(c.settings.Model),
-		DeviceVersion: camera.NewText(c.settings.Firmware), SerialNumber: camera.NewText(c.claim()),
+		DeviceVersion: camera.NewText(c.Status().Firmware), SerialNumber: camera.NewText(c.claim()),
 	}
 	return give(d.Append(nil))
 }
@@ -203,5 +216,5 @@ func (c *Camera) deleteObject(t *transaction, handle uint32) (answer, error) {
 	case o.folder():
 		return refuse(camera.RespObjectWriteProtected), nil
 	}
-	return c.deletion(t, o)
+	return c.deletion(t, o, nil)
 }

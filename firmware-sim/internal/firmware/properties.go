@@ -223,8 +223,5 @@ func (c *Camera) setDeviceProperty(p camera.DeviceProperty, data []byte) answer 
 	if err != nil {
 		return refuse(camera.RespInvalidPropValue)
 	}
-	before := c.Clock()
-	c.setClock(at.Time)
-	c.log.Info("clock set by the host", "was", before, "is", at.Time)
-	return accept()
+	return c.adjust(at.Time, dateUncertainty)
 }

@@ -13,14 +13,20 @@ import (
 
 // Recording is one object of a camera, as it is put there. It never changes.
 type Recording struct {
-	Folders  []camera.Text // from the root, such as DCIM and 100SEALD
-	Name     camera.Text
-	Path     string // folders and name in printable form; what oracle and faults call it
-	Kind     evidence.Kind
-	Size     int64 // bytes
-	SHA256   evidence.Digest
-	Captured time.Time
-	Content  Content
+	Folders   []camera.Text // from the root, such as DCIM and 100SEALD
+	Name      camera.Text
+	Path      string // folders and name in printable form; what oracle and faults call it
+	Kind      evidence.Kind
+	Size      int64 // bytes
+	SHA256    evidence.Digest
+	Captured  time.Time
+	Sequence  uint64    // given by the camera when it is put there, where it is 0
+	Started   time.Time // by the camera's clock; zero: unknown
+	Ended     time.Time
+	Officer   string // who wore the camera
+	OfficerID string
+	Urgent    bool // marked from the start
+	Content   Content
 }
 
 // Content opens the bytes of a recording for reading.
@@ -73,6 +79,7 @@ type object struct {
 	sequence  uint32
 	recording *Recording // nil: a folder
 	captured  time.Time
+	urgent    bool // guarded by Camera.mu
 }
 
 func (o *object) folder() bool { return o.recording == nil }

@@ -11,7 +11,8 @@ import (
 	"github.com/sealdock/sealdock/proto/camera/usbip"
 )
 
-// maxDataOut is the longest data phase that a host may send, in bytes, header included.
+// maxDataOut is the longest data phase of a standard operation that a host may send, in
+// bytes.
 const maxDataOut = 64 << 10
 
 // errMalformed says that the host broke the protocol; the bulk endpoints get halted.
@@ -33,6 +34,7 @@ type answer struct {
 	data       []byte   // of a data phase held in memory
 	content    *content // of one that is streamed
 	phase      bool     // there is a data phase, be it empty
+	restart    bool     // the camera restarts once the host has the answer
 }
 
 func refuse(code camera.Response, parameters ...uint32) answer {
@@ -53,10 +55,12 @@ func give(data []byte, err error) answer {
 func (c *Camera) Run(ctx context.Context, host *bus.Host) {
 	c.mu.Lock()
 	c.host, c.session, c.working, c.flushed = host, 0, false, false
+	c.lockLocked() // whoever comes first has to unlock
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
 		c.host, c.session = nil, 0
+		c.lockLocked()
 		c.mu.Unlock()
 	}()
 	for {
@@ -94,6 +98,13 @@ func (c *Camera) transact(t *transaction) error {
 	a, err := c.operate(t)
 	if err != nil {
 		return err
+	}
+	if a.restart {
+		defer func() {
+			if err := c.Restart(); err != nil {
+				c.log.Error("the camera goes on without a restart", "error", err)
+			}
+		}()
 	}
 	if a.content != nil {
 		defer a.content.reader.Close()
@@ -137,16 +148,16 @@ func (c *Camera) command(t *transaction) (begun bool, err error) {
 	return true, nil
 }
 
-// receiveData reads the host's data container and returns its payload.
-func (t *transaction) receiveData() ([]byte, error) {
+// receive reads the host's data container and returns its payload of at most limit bytes.
+func (t *transaction) receive(limit int) ([]byte, error) {
 	var data []byte
 	for {
 		chunk, err := t.host.Receive(t.epoch)
 		if err != nil {
 			return nil, err
 		}
-		if len(data)+len(chunk.Data) > maxDataOut {
-			return nil, fmt.Errorf("data of more than %d bytes: %w", maxDataOut, errMalformed)
+		if len(data)+len(chunk.Data) > camera.HeaderSize+limit {
+			return nil, fmt.Errorf("data of more than %d bytes: %w", limit, errMalformed)
 		}
 		data = append(data, chunk.Data...)
 		if len(data) < camera.HeaderSize && !chunk.Ends {

@@ -2,12 +2,14 @@ package firmware_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,23 +25,57 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // keeper is a Journal that remembers, or refuses.
 type keeper struct {
-	mu      sync.Mutex
-	deleted []string
-	refuse  bool
+	mu         sync.Mutex
+	deleted    []string
+	statements [][]byte
+	memory     *firmware.Memory
+	notes      []string
+	refuse     bool
 }
 
-func (k *keeper) Deleted(_ string, r *firmware.Recording, _ time.Time) error {
+func (k *keeper) Deleted(_ string, r *firmware.Recording, _ time.Time, statement []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.refuse {
 		return errors.New("disk full")
 	}
 	k.deleted = append(k.deleted, r.Path)
+	k.statements = append(k.statements, statement)
 	return nil
+}
+
+func (k *keeper) Keep(_ string, m firmware.Memory) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.refuse {
+		return errors.New("disk full")
+	}
+	k.memory = &m
+	return nil
+}
+
+func (k *keeper) Note(_, act, detail string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.notes = append(k.notes, act+": "+detail)
+}
+
+func (k *keeper) refusing(on bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.refuse = on
+}
+
+func (k *keeper) kept() *firmware.Memory {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.memory
 }
 
 // rig is one camera on a bus.
@@ -48,15 +84,33 @@ type rig struct {
 	server *bus.Server
 	keeper *keeper
 	dial   func() net.Conn
+	passed atomic.Int64 // since noon
 }
 
-func newRig(t testing.TB) *rig {
+func (r *rig) now() time.Time { return noon.Add(time.Duration(r.passed.Load())) }
+
+func (r *rig) pass(d time.Duration) { r.passed.Add(int64(d)) }
+
+func standard() firmware.Settings {
+	return firmware.Settings{Serial: "00112233445566778899aabbccddeeff", Manufacturer: "Sealdock", Model: "Test Camera",
+		Firmware: "1.0", Counter: 10, FriendlyName: "Camera 1", Battery: 77, ClockError: 90 * time.Second,
+		Extension: true, KeySeed: [32]byte{1}, Maker: maker().Public().(ed25519.PublicKey)}
+}
+
+func newRig(t testing.TB) *rig { return rigOf(t, standard(), nil) }
+
+// rigOf is a camera with what it kept in an earlier life.
+func rigOf(t testing.TB, settings firmware.Settings, memory *firmware.Memory) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{keeper: &keeper{}, server: bus.NewServer(log)}
-	r.camera = firmware.New(firmware.Settings{Serial: "00112233445566778899aabbccddeeff", Manufacturer: "Sealdock", Model: "Test Camera",
-		Firmware: "1.0", FriendlyName: "Camera 1", Battery: 77, ClockError: 90 * time.Second}, r.keeper, func() time.Time { return noon }, log)
-	if err := errors.Join(r.server.Add("1-1", r.camera.Identity(), r.camera), r.server.Plug("1-1")); err != nil {
+	r.camera = firmware.New(settings, r.keeper, r.now, log)
+	r.camera.OnRestart(func() {
+		if err := errors.Join(r.server.Unplug("1-1"), r.server.Plug("1-1")); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := errors.Join(r.camera.Start(memory), r.server.Add("1-1", r.camera.Identity(), r.camera), r.server.Plug("1-1")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -82,7 +136,10 @@ func (r *rig) add(t testing.TB, sizes ...int64) []*firmware.Recording {
 		rec := &firmware.Recording{
 			Folders: []camera.Text{camera.NewText("DCIM"), camera.NewText("100SEALD")}, Name: camera.NewText(name),
 			Path: "DCIM/100SEALD/" + name, Kind: evidence.KindVideo, Size: size, Captured: noon,
-			Content: firmware.Synthetic{Seed: uint64(i) + 1, Size: size},
+			Content: firmware.Synthetic{Seed: uint64(i) + 1, Size: size}, Started: noon, Ended: noon.Add(time.Minute),
+		}
+		if size < 16<<20 {
+			rec.SHA256 = digest(t, rec)
 		}
 		if err := r.camera.Add(rec); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,6 +30,8 @@ type Camera struct {
 	Claims     []string     `json:"claims,omitempty"` // serial numbers of others that it gave
 	Recordings []*Recording `json:"recordings"`
 	Log        []Entry      `json:"log"`
+
+	Memory json.RawMessage `json:"memory,omitempty"` // what the camera itself keeps (firmware.Memory)
 }
 
 // Recording is what the camera made, whether it is still there or not.
@@ -44,6 +47,13 @@ type Recording struct {
 	ContentFile string             `json:"content_file,omitempty"` // the bytes, where a file has them
 	Synthetic   *footage.Synthetic `json:"synthetic,omitempty"`    // else how to compute them
 	RawPath     [][]byte           `json:"raw_path,omitempty"`     // folders and name as UTF-16LE, where Path had to change them
+	Sequence    uint64             `json:"sequence,omitempty"`     // the number that the camera gave it
+	StartedAt   time.Time          `json:"started_at,omitzero"`    // by the camera's clock
+	EndedAt     time.Time          `json:"ended_at,omitzero"`
+	Officer     string             `json:"officer,omitempty"`
+	OfficerID   string             `json:"officer_id,omitempty"`
+	Urgent      bool               `json:"urgent,omitempty"`
+	Erase       []byte             `json:"erase,omitempty"` // the camera's statement that it erased this (evidence.CameraErase)
 }
 
 // Acts in a camera's log.
@@ -54,6 +64,8 @@ const (
 	ActPlugged   = "plugged"
 	ActUnplugged = "unplugged"
 	ActFault     = "fault"
+	ActUrgent    = "urgent" // marked by its wearer
+	ActAgency    = "agency" // the camera became another agency's
 )
 
 // Entry is one thing that happened.
@@ -65,18 +77,20 @@ type Entry struct {
 	Detail string           `json:"detail,omitempty"`
 }
 
-// deletion is one line of the second file.
-type deletion struct {
+// line is one line of the second file: a deletion, or what a camera keeps.
+type line struct {
 	Serial string          `json:"serial"`
-	Path   string          `json:"path"`
-	SHA256 evidence.Digest `json:"sha256"`
+	Path   string          `json:"path,omitempty"`
+	SHA256 evidence.Digest `json:"sha256,omitzero"`
 	At     time.Time       `json:"at"`
+	Erase  []byte          `json:"erase,omitempty"`
+	Memory json.RawMessage `json:"memory,omitempty"` // then nothing was deleted
 }
 
 const (
 	small     = 2000 // a book of no more recordings is written at each change
 	patience  = 10   // else wait this many times as long as writing took
-	maxLine   = 64 << 10
+	maxLine   = 1 << 20
 	filePerms = 0o600
 )
 
@@ -161,7 +175,7 @@ func (b *Book) replay() error {
 	lines := bufio.NewScanner(b.deletions)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
-		var d deletion
+		var d line
 		if err := json.Unmarshal(lines.Bytes(), &d); err != nil {
 			continue // the last line of a simulator that was killed
 		}
@@ -176,12 +190,16 @@ func (b *Book) replay() error {
 	return nil
 }
 
-func (b *Book) apply(d deletion) {
+func (b *Book) apply(d line) {
+	if d.Memory != nil {
+		b.page(d.Serial).Memory = d.Memory
+		return
+	}
 	r := b.find(d.Serial, d.Path, d.SHA256)
 	if r == nil || r.Deleted {
 		return
 	}
-	r.Deleted, r.DeletedAt, r.DeletedBy = true, d.At, "host"
+	r.Deleted, r.DeletedAt, r.DeletedBy, r.Erase = true, d.At, "host", d.Erase
 	b.page(d.Serial).note(Entry{At: d.At, Act: ActDeleted, Path: d.Path, SHA256: &d.SHA256})
 }
 
@@ -226,12 +244,13 @@ func (b *Book) Begin(serial, busID string, recordings []Recording) error {
 	defer b.mu.Unlock()
 	page := b.page(serial)
 	page.BusID, page.Plugged = busID, false
-	known := map[string]bool{}
+	known := map[string]*Recording{}
 	for _, r := range page.Recordings {
-		known[r.Path+"\x00"+r.SHA256.String()] = true
+		known[r.Path+"\x00"+r.SHA256.String()] = r
 	}
 	for _, r := range recordings {
-		if known[r.Path+"\x00"+r.SHA256.String()] {
+		if k := known[r.Path+"\x00"+r.SHA256.String()]; k != nil {
+			k.Sequence = r.Sequence // a book from before there were numbers has none
 			continue
 		}
 		page.Recordings = append(page.Recordings, &r)
@@ -252,22 +271,56 @@ func (b *Book) Recorded(serial string, r Recording) error {
 	return b.changed()
 }
 
-// Deleted enters that the host deleted a recording. When it returns nil, the
-// deletion outlives the process.
-func (b *Book) Deleted(serial, path string, sum evidence.Digest, at time.Time) error {
+// Deleted enters that the host deleted a recording, and the camera's own statement of
+// it, if there is one. When it returns nil, the deletion outlives the process.
+func (b *Book) Deleted(serial, path string, sum evidence.Digest, at time.Time, statement []byte) error {
+	return b.enter(line{Serial: serial, Path: path, SHA256: sum, At: at, Erase: statement})
+}
+
+// Keep enters what a camera keeps from now on. When it returns nil, that outlives the
+// process.
+func (b *Book) Keep(serial string, memory json.RawMessage) error {
+	return b.enter(line{Serial: serial, At: b.now().UTC(), Memory: memory})
+}
+
+// Memory returns what a camera kept in an earlier run, or nil.
+func (b *Book) Memory(serial string) json.RawMessage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d := deletion{Serial: serial, Path: path, SHA256: sum, At: at}
+	return b.page(serial).Memory
+}
+
+// enter writes a line to the second file, then into the book.
+func (b *Book) enter(l line) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.deletions != nil {
-		line, err := json.Marshal(d)
+		text, err := json.Marshal(l)
 		if err != nil {
-			return fmt.Errorf("writing down a deletion: %w", err)
+			return fmt.Errorf("writing down what a camera did: %w", err)
 		}
-		if _, err := b.deletions.Write(append(line, '\n')); err != nil {
-			return fmt.Errorf("writing down a deletion: %w", err)
+		if len(text) >= maxLine {
+			return fmt.Errorf("writing down what a camera did: %d bytes, at most %d can be read again", len(text), maxLine)
+		}
+		if _, err := b.deletions.Write(append(text, '\n')); err != nil {
+			return fmt.Errorf("writing down what a camera did: %w", err)
 		}
 	}
-	b.apply(d)
+	b.apply(l)
+	return b.changed()
+}
+
+// Urgent enters that a recording is marked as urgent, or no longer.
+func (b *Book) Urgent(serial, path string, urgent bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	page := b.page(serial)
+	for _, r := range page.Recordings {
+		if r.Path == path && !r.Deleted {
+			r.Urgent = urgent
+		}
+	}
+	page.note(Entry{At: b.now().UTC(), Act: ActUrgent, Path: path, Detail: strconv.FormatBool(urgent)})
 	return b.changed()
 }
 

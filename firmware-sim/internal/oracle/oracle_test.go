@@ -62,7 +62,7 @@ func TestEachChangeIsInTheFileAtOnce(t *testing.T) {
 	must(t, b.Plugged("aa", true, "by hand"), b.Plugged("aa", true, "by hand"))
 	must(t, b.Recorded("aa", list[2]))
 	at := noon.Add(time.Minute)
-	must(t, b.Deleted("aa", list[0].Path, list[0].SHA256, at), b.Deleted("aa", list[0].Path, list[0].SHA256, at.Add(time.Hour)))
+	must(t, b.Deleted("aa", list[0].Path, list[0].SHA256, at, nil), b.Deleted("aa", list[0].Path, list[0].SHA256, at.Add(time.Hour), nil))
 	must(t, b.Removed("aa", list[1].Path), b.Note("aa", ActFault, "clear"))
 	c := look()
 	if r := c.Recordings[0]; !r.Deleted || !r.DeletedAt.Equal(at) || r.DeletedBy != "host" {
@@ -98,7 +98,7 @@ func TestADeletionOutlivesAKilledSimulator(t *testing.T) {
 	must(t, b.Begin("aa", "1-1", list))
 	old, err := os.ReadFile(path)
 	must(t, err)
-	must(t, b.Deleted("aa", list[1].Path, list[1].SHA256, noon))
+	must(t, b.Deleted("aa", list[1].Path, list[1].SHA256, noon, nil))
 	must(t, os.WriteFile(path, old, 0o600))
 	file, err := os.OpenFile(path+".deletes", os.O_WRONLY|os.O_APPEND, 0)
 	must(t, err)
@@ -127,7 +127,7 @@ func TestALargeBookIsWrittenSeldomAndCompleteInTheEnd(t *testing.T) {
 	b.cost = time.Hour // as if writing took that long
 	b.mu.Unlock()
 	for _, r := range list[:201] {
-		must(t, b.Deleted("aa", r.Path, r.SHA256, noon))
+		must(t, b.Deleted("aa", r.Path, r.SHA256, noon, nil))
 	}
 	s, err := Read(path)
 	must(t, err)
@@ -151,7 +151,7 @@ func TestALargeBookIsWrittenSeldomAndCompleteInTheEnd(t *testing.T) {
 
 func TestABookInMemoryNeedsNoFile(t *testing.T) {
 	b := open(t, "")
-	must(t, b.Begin("aa", "1-1", rows(1)), b.Deleted("aa", rows(1)[0].Path, rows(1)[0].SHA256, noon), b.Close())
+	must(t, b.Begin("aa", "1-1", rows(1)), b.Deleted("aa", rows(1)[0].Path, rows(1)[0].SHA256, noon, nil), b.Close())
 }
 
 func TestABadBookIsRefusedInWords(t *testing.T) {

@@ -107,7 +107,7 @@ func (s *Simulator) Record(ctx context.Context, busID string) ([]Recording, erro
 	if b.camera.Faults().Has(fault.Full) {
 		return nil, fmt.Errorf("recording on camera %s: its card is full", busID)
 	}
-	made, err := s.source.next(ctx, b.number, b.camera.Serial(), b.taken+1)
+	made, err := s.source.next(ctx, b.number, b.camera.Serial(), b.taken+1, b.camera.Wearer())
 	if err != nil {
 		return nil, fmt.Errorf("recording on camera %s: %w", busID, err)
 	}
@@ -122,6 +122,8 @@ func (s *Simulator) Record(ctx context.Context, busID string) ([]Recording, erro
 func (s *Simulator) enter(b *bay, made []recording) ([]Recording, error) {
 	var list []Recording
 	for _, r := range made {
+		r.Sequence = b.camera.NextNumber()
+		r.row.Sequence = r.Sequence
 		if err := s.book.Recorded(b.camera.Serial(), r.row); err != nil {
 			return list, err
 		}

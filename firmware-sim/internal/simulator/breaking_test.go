@@ -190,7 +190,9 @@ func TestAFullCardTakesNoRecording(t *testing.T) {
 }
 
 func TestFaultsOfTheExtensionNeedOne(t *testing.T) {
-	r := start(t, synthetic(""))
+	config := synthetic("")
+	config.Plain = true
+	r := start(t, config)
 	if err := r.Break("1-1", fault.Fault{Kind: fault.WrongKey}); !errors.Is(err, simulator.ErrNoExtension) {
 		t.Errorf("%v", err)
 	}

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -25,9 +26,11 @@ type Config struct {
 	Oracle     string // file; empty: none
 	Cache      string // folder for made footage; empty: the user's cache
 	ShiftStart time.Time
-	ClockError time.Duration // of camera clocks
-	ClockDrift float64       // seconds per second
-	Unplugged  bool          // begin with every camera out of its bay
+	ClockError time.Duration     // of camera clocks
+	ClockDrift float64           // seconds per second
+	Unplugged  bool              // begin with every camera out of its bay
+	Plain      bool              // cameras without the Sealdock extension
+	Maker      ed25519.PublicKey // who signs firmware; empty: the test key of the seed
 }
 
 // Limits of a simulation.
@@ -52,11 +55,16 @@ func (c *Config) Check() error {
 		return fmt.Errorf("clips of %d bytes: want 256 KiB or more", c.ClipSize)
 	case c.Files > 0 && c.Folder != "":
 		return errors.New("choose either a folder of ready files or synthetic ones")
+	case len(c.Maker) != 0 && len(c.Maker) != ed25519.PublicKeySize:
+		return fmt.Errorf("maker's key of %d bytes: want %d", len(c.Maker), ed25519.PublicKeySize)
 	case c.ClockDrift < -0.5 || c.ClockDrift > 0.5:
 		return fmt.Errorf("clock drift of %g s per s: want -0.5 to 0.5", c.ClockDrift)
 	}
 	return nil
 }
+
+// FirstCounter is the counter of the firmware that cameras come with.
+const FirstCounter = 10
 
 const model = "Sealdock Simulated Camera"
 
@@ -69,8 +77,13 @@ func (c *Config) settings(n int) firmware.Settings {
 	h.Write([]byte("sealdock simulated camera\x00"))
 	h.Write(b[:])
 	sum := h.Sum(nil)
+	serial, maker := hex.EncodeToString(sum[:16]), c.Maker
+	if len(maker) == 0 {
+		maker = MakerKey(c.Seed).Public().(ed25519.PublicKey)
+	}
 	return firmware.Settings{
-		Serial: hex.EncodeToString(sum[:16]), Manufacturer: "Sealdock", Model: model, Firmware: "1.4.2-sim",
+		Extension: !c.Plain, KeySeed: derive(c.Seed, "camera", serial), Maker: maker, Counter: FirstCounter,
+		Serial: serial, Manufacturer: "Sealdock", Model: model, Firmware: "1.4.2-sim",
 		FriendlyName: fmt.Sprintf("Camera %d", n), Battery: 35 + sum[16]%60, ClockError: c.ClockError, ClockDrift: c.ClockDrift,
 	}
 }

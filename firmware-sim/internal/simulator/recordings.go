@@ -96,9 +96,22 @@ func newRecording(where []camera.Text, name camera.Text, kind evidence.Kind, at 
 	return recording{r, row}, nil
 }
 
+// describe gives a recording what its line says beside the bytes.
+func describe(r *firmware.Recording, row *oracle.Recording) {
+	r.Sequence, r.Started, r.Ended = row.Sequence, row.StartedAt, row.EndedAt
+	r.Officer, r.OfficerID, r.Urgent = row.Officer, row.OfficerID, row.Urgent
+}
+
+// about notes when a recording was made, by the camera's clock, and who wore the camera.
+func (r *recording) about(started, ended time.Time, officer, id string) {
+	r.Started, r.Ended, r.Officer, r.OfficerID = started, ended, officer, id
+	r.row.StartedAt, r.row.EndedAt, r.row.Officer, r.row.OfficerID = started, ended, officer, id
+}
+
 // revive makes a recording of an oracle's line, without hashing it again.
 func revive(row oracle.Recording) (recording, error) {
 	r := &firmware.Recording{Path: row.Path, Kind: row.Kind, Size: row.Size, SHA256: row.SHA256, Captured: row.CapturedAt}
+	describe(r, &row)
 	var names []camera.Text
 	for _, raw := range row.RawPath {
 		var t camera.Text
@@ -137,13 +150,16 @@ type source struct {
 
 // next makes what a camera's n-th press of the record button leaves, from 1: a
 // clip and its sidecar, or one synthetic file.
-func (s *source) next(ctx context.Context, number int, serial string, n int) ([]recording, error) {
+func (s *source) next(ctx context.Context, number int, serial string, n int, wearer *camera.Wearer) ([]recording, error) {
 	if s.maker == nil {
-		return s.synthetic(number, n)
+		return s.synthetic(number, n, wearer)
 	}
 	at := s.config.ShiftStart.Add(time.Duration(n-1)*betweenClips + time.Duration(number-1)*11*time.Minute).UTC()
-	files, err := s.maker.Make(ctx, footage.Clip{Serial: serial, Model: model, Sequence: n, Wearer: number - 1,
-		Started: at, Size: s.config.ClipSize, Seed: s.config.Seed})
+	clip := footage.Clip{Serial: serial, Model: model, Sequence: n, Wearer: number - 1, Started: at, Size: s.config.ClipSize, Seed: s.config.Seed}
+	if wearer != nil {
+		clip.Assigned = &footage.Officer{ID: wearer.OfficerID, Name: wearer.Officer, Badge: wearer.OfficerID}
+	}
+	files, err := s.maker.Make(ctx, clip)
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +172,14 @@ func (s *source) next(ctx context.Context, number int, serial string, n int) ([]
 	if err != nil {
 		return nil, err
 	}
+	officer := clip.Officer()
+	for _, r := range []*recording{&video, &sidecar} {
+		r.about(at, at.Add(clip.Duration()), officer.Name, officer.ID)
+	}
 	return []recording{video, sidecar}, nil
 }
 
-func (s *source) synthetic(number, n int) ([]recording, error) {
+func (s *source) synthetic(number, n int, wearer *camera.Wearer) ([]recording, error) {
 	size := s.config.FileSize
 	if s.config.Files == 0 {
 		size = s.config.ClipSize
@@ -170,6 +190,10 @@ func (s *source) synthetic(number, n int) ([]recording, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wearer == nil {
+		wearer = &camera.Wearer{}
+	}
+	r.about(at, at, wearer.Officer, wearer.OfficerID)
 	return []recording{r}, nil
 }
 

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,11 +51,28 @@ type Simulator struct {
 	acts    sync.WaitGroup     // faults that go on for a while
 }
 
-// journal hands deletions to the book.
-type journal struct{ book *oracle.Book }
+// journal hands what cameras did to the book.
+type journal struct {
+	book *oracle.Book
+	log  *slog.Logger
+}
 
-func (j journal) Deleted(serial string, r *firmware.Recording, at time.Time) error {
-	return j.book.Deleted(serial, r.Path, r.SHA256, at)
+func (j journal) Deleted(serial string, r *firmware.Recording, at time.Time, statement []byte) error {
+	return j.book.Deleted(serial, r.Path, r.SHA256, at, statement)
+}
+
+func (j journal) Keep(serial string, m firmware.Memory) error {
+	text, err := json.Marshal(&m)
+	if err != nil {
+		return fmt.Errorf("writing down what a camera keeps: %w", err)
+	}
+	return j.book.Keep(serial, text)
+}
+
+func (j journal) Note(serial, act, detail string) {
+	if err := j.book.Note(serial, act, detail); err != nil {
+		j.log.Error("the oracle missed a note", "act", act, "detail", detail, "error", err)
+	}
 }
 
 // New builds the cameras and their recordings, and plugs them in. Making footage
@@ -84,11 +102,12 @@ func (s *Simulator) build(ctx context.Context) error {
 	config, book, now, log := &s.config, s.book, s.now, s.log
 	s.bus = bus.NewServer(log)
 	for n := 1; n <= config.Cameras; n++ {
-		c := firmware.New(config.settings(n), journal{book}, now, log)
+		c := firmware.New(config.settings(n), journal{book, log}, now, log)
 		b := &bay{number: n, busID: BusID(n), camera: c}
 		c.Faults().Observe(func(f fault.Fault) { s.struck(b, f) })
+		c.OnRestart(func() { s.restarts(b) })
 		s.bays = append(s.bays, b)
-		if err := errors.Join(s.bus.Add(BusID(n), c.Identity(), c), book.Begin(c.Serial(), BusID(n), nil)); err != nil {
+		if err := errors.Join(s.bus.Add(BusID(n), c.Identity(), c), book.Begin(c.Serial(), BusID(n), nil), s.switchOn(b)); err != nil {
 			return err
 		}
 	}
@@ -150,7 +169,7 @@ func (s *Simulator) initial(ctx context.Context, b *bay) (list []recording, err 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		made, err := s.source.next(ctx, b.number, b.camera.Serial(), n)
+		made, err := s.source.next(ctx, b.number, b.camera.Serial(), n, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -170,18 +189,32 @@ func keyOf(r *oracle.Recording) recordingKey { return recordingKey{r.Path, r.SHA
 func (s *Simulator) store(b *bay, made []recording) error {
 	serial := b.camera.Serial()
 	settled := map[recordingKey]bool{} // deleted, or on the camera by now
+	known := map[recordingKey]oracle.Recording{}
 	var rows []oracle.Recording
 	past := s.book.Past(serial)
 	for _, row := range past {
 		settled[keyOf(&row)] = row.Deleted
+		known[keyOf(&row)] = row
+		b.camera.ContinueAt(row.Sequence + 1)
+		if row.Erase != nil {
+			b.camera.KeepErase(row.Sequence, row.Erase)
+		}
 	}
 	put := func(r recording) error {
 		if settled[keyOf(&r.row)] {
 			return nil
 		}
 		settled[keyOf(&r.row)] = true
+		if row, ok := known[keyOf(&r.row)]; ok {
+			r.row = row
+			describe(r.Recording, &row)
+		}
+		if err := b.camera.Add(r.Recording); err != nil {
+			return err
+		}
+		r.row.Sequence = r.Sequence
 		rows = append(rows, r.row)
-		return b.camera.Add(r.Recording)
+		return nil
 	}
 	for _, r := range made {
 		if err := put(r); err != nil {

@@ -40,7 +40,16 @@ type Clip struct {
 	Started  time.Time // the clock that runs in the picture
 	Size     int64     // bytes to aim for; the file comes within some percent
 	Length   time.Duration
-	Seed     uint64 // changes picture noise, metadata and track
+	Seed     uint64   // changes picture noise, metadata and track
+	Assigned *Officer // who wears the camera instead; nil: one of the invented
+}
+
+// Officer is who wears the camera.
+func (c *Clip) Officer() Officer {
+	if c.Assigned != nil {
+		return *c.Assigned
+	}
+	return officers()[c.Wearer%len(officers())]
 }
 
 // Duration is the clip's length: Length where given, else what fits Size.
@@ -112,6 +121,9 @@ func (m *Maker) key(c *Clip) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\ntext %t\n%q %q %d %d %s %s %d %d\n", recipe, m.version, m.font != "",
 		c.Serial, c.Model, c.Sequence, c.Wearer, c.Started.UTC().Format(time.RFC3339), c.Duration(), c.Size, c.Seed)
+	if c.Assigned != nil {
+		fmt.Fprintf(h, "worn by %q\n", *c.Assigned)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
@@ -209,11 +221,11 @@ func (m *Maker) arguments(c *Clip, work, video string) ([]string, error) {
 // burn writes the texts to files, where no quoting can go wrong, and returns the
 // filters that show them.
 func (m *Maker) burn(c *Clip, work string) (string, error) {
-	wearer := officers()[c.Wearer%len(officers())]
+	wearer := c.Officer()
 	lines := []string{
 		fmt.Sprintf("%%{pts:gmtime:%d:%%Y-%%m-%%d %%H\\:%%M\\:%%S}Z", c.Started.Unix()),
 		fmt.Sprintf("%s  SN %s", plain(c.Model), plain(c.Serial)),
-		fmt.Sprintf("%s  BADGE %s  CLIP %05d", plain(wearer.name), wearer.badge, c.Sequence),
+		fmt.Sprintf("%s  BADGE %s  CLIP %05d", plain(wearer.Name), plain(wearer.Badge), c.Sequence),
 	}
 	filters := ""
 	for i, line := range lines {

@@ -39,10 +39,11 @@ type Fix struct {
 	Speed     float64 `json:"speed"`     // metres per second
 }
 
-type officer struct{ id, name, badge string }
+// Officer is who wears a camera.
+type Officer struct{ ID, Name, Badge string }
 
-func officers() []officer {
-	return []officer{
+func officers() []Officer {
+	return []Officer{
 		{"o-1041", "Maya Lindqvist", "1041"}, {"o-1187", "Tomás Okafor", "1187"}, {"o-1203", "Ruth Abernathy", "1203"},
 		{"o-1266", "Daniel Castellanos", "1266"}, {"o-1319", "Priya Venkataraman", "1319"}, {"o-1350", "Joël Marchetti", "1350"},
 		{"o-1402", "Hannah Sørensen", "1402"}, {"o-1477", "Kwame Whitfield", "1477"}, {"o-1531", "Elena Petrova-Ruiz", "1531"},
@@ -61,11 +62,11 @@ func labels() []string {
 // sidecar invents the metadata of a clip.
 func (c *Clip) sidecar() Sidecar {
 	r := rand.New(rand.NewPCG(c.Seed, uint64(c.Sequence)))
-	wearer := officers()[c.Wearer%len(officers())]
+	wearer := c.Officer()
 	length := c.Duration().Seconds()
 	s := Sidecar{
 		Serial: c.Serial, Model: c.Model, Sequence: c.Sequence,
-		OfficerID: wearer.id, Officer: wearer.name, Badge: wearer.badge,
+		OfficerID: wearer.ID, Officer: wearer.Name, Badge: wearer.Badge,
 		Category:  categories()[r.IntN(len(categories()))],
 		StartedAt: c.Started.UTC(), EndedAt: c.Started.UTC().Add(c.Duration()),
 		Marks: []Mark{},
