@@ -18,6 +18,15 @@ const (
 	EventQuarantined       EventType = "evidence.quarantined"
 	EventCameraErased      EventType = "camera.erased"
 	EventCameraEraseFailed EventType = "camera.erase_failed"
+	EventCameraApproved    EventType = "camera.key_approved"
+	EventCameraBlocked     EventType = "camera.key_blocked"
+	EventCameraHeld        EventType = "camera.held"
+	EventCameraHoldEnded   EventType = "camera.hold_ended"
+	EventCameraAssigned    EventType = "camera.assigned"
+	EventCameraUnassigned  EventType = "camera.unassigned"
+	EventAlertRaised       EventType = "alert.raised"
+	EventAlertAcknowledged EventType = "alert.acknowledged"
+	EventAlertCleared      EventType = "alert.cleared"
 	EventEvidenceViewed    EventType = "evidence.viewed"
 	EventEvidencePlayed    EventType = "evidence.played"
 	EventDownloaded        EventType = "evidence.downloaded"
@@ -77,6 +86,9 @@ func ItemObject(id EvidenceID) string { return "item:" + id.String() }
 
 // DockObject is the Object of an event about a dock.
 func DockObject(id DockID) string { return "dock:" + string(id) }
+
+// CameraObject is the Object of an event about a camera.
+func CameraObject(serial string) string { return "camera:" + serial }
 
 // Check implements Statement.
 func (e *Event) Check() error {

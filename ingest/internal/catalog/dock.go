@@ -48,20 +48,6 @@ type DockToken struct {
 	UsedAt    time.Time
 }
 
-// Camera is a camera that some dock has shown.
-type Camera struct {
-	Agency      evidence.AgencyID
-	Serial      string
-	Vendor      string
-	Model       string
-	Firmware    string
-	FirstSeenAt time.Time
-	LastSeenAt  time.Time
-	LastDock    evidence.DockID
-	LastBay     string
-	Items       int64 // items of this camera; filled by lists
-}
-
 // Inventory is a dock's signed list of what a camera showed in one docking.
 // The same statement sent twice is one row.
 type Inventory struct {

@@ -42,7 +42,18 @@ type Item struct {
 	Category  string
 	StartedAt time.Time // by the camera's clock
 	EndedAt   time.Time
-	Marks     []string // what about the item is unknown or unusual, one word each
+
+	CorrectedAt    time.Time     // StartedAt, or the listed time, by the server's clock; zero: the camera's clock was not measured
+	Uncertainty    time.Duration // of CorrectedAt, either way
+	Wearer         string        // to whom the camera was assigned when this was recorded
+	WearerID       string
+	Sequence       uint64 // the camera's number of the recording, 0: none
+	SequenceSource evidence.SequenceSource
+	Confirmed      evidence.Confirmation // how the dock made sure that it read right
+	Urgent         bool
+	Placed         evidence.Digest // Place of the recording on its camera; joins it with Shown. Zero in rows of older servers
+
+	Marks []string // what about the item is unknown or unusual, one word each
 
 	State           ItemState
 	Reason          string // why it is in quarantine or superseded
@@ -87,21 +98,21 @@ type Order string
 const (
 	NewestArrival   Order = ""         // by OfferedAt, newest first
 	OldestArrival   Order = "arrival"  // by OfferedAt, oldest first
-	NewestRecording Order = "-started" // by StartedAt (OfferedAt where the camera said nothing), newest first
+	NewestRecording Order = "-started" // by CorrectedAt (else StartedAt, else OfferedAt), newest first
 	OldestRecording Order = "started"
 )
 
 // ItemFilter says which items a list holds: all conditions that are set apply.
 type ItemFilter struct {
 	Agency  evidence.AgencyID // required: no list crosses agencies
-	Text    string            // each word occurs, whatever its case, in path, camera, model, officer, category, dock, station, id or SHA-256
+	Text    string            // each word occurs, whatever its case, in path, camera, model, officer, wearer, category, dock, station, id or SHA-256
 	State   ItemState
 	Camera  string // serial, exact
 	Dock    evidence.DockID
 	Station evidence.StationID
-	Officer string // officer or officer id, exact
+	Officer string // officer or wearer, or id of either, exact
 	Kind    evidence.Kind
-	From    time.Time // recorded at or after (StartedAt, else OfferedAt)
+	From    time.Time // recorded at or after (CorrectedAt, else StartedAt, else OfferedAt)
 	To      time.Time // recorded before
 	Erased  *bool     // whether the original was erased
 }

@@ -89,25 +89,6 @@ func dockKeys(s suite) {
 	s.isError(err, catalog.ErrNotFound)
 }
 
-func cameras(s suite) {
-	item := s.insert(NewItem(1, s.clock.Now()))
-	camera := catalog.Camera{Agency: Agency, Serial: item.Camera, Vendor: "V", Model: "M", Firmware: "1", LastSeenAt: s.clock.Now(), LastDock: "front-desk", LastBay: "1-1"}
-	see := func(ctx context.Context, tx *sqldb.Tx) error { return tx.CameraSeen(ctx, &camera) }
-	s.update(see)
-	first := s.clock.Now()
-	s.clock.Advance(time.Hour)
-	camera.Firmware, camera.LastSeenAt, camera.LastBay = "2", s.clock.Now(), "1-2"
-	s.update(see)
-	got, err := s.db.Camera(s.Context(), Agency, item.Camera)
-	s.must(err)
-	want := camera
-	want.FirstSeenAt, want.Items = first, 1
-	is(s, "camera", *got, want)
-	all, err := s.db.Cameras(s.Context(), Agency)
-	s.must(err)
-	is(s, "cameras", len(all), 1)
-}
-
 func inventories(s suite) {
 	v := &catalog.Inventory{Agency: Agency, Digest: evidence.Digest{1}, Dock: "front-desk", Docking: evidence.DockingID{2}, Part: 1, Parts: 1, Camera: "CAM-1",
 		TakenAt: s.clock.Now(), ReceivedAt: s.clock.Now(), Recordings: 12, Envelope: []byte("{}")}

@@ -18,6 +18,8 @@ func itemsKeepEveryField(s suite) {
 	}
 	bare := NewItem(2, s.clock.Now())
 	bare.StartedAt, bare.EndedAt, bare.Marks, bare.Officer = time.Time{}, time.Time{}, []string{}, ""
+	bare.CorrectedAt, bare.Uncertainty, bare.Wearer, bare.WearerID = time.Time{}, 0, "", ""
+	bare.Sequence, bare.SequenceSource, bare.Confirmed, bare.Urgent, bare.Placed = 0, "", "", false, evidence.Digest{}
 	bare.Length, bare.Attempt = evidence.MaxLength, 1<<32-1
 	s.insert(bare)
 	if got := s.item(bare.ID); !reflect.DeepEqual(got, bare) {

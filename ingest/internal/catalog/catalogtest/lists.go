@@ -32,7 +32,9 @@ func listsFilter(s suite) {
 		items = append(items, NewItem(n, base))
 	}
 	items[3].Officer, items[3].Kind, items[3].Dock, items[3].Station = "Jane Doe", evidence.KindMetadata, "garage", "north"
-	items[4].StartedAt = time.Time{} // counts as recorded when it was offered
+	items[4].StartedAt, items[4].CorrectedAt = time.Time{}, time.Time{} // counts as recorded when it was offered
+	items[6].CorrectedAt = base.Add(-9 * time.Hour)                     // the camera's clock was an hour ahead
+	items[6].Wearer, items[6].WearerID = "Joan Roe", "B900"
 	s.insert(items...)
 	s.store(items[5])
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
@@ -55,7 +57,11 @@ func listsFilter(s suite) {
 		{"officer id", catalog.ItemFilter{Officer: "B003"}, 3},
 		{"kind", catalog.ItemFilter{Kind: evidence.KindMetadata}, 1},
 		{"from", catalog.ItemFilter{From: base.Add(-time.Hour)}, 1},
-		{"to", catalog.ItemFilter{To: base.Add(-8*time.Hour + 3*time.Second)}, 3},
+		{"to", catalog.ItemFilter{To: base.Add(-8*time.Hour + 3*time.Second)}, 4},
+		{"to, by the camera's wrong clock", catalog.ItemFilter{To: base.Add(-8*time.Hour - time.Second)}, 1},
+		{"wearer", catalog.ItemFilter{Officer: "Joan Roe"}, 1},
+		{"wearer id", catalog.ItemFilter{Officer: "B900"}, 1},
+		{"wearer by text", catalog.ItemFilter{Text: "joan ünal"}, 1},
 		{"erased", catalog.ItemFilter{Erased: &erased}, 1},
 		{"words in any case", catalog.ItemFilter{Text: "JANE garage"}, 1},
 		{"words beyond ASCII", catalog.ItemFilter{Text: "ÖZTÜRK"}, 19},

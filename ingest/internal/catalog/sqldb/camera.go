@@ -3,37 +3,66 @@ package sqldb
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 const cameraColumns = `agency, serial, vendor, model, firmware, first_seen_at, last_seen_at, last_dock, last_bay,
-	(SELECT count(*) FROM items WHERE items.agency = cameras.agency AND items.camera = cameras.serial)`
+	access, claimed, standing, public_key, held_at, held_by, hold_reason,
+	(SELECT count(*) FROM items WHERE items.agency = cameras.agency AND items.camera = cameras.serial),
+	(SELECT count(*) FROM alerts WHERE alerts.agency = cameras.agency AND alerts.object = 'camera:' || cameras.serial AND cleared_at = 0 AND acknowledged_at = 0),
+	coalesce((SELECT officer FROM assignments WHERE ` + worn + `), ''), coalesce((SELECT officer_id FROM assignments WHERE ` + worn + `), '')`
+
+// worn picks the assignment that is in force at $2.
+const worn = "assignments.agency = cameras.agency AND assignments.camera = cameras.serial AND from_at <= $2 AND (until_at = 0 OR until_at > $2)"
 
 func scanCamera(s scanner, c *catalog.Camera) error {
-	return s.Scan(&c.Agency, &c.Serial, &c.Vendor, &c.Model, &c.Firmware, timeInto{&c.FirstSeenAt}, timeInto{&c.LastSeenAt}, &c.LastDock, &c.LastBay, &c.Items)
+	return s.Scan(&c.Agency, &c.Serial, &c.Vendor, &c.Model, &c.Firmware, timeInto{&c.FirstSeenAt}, timeInto{&c.LastSeenAt}, &c.LastDock, &c.LastBay,
+		&c.Access, &c.Claimed, &c.Standing, &c.Key, timeInto{&c.HeldAt}, &c.HeldBy, &c.HoldReason, &c.Items, &c.OpenAlerts, &c.Wearer, &c.WearerID)
 }
 
 // Camera returns a camera. catalog.ErrNotFound.
 func (r *Reader) Camera(ctx context.Context, agency evidence.AgencyID, serial string) (*catalog.Camera, error) {
-	return get(ctx, r, "a camera", scanCamera, "SELECT "+cameraColumns+" FROM cameras WHERE agency = $1 AND serial = $2", agency, clean(serial))
+	return get(ctx, r, "a camera", scanCamera, "SELECT "+cameraColumns+" FROM cameras WHERE agency = $1 AND serial = $3", agency, micros(r.now()), clean(serial))
 }
 
 // Cameras returns an agency's cameras, last seen first.
 func (r *Reader) Cameras(ctx context.Context, agency evidence.AgencyID) ([]catalog.Camera, error) {
-	return list(ctx, r, "cameras", scanCamera, "SELECT "+cameraColumns+" FROM cameras WHERE agency = $1 ORDER BY last_seen_at DESC, serial", agency)
+	return list(ctx, r, "cameras", scanCamera, "SELECT "+cameraColumns+" FROM cameras WHERE agency = $1 ORDER BY last_seen_at DESC, serial", agency, micros(r.now()))
 }
 
 // CameraSeen adds a camera, or notes what it says of itself and where it was
-// seen at LastSeenAt. FirstSeenAt and Items are not looked at.
+// seen at LastSeenAt. FirstSeenAt, its standing, hold, and what readers fill in
+// are not looked at.
 func (tx *Tx) CameraSeen(ctx context.Context, c *catalog.Camera) error {
-	_, err := tx.change(ctx, "noting a camera", `INSERT INTO cameras (agency, serial, vendor, model, firmware, first_seen_at, last_seen_at, last_dock, last_bay)
-		VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)
+	_, err := tx.change(ctx, "noting a camera", `INSERT INTO cameras (agency, serial, vendor, model, firmware, first_seen_at, last_seen_at, last_dock, last_bay, access, claimed)
+		VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10)
 		ON CONFLICT (agency, serial) DO UPDATE SET vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware,
-		last_seen_at = excluded.last_seen_at, last_dock = excluded.last_dock, last_bay = excluded.last_bay`,
-		c.Agency, clean(c.Serial), clean(c.Vendor), clean(c.Model), clean(c.Firmware), micros(c.LastSeenAt), c.LastDock, clean(c.LastBay))
+		last_seen_at = excluded.last_seen_at, last_dock = excluded.last_dock, last_bay = excluded.last_bay, access = excluded.access, claimed = excluded.claimed`,
+		c.Agency, clean(c.Serial), clean(c.Vendor), clean(c.Model), clean(c.Firmware), micros(c.LastSeenAt), c.LastDock, clean(c.LastBay), c.Access, clean(c.Claimed))
 	return err
+}
+
+// SetCameraStanding notes how a camera stood at its last docking, and the key
+// that it proved there. catalog.ErrNotFound.
+func (tx *Tx) SetCameraStanding(ctx context.Context, agency evidence.AgencyID, serial string, standing catalog.Standing, key []byte) error {
+	return tx.exec(ctx, "noting the standing of a camera", catalog.ErrNotFound,
+		"UPDATE cameras SET standing = $3, public_key = $4 WHERE agency = $1 AND serial = $2", agency, clean(serial), standing, key)
+}
+
+// HoldCamera holds a camera: nothing is erased from it. catalog.ErrNotFound.
+func (tx *Tx) HoldCamera(ctx context.Context, agency evidence.AgencyID, serial, reason, by string, at time.Time) error {
+	return tx.exec(ctx, "holding camera "+clean(serial), catalog.ErrNotFound,
+		"UPDATE cameras SET held_at = $3, held_by = $4, hold_reason = $5 WHERE agency = $1 AND serial = $2", agency, clean(serial), micros(at), clean(by), clean(reason))
+}
+
+// EndCameraHold lets a camera's recordings be erased again.
+// catalog.ErrConflict when there is no hold.
+func (tx *Tx) EndCameraHold(ctx context.Context, agency evidence.AgencyID, serial string) error {
+	return tx.exec(ctx, "ending the hold of camera "+clean(serial), catalog.ErrConflict,
+		"UPDATE cameras SET held_at = 0, held_by = '', hold_reason = '' WHERE agency = $1 AND serial = $2 AND held_at > 0", agency, clean(serial))
 }
 
 const inventoryColumns = "agency, digest, dock, docking, part, parts, camera, taken_at, received_at, recordings"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -13,17 +14,21 @@ import (
 // itemColumns are what scanItem reads.
 const itemColumns = `agency, id, attempt, dock, station, bay, docking, camera, camera_model, path, kind, length, sha256, merkle_root,
 	officer, officer_id, category, started_at, ended_at, marks, state, reason, offered_at, stored_at, proven_at, erased_at,
-	release_result, release_reason, durable_segments, event_id, event_index, manifest_digest`
+	release_result, release_reason, durable_segments, event_id, event_index, manifest_digest,
+	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed`
 
 func scanItem(s scanner, i *catalog.Item) error {
 	var marks []byte
+	var uncertainty, urgent int64
 	if err := s.Scan(&i.Agency, hexInto(i.ID[:]), &i.Attempt, &i.Dock, &i.Station, &i.Bay, hexInto(i.Docking[:]), &i.Camera, &i.CameraModel,
 		&i.Path, &i.Kind, &i.Length, hexInto(i.SHA256[:]), hexInto(i.MerkleRoot[:]),
 		&i.Officer, &i.OfficerID, &i.Category, timeInto{&i.StartedAt}, timeInto{&i.EndedAt}, &marks, &i.State, &i.Reason,
 		timeInto{&i.OfferedAt}, timeInto{&i.StoredAt}, timeInto{&i.ProvenAt}, timeInto{&i.ErasedAt},
-		&i.ReleaseResult, &i.ReleaseReason, &i.DurableSegments, &i.EventID, &i.EventIndex, hexInto(i.ManifestDigest[:])); err != nil {
+		&i.ReleaseResult, &i.ReleaseReason, &i.DurableSegments, &i.EventID, &i.EventIndex, hexInto(i.ManifestDigest[:]),
+		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:])); err != nil {
 		return err
 	}
+	i.Uncertainty, i.Urgent = time.Duration(uncertainty)*time.Microsecond, urgent == 1
 	if err := json.Unmarshal(marks, &i.Marks); err != nil {
 		return fmt.Errorf("the marks of item %s cannot be read: %w", i.ID, err)
 	}

@@ -25,7 +25,8 @@ func (tx *Tx) InsertItem(ctx context.Context, item *catalog.Item) error {
 	}
 	what := fmt.Sprintf("adding item %s", item.ID)
 	_, err = tx.change(ctx, what, `INSERT INTO items (agency, id, state, `+itemFacts+`)
-		VALUES ($1, $2, 'receiving', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`, values...)
+		VALUES ($1, $2, 'receiving', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
+		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36)`, values...)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,8 @@ func (tx *Tx) InsertItem(ctx context.Context, item *catalog.Item) error {
 
 // itemFacts are the columns that an offer sets, in the order of itemValues.
 const itemFacts = `attempt, dock, station, bay, docking, camera, camera_model, path, kind, length, sha256, merkle_root,
-	officer, officer_id, category, started_at, ended_at, marks, offered_at, recorded_at, manifest_digest, recording_key, stem_key, search`
+	officer, officer_id, category, started_at, ended_at, marks, offered_at, recorded_at, manifest_digest, recording_key, stem_key, search,
+	corrected_at, uncertainty, wearer, wearer_id, wearer_search, sequence, sequence_source, confirmed, urgent, placed`
 
 // itemValues returns agency, id, and a value for each of itemFacts.
 func itemValues(i *catalog.Item) ([]any, error) {
@@ -46,15 +48,22 @@ func itemValues(i *catalog.Item) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keeping the marks of item %s: %w", i.ID, err)
 	}
-	recorded := i.StartedAt
-	if recorded.IsZero() {
-		recorded = i.OfferedAt
-	}
+	recorded := firstTime(i.CorrectedAt, i.StartedAt, i.OfferedAt)
 	return []any{i.Agency, i.ID.String(), i.Attempt, i.Dock, i.Station, clean(i.Bay), i.Docking.String(), clean(i.Camera), clean(i.CameraModel),
 		clean(i.Path), i.Kind, int64(i.Length), i.SHA256.String(), i.MerkleRoot.String(),
 		clean(i.Officer), clean(i.OfficerID), clean(i.Category), micros(i.StartedAt), micros(i.EndedAt), clean(string(marked)),
 		micros(i.OfferedAt), micros(recorded), i.ManifestDigest.String(),
-		recordingKey(i.Camera, i.Path, i.SHA256), stemKey(i.Camera, i.Path), searchText(i)}, nil
+		recordingKey(i.Camera, i.Path, i.SHA256), stemKey(i.Camera, i.Path), searchText(i),
+		micros(i.CorrectedAt), i.Uncertainty.Microseconds(), clean(i.Wearer), clean(i.WearerID), searchWearer(i.Wearer, i.WearerID), number(i.Sequence), i.SequenceSource, i.Confirmed, flag(i.Urgent), i.Placed.String()}, nil
+}
+
+func firstTime(times ...time.Time) time.Time {
+	for _, t := range times {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
 }
 
 func (tx *Tx) insertOffer(ctx context.Context, i *catalog.Item) error {
@@ -84,7 +93,8 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 	}
 	err = tx.exec(ctx, fmt.Sprintf("beginning attempt %d at item %s", item.Attempt, item.ID), catalog.ErrConflict,
 		`UPDATE items SET (state, reason, durable_segments, stored_at, proven_at, event_id, event_index, `+itemFacts+`) =
-		('receiving', '', 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
+		('receiving', '', 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
+		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36)
 		WHERE agency = $1 AND id = $2 AND state <> 'stored' AND attempt < $3`, values...)
 	if err != nil {
 		return err

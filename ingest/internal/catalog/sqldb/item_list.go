@@ -23,6 +23,10 @@ func searchText(i *catalog.Item) string {
 		string(i.Dock), string(i.Station), i.ID.String(), i.SHA256.String()}, "\n")))
 }
 
+// searchWearer is what a search by text looks at besides: it changes when an
+// assignment becomes known later.
+func searchWearer(officer, id string) string { return strings.ToLower(clean(officer + "\n" + id)) }
+
 // where builds the conditions of a list, with $1… for args.
 type where struct {
 	conditions []string
@@ -67,7 +71,7 @@ func itemWhere(f *catalog.ItemFilter) *where {
 	w.andIf("kind", string(f.Kind))
 	if f.Officer != "" {
 		officer := clean(f.Officer)
-		w.and("(officer = ? OR officer_id = ?)", officer, officer)
+		w.and("(officer = ? OR officer_id = ? OR wearer = ? OR wearer_id = ?)", officer, officer, officer, officer)
 	}
 	w.between("recorded_at", f.From, f.To)
 	if f.Erased != nil {
@@ -77,7 +81,8 @@ func itemWhere(f *catalog.ItemFilter) *where {
 		if n == maxWords {
 			break
 		}
-		w.and(`search LIKE ? ESCAPE '\'`, "%"+escapeLike(word)+"%")
+		pattern := "%" + escapeLike(word) + "%"
+		w.and(`(search LIKE ? ESCAPE '\' OR wearer_search LIKE ? ESCAPE '\')`, pattern, pattern)
 	}
 	return &w
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -142,6 +143,10 @@ func flag(b bool) int64 {
 	}
 	return 0
 }
+
+// number is a count as it is kept. What a camera or dock counts may be beyond
+// what a column takes; it is kept as the highest.
+func number(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // clean makes text fit for both engines: PostgreSQL refuses NUL and broken UTF-8.
 func clean(s string) string {

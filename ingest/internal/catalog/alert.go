@@ -1,0 +1,64 @@
+package catalog
+
+import (
+	"time"
+
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// AlertCode names what an alert is about: an evidence.FindingCode, or one of
+// those that the server finds by itself.
+type AlertCode string
+
+// What the server finds by itself. docs/cameras.md says what each one means and
+// what to do.
+const (
+	AlertVanished     AlertCode = "vanished"      // recordings that were shown are gone from the camera without a release
+	AlertGap          AlertCode = "sequence_gap"  // numbers that the camera has given out were never shown
+	AlertCountedBack  AlertCode = "counted_back"  // the camera's count is lower than it was
+	AlertNumberReused AlertCode = "number_reused" // two recordings with one number
+	AlertShrank       AlertCode = "size_shrank"   // a recording is shorter than it was
+	AlertErasedBare   AlertCode = "erased_bare"   // a dock tells of an erasure that no receipt of ours allows
+	AlertKeyMissing   AlertCode = "key_missing"   // a camera with an approved key came without one
+	AlertBlocked      AlertCode = "blocked"       // a camera with a blocked key was docked
+)
+
+// Severity says how soon people must look.
+type Severity string
+
+// The severities.
+const (
+	SeverityUrgent  Severity = "urgent"  // evidence may be lost or somebody tampers
+	SeverityWarning Severity = "warning" // somebody must decide or repair
+	SeverityNotice  Severity = "notice"  // worth knowing
+)
+
+// Alert is something that people must know of, until one of them has
+// acknowledged it or the server has seen its end. The same thing again does not
+// make another alert, it counts up.
+type Alert struct {
+	Agency         evidence.AgencyID
+	ID             string // 32 hex digits, random
+	Code           AlertCode
+	Severity       Severity
+	Object         string // as in events: camera:SERIAL, dock:NAME, item:ID
+	About          string // what of the object, for example a docking; "" for the object as such
+	Message        string
+	RaisedAt       time.Time
+	LastAt         time.Time // last time that it was seen
+	Count          int64     // how often it was seen
+	AcknowledgedBy string    // user id, or "local"
+	AcknowledgedAt time.Time
+	ClearedAt      time.Time // the server saw that it is over
+}
+
+// Open says whether the alert waits for people.
+func (a *Alert) Open() bool { return a.AcknowledgedAt.IsZero() && a.ClearedAt.IsZero() }
+
+// AlertFilter says which alerts a list holds: all conditions that are set apply.
+type AlertFilter struct {
+	Agency evidence.AgencyID // required
+	Object string
+	Code   AlertCode
+	Open   bool // only those that wait for people
+}
