@@ -25,6 +25,7 @@ type commands struct {
 	Run       runCommand       `cmd:"" help:"Run the agent until it is interrupted."`
 	Enrol     enrolCommand     `cmd:"" help:"Make this machine a dock of a server, with a token from its administrator."`
 	Status    statusCommand    `cmd:"" help:"Show how the running agent is doing."`
+	Doctor    doctorCommand    `cmd:"" help:"Examine this machine and say what to mend."`
 	Install   installCommand   `cmd:"" help:"Make the agent a service of this system."`
 	Uninstall uninstallCommand `cmd:"" help:"Remove the service. Its data stays."`
 	Start     startCommand     `cmd:"" help:"Start the service."`
