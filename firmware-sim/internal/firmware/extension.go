@@ -24,6 +24,8 @@ type extension struct {
 	indicator  camera.Indicator
 	recording  bool
 	staged     staged
+
+	refuseConfirm bool // by a fault
 }
 
 // rule is what holds for one operation of the extension.

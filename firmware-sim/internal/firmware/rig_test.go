@@ -84,7 +84,8 @@ type rig struct {
 	server *bus.Server
 	keeper *keeper
 	dial   func() net.Conn
-	passed atomic.Int64 // since noon
+	passed atomic.Int64  // since noon
+	back   chan struct{} // the camera is on the bus again after a restart
 }
 
 func (r *rig) now() time.Time { return noon.Add(time.Duration(r.passed.Load())) }
@@ -103,12 +104,13 @@ func newRig(t testing.TB) *rig { return rigOf(t, standard(), nil) }
 func rigOf(t testing.TB, settings firmware.Settings, memory *firmware.Memory) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	r := &rig{keeper: &keeper{}, server: bus.NewServer(log)}
+	r := &rig{keeper: &keeper{}, server: bus.NewServer(log), back: make(chan struct{}, 1)}
 	r.camera = firmware.New(settings, r.keeper, r.now, log)
 	r.camera.OnRestart(func() {
 		if err := errors.Join(r.server.Unplug("1-1"), r.server.Plug("1-1")); err != nil {
 			t.Error(err)
 		}
+		r.back <- struct{}{}
 	})
 	if err := errors.Join(r.camera.Start(memory), r.server.Add("1-1", r.camera.Identity(), r.camera), r.server.Plug("1-1")); err != nil {
 		t.Fatal(err)
@@ -150,6 +152,14 @@ func (r *rig) add(t testing.TB, sizes ...int64) []*firmware.Recording {
 }
 
 func (r *rig) host(t testing.TB) *hosttest.Host { return hosttest.Import(t, r.dial, "1-1") }
+
+// restarted waits for a camera that restarts, and opens a session.
+func (r *rig) restarted(t testing.TB, h *hosttest.Host) *hosttest.Host {
+	t.Helper()
+	<-h.Gone()
+	<-r.back
+	return r.session(t)
+}
 
 // session imports the camera and opens a session.
 func (r *rig) session(t testing.TB) *hosttest.Host {

@@ -125,7 +125,10 @@ func (c *Camera) firmwareApply() answer {
 func (c *Camera) firmwareConfirm() answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.extension.memory.Firmware.State != camera.FirmwareTrial {
+	switch {
+	case c.extension.refuseConfirm:
+		return refuse(camera.RespGeneralError)
+	case c.extension.memory.Firmware.State != camera.FirmwareTrial:
 		return accept()
 	}
 	return changed(c.changeLocked(func(m *Memory) { m.Firmware.State = camera.FirmwareIdle }))
@@ -201,4 +204,11 @@ func (c *Camera) Restart() error {
 		restarted()
 	}
 	return nil
+}
+
+// RefuseConfirm has the camera refuse to keep new firmware, or not any longer.
+func (c *Camera) RefuseConfirm(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.extension.refuseConfirm = on
 }
