@@ -21,6 +21,7 @@ const (
 	CodeVersion        Code = "version"         // the peers speak different protocol versions
 	CodeQuarantined    Code = "quarantined"     // the item is in quarantine: people decide
 	CodeConflict       Code = "conflict"        // the same item with other contents: a new attempt is needed
+	CodeNotFound       Code = "not_found"       // what was asked for is not here: ask for the policy again
 	CodeInternal       Code = "internal"        // the server failed: its log says why
 )
 
@@ -31,7 +32,7 @@ func (c Code) Retryable() bool {
 	case CodeRetryLater, CodeFull, CodeInternal:
 		return true
 	case CodeDigestMismatch, CodeUnknownDevice, CodeWrongAgency, CodeBadManifest,
-		CodeBadFrame, CodeVersion, CodeQuarantined, CodeConflict:
+		CodeBadFrame, CodeVersion, CodeQuarantined, CodeConflict, CodeNotFound:
 		return false
 	}
 	return true

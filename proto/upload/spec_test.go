@@ -48,7 +48,7 @@ func TestEveryCodeIsInTheSpecification(t *testing.T) {
 	}
 	for _, code := range []Code{
 		CodeRetryLater, CodeFull, CodeDigestMismatch, CodeUnknownDevice, CodeWrongAgency, CodeBadManifest,
-		CodeBadFrame, CodeVersion, CodeQuarantined, CodeConflict, CodeInternal,
+		CodeBadFrame, CodeVersion, CodeQuarantined, CodeConflict, CodeNotFound, CodeInternal,
 	} {
 		if !strings.Contains(string(text), "\n| "+string(code)+" |") {
 			t.Errorf("%s has no row in SPEC.md", code)
