@@ -15,23 +15,29 @@ import (
 type Purpose string
 
 const (
-	// PurposeDock signs manifests, inventories and releases.
+	// PurposeDock signs manifests, inventories, releases and the requests by
+	// which cameras open to the dock.
 	PurposeDock Purpose = "dock"
 	// PurposeReceipt signs receipts.
 	PurposeReceipt Purpose = "receipt"
 	// PurposeCheckpoint signs checkpoints of the custody log, and no statements.
 	PurposeCheckpoint Purpose = "checkpoint"
+	// PurposeCamera signs what an agency tells its cameras: their certificates,
+	// whom they trust, their settings.
+	PurposeCamera Purpose = "camera"
 )
 
 // payloadTypes lists the statements of a purpose; ok is false for an unknown one.
 func (p Purpose) payloadTypes() (types []string, ok bool) {
 	switch p {
 	case PurposeDock:
-		return []string{evidence.TypeManifest, evidence.TypeInventory, evidence.TypeRelease}, true
+		return []string{evidence.TypeManifest, evidence.TypeInventory, evidence.TypeRelease, evidence.TypeDockUnlock}, true
 	case PurposeReceipt:
 		return []string{evidence.TypeReceipt}, true
 	case PurposeCheckpoint:
 		return nil, true
+	case PurposeCamera:
+		return []string{evidence.TypeCameraCertificate, evidence.TypeCameraTrust, evidence.TypeCameraSettings}, true
 	}
 	return nil, false
 }

@@ -9,8 +9,17 @@ import (
 )
 
 func TestStatementKeySignsItsPurposeOnly(t *testing.T) {
-	types := []string{evidence.TypeManifest, evidence.TypeInventory, evidence.TypeRelease, evidence.TypeReceipt, "text/plain", ""}
-	for purpose, allowed := range map[Purpose]string{PurposeDock: "yyynnn", PurposeReceipt: "nnnynn", PurposeCheckpoint: "nnnnnn"} {
+	types := []string{
+		evidence.TypeManifest, evidence.TypeInventory, evidence.TypeRelease, evidence.TypeDockUnlock, evidence.TypeReceipt,
+		evidence.TypeCameraCertificate, evidence.TypeCameraTrust, evidence.TypeCameraSettings,
+		evidence.TypeCameraProof, evidence.TypeCameraListing, evidence.TypeCameraErase, evidence.TypeFirmware, "text/plain", "",
+	}
+	for purpose, allowed := range map[Purpose]string{
+		PurposeDock:       "yyyynnnnnnnnnn",
+		PurposeReceipt:    "nnnnynnnnnnnnn",
+		PurposeCheckpoint: "nnnnnnnnnnnnnn",
+		PurposeCamera:     "nnnnnyyynnnnnn",
+	} {
 		k, err := NewStatementKey(purpose)
 		must(t, err)
 		for i, payloadType := range types {
@@ -40,9 +49,18 @@ func TestStatementKeyComesBackForItsPurposeOnly(t *testing.T) {
 	if err != nil || !again.Private().Equal(k.Private()) || again.ID() != k.ID() || again.Purpose() != PurposeReceipt {
 		t.Fatalf("another key came back: %v", err)
 	}
-	for _, purpose := range []Purpose{PurposeDock, PurposeCheckpoint, "everything", ""} {
+	for _, purpose := range []Purpose{PurposeDock, PurposeCheckpoint, PurposeCamera, "everything", ""} {
 		if _, err := LoadStatementKey(path, purpose); err == nil {
 			t.Errorf("loaded as a key for %q", purpose)
+		}
+	}
+	camera, err := NewStatementKey(PurposeCamera)
+	must(t, err)
+	cameraPath := filepath.Join(t.TempDir(), "camera.key")
+	must(t, camera.Save(cameraPath))
+	for _, purpose := range []Purpose{PurposeDock, PurposeCheckpoint, PurposeReceipt} {
+		if _, err := LoadStatementKey(cameraPath, purpose); err == nil {
+			t.Errorf("the cameras' key was loaded as a key for %q", purpose)
 		}
 	}
 	must(t, SaveKey(path, k.Private()))
