@@ -43,6 +43,12 @@ const (
 	EventAccountReleased   EventType = "account.released"
 	EventSetupForced       EventType = "account.setup_forced"
 	EventServerStarted     EventType = "server.started"
+	EventCameraTrustIssued EventType = "camera.trust_issued"
+	EventSettingsPublished EventType = "settings.published"
+	EventKeepDaysSet       EventType = "settings.keep_days"
+	EventMakerTrusted      EventType = "firmware.maker_trusted"
+	EventFirmwarePublished EventType = "firmware.published"
+	EventFirmwareWithdrawn EventType = "firmware.withdrawn"
 )
 
 // Outcome says how an act ended. Refused and failed acts are events too.
