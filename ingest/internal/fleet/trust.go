@@ -1,0 +1,109 @@
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// RenewTrust issues a new trust statement within a transaction, with its event,
+// when the present one does not say what is so: after a dock was enrolled,
+// enrolled anew, disabled or enabled, and after a key changed. Without the
+// authority's key it does nothing.
+func (s *Service) RenewTrust(ctx context.Context, tx *sqldb.Tx) error {
+	if s.Key == nil {
+		return nil
+	}
+	wanted, last, err := s.trust(ctx, &tx.Reader)
+	if err != nil || wanted == nil {
+		return err
+	}
+	wanted.Number, wanted.IssuedAt = s.next(last), s.instant()
+	envelope, err := s.sign(evidence.TypeCameraTrust, wanted)
+	if err != nil {
+		return fmt.Errorf("issuing the cameras' trust: %w", err)
+	}
+	row := &catalog.CameraTrust{Agency: s.Agency, Number: wanted.Number, IssuedAt: wanted.IssuedAt, Envelope: envelope}
+	if err := tx.InsertCameraTrust(ctx, row); err != nil {
+		return err
+	}
+	number := strconv.FormatUint(wanted.Number, 10)
+	_, err = tx.AppendEvent(ctx, s.event(evidence.EventCameraTrustIssued, Server(), "camera-trust:"+number, map[string]string{
+		"number": number, "docks": strconv.Itoa(len(wanted.Docks)), "receipt_keys": strconv.Itoa(len(wanted.ReceiptKeys)), "statement_sha256": evidence.SHA256(envelope).String(),
+	}))
+	return err
+}
+
+// trust returns what cameras should be told, without number and time, or nil
+// when they are told so already; and the number of the present statement.
+func (s *Service) trust(ctx context.Context, r *sqldb.Reader) (wanted *evidence.CameraTrust, last uint64, err error) {
+	docks, err := r.Docks(ctx, s.Agency)
+	if err != nil {
+		return nil, 0, err
+	}
+	wanted = &evidence.CameraTrust{Version: 1, Agency: s.Agency, ReceiptKeys: s.ReceiptKeys, Docks: []evidence.TrustedDock{}}
+	for _, d := range docks {
+		if d.Enabled {
+			wanted.Docks = append(wanted.Docks, evidence.TrustedDock{Dock: d.ID, Key: d.StatementKey})
+		}
+	}
+	row, err := r.CameraTrust(ctx, s.Agency)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return wanted, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if present, err := s.readTrust(row); err == nil && sameTrust(present, wanted) {
+		return nil, row.Number, nil
+	}
+	return wanted, row.Number, nil
+}
+
+// readTrust reads a statement that this authority has signed.
+func (s *Service) readTrust(row *catalog.CameraTrust) (*evidence.CameraTrust, error) {
+	envelope, err := evidence.ParseEnvelope(row.Envelope)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := envelope.Verify(evidence.TypeCameraTrust, s.Key.Public())
+	if err != nil {
+		return nil, err
+	}
+	var t evidence.CameraTrust
+	if err := evidence.Decode(payload, &t); err != nil {
+		return nil, err
+	}
+	return &t, nil
+}
+
+func sameTrust(a, b *evidence.CameraTrust) bool {
+	return a.Agency == b.Agency && slices.EqualFunc(a.ReceiptKeys, b.ReceiptKeys, bytes.Equal) &&
+		slices.EqualFunc(a.Docks, b.Docks, func(x, y evidence.TrustedDock) bool { return x.Dock == y.Dock && bytes.Equal(x.Key, y.Key) })
+}
+
+// Check reports whether the authority's key is the one that signed what cameras
+// were told last. nil also when they were told nothing yet.
+func (s *Service) Check(ctx context.Context) error {
+	row, err := s.Catalog.CameraTrust(ctx, s.Agency)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s.Key == nil {
+		return ErrNoAuthority
+	}
+	if _, err := s.readTrust(row); err != nil {
+		return fmt.Errorf("keys/camera-authority.key is not the key that this agency's cameras know, restore the right one from your backup: %w", err)
+	}
+	return nil
+}
