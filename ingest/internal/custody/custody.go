@@ -48,6 +48,7 @@ type Config struct {
 	LogPublicKey ed25519.PublicKey
 	Keys         Keys
 	ReceiptKey   *identity.StatementKey
+	Fleet        Fleet
 	Version      string // of the server
 	Now          func() time.Time
 	Logger       *slog.Logger

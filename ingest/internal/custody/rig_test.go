@@ -17,6 +17,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/custody"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/fsck"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
@@ -87,9 +88,16 @@ func (g *rig) open() {
 	signer, err := tlog.NewSigner(origin, g.point.Private())
 	g.check(err)
 	g.log = &plainLog{db: g.db, tiles: fs.Tiles(filepath.Join(g.dir, "log")), signer: signer}
+	camera, err := identity.NewStatementKey(identity.PurposeCamera)
+	g.check(err)
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	orders, err := fleet.New(fleet.Config{
+		Catalog: g.db, Agency: "springfield", Key: camera, ReceiptKeys: [][]byte{g.sign.Public()}, Images: filepath.Join(g.dir, "firmware"), Now: time.Now, Log: logger,
+	})
+	g.check(err)
 	g.custody = custody.New(custody.Config{
-		Catalog: g.db, Vault: g.vault, Log: g.log, LogOrigin: origin, LogPublicKey: g.point.Public(), Keys: g.ring, ReceiptKey: g.sign,
-		MaxUnfinished: g.most, Version: "test", Now: time.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Catalog: g.db, Vault: g.vault, Log: g.log, LogOrigin: origin, LogPublicKey: g.point.Public(), Keys: g.ring, ReceiptKey: g.sign, Fleet: orders,
+		MaxUnfinished: g.most, Version: "test", Now: time.Now, Logger: logger,
 		Fail: func(s custody.Step, after bool) error {
 			if g.fail == nil {
 				return nil

@@ -2,7 +2,9 @@ package receive
 
 import (
 	"context"
+	"io"
 	"net/netip"
+	"time"
 
 	"github.com/sealdock/sealdock/proto/evidence"
 	"github.com/sealdock/sealdock/proto/upload"
@@ -33,6 +35,20 @@ type Acceptor interface {
 	Inventory(ctx context.Context, dock Peer, envelope []byte) error
 	// Release takes a signed release's JSON; it is durable on return.
 	Release(ctx context.Context, dock Peer, envelope []byte) (evidence.EvidenceID, error)
+	// Answer answers a question. received is when its frame had been read; the
+	// moment of sending in a clock's answer is set afterwards, right before it
+	// is written.
+	Answer(ctx context.Context, dock Peer, ask *upload.Ask, received time.Time) (*upload.Answer, error)
+	// Firmware opens an image that is published for the dock's agency; any
+	// other is an *upload.Error with CodeNotFound.
+	Firmware(ctx context.Context, dock Peer, sum evidence.Digest) (Image, error)
+}
+
+// Image is a firmware image to read from. One goroutine reads and closes it.
+type Image interface {
+	io.ReaderAt
+	Size() int64 // bytes
+	Close() error
 }
 
 // Admission is the answer to an offer: a receipt when the recording is stored

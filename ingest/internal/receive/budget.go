@@ -18,7 +18,8 @@ import (
 type budget struct {
 	data, control *semaphore.Weighted // bytes, of all docks
 	perDock       int64
-	sessionLimit  int // connections of one dock
+	sessionLimit  int   // connections of one dock
+	firmwareLimit int64 // images that one dock fetches at a time
 
 	mu    sync.Mutex // guards docks and the counts in them
 	docks map[dockName]*dockBudget
@@ -28,14 +29,16 @@ type budget struct {
 
 type dockBudget struct {
 	data, control *semaphore.Weighted
+	firmware      *semaphore.Weighted // streams
 	sessions      int
 }
 
-func newBudget(total, perDock int64, sessionLimit int) *budget {
+func newBudget(o Options) *budget {
 	// No frame may be larger than what can ever be had.
-	total, perDock = max(total, upload.MaxFrame), max(perDock, upload.MaxFrame)
+	total, perDock := max(o.Memory, upload.MaxFrame), max(o.MemoryPerDock, upload.MaxFrame)
 	return &budget{
-		data: semaphore.NewWeighted(total), control: semaphore.NewWeighted(total), perDock: perDock, sessionLimit: sessionLimit,
+		data: semaphore.NewWeighted(total), control: semaphore.NewWeighted(total), perDock: perDock,
+		sessionLimit: o.SessionsPerDock, firmwareLimit: int64(o.FirmwarePerDock),
 		docks:   map[dockName]*dockBudget{},
 		buffers: sync.Pool{New: func() any { return new(upload.Buffer) }},
 	}
@@ -47,7 +50,7 @@ func (b *budget) enter(name dockName) (*dockBudget, bool) {
 	defer b.mu.Unlock()
 	d := b.docks[name]
 	if d == nil {
-		d = &dockBudget{data: semaphore.NewWeighted(b.perDock), control: semaphore.NewWeighted(b.perDock)}
+		d = &dockBudget{data: semaphore.NewWeighted(b.perDock), control: semaphore.NewWeighted(b.perDock), firmware: semaphore.NewWeighted(b.firmwareLimit)}
 		b.docks[name] = d
 	}
 	if d.sessions >= b.sessionLimit {

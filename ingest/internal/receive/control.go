@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/sealdock/sealdock/proto/upload"
 )
 
@@ -21,9 +23,11 @@ func (s *session) control(ctx context.Context, control stream) error {
 	}
 	defer stopReading(ctx, control)()
 	in := &frames{stream: control, ctx: ctx, whole: s.options.FrameTimeout}
+	asks := rate.NewLimiter(rate.Limit(s.options.AsksPerSecond), s.options.AsksPerSecond)
 	var shown time.Time
 	for {
 		message, release, err := s.request(in)
+		received := s.options.Now()
 		if err == io.EOF || ctx.Err() != nil {
 			return nil
 		}
@@ -46,7 +50,14 @@ func (s *session) control(ctx context.Context, control stream) error {
 			release()
 			continue
 		}
-		err = upload.WriteMessage(control, s.answer(ctx, message))
+		answer := s.tooMany(asks, message, received)
+		if answer == nil {
+			answer = s.answer(ctx, message, received)
+		}
+		if clock := clockOf(answer); clock != nil {
+			clock.SentUs = s.options.Now().UnixMicro()
+		}
+		err = upload.WriteMessage(control, answer)
 		release()
 		if err != nil {
 			return err
@@ -69,7 +80,7 @@ func (s *session) request(in *frames) (upload.Message, func(), error) {
 	}
 	// A buffer of its own for each frame: an inventory's megabytes must not
 	// stay with a connection that is silent from then on.
-	message, err := in.next(new(upload.Buffer), room, upload.KindInventory, upload.KindRelease, upload.KindStatus)
+	message, err := in.next(new(upload.Buffer), room, upload.KindInventory, upload.KindRelease, upload.KindAsk, upload.KindStatus)
 	if err != nil {
 		release()
 		return nil, nil, err
@@ -77,8 +88,27 @@ func (s *session) request(in *frames) (upload.Message, func(), error) {
 	return message, release, nil
 }
 
-// answer does what an Inventory or Release asks.
-func (s *session) answer(ctx context.Context, message upload.Message) upload.Message {
+// tooMany refuses a question when there were too many; nil lets it pass.
+func (s *session) tooMany(asks *rate.Limiter, message upload.Message, now time.Time) upload.Message {
+	if _, ok := message.(*upload.Ask); !ok || asks.AllowN(now, 1) {
+		return nil
+	}
+	refused := upload.Errorf(upload.CodeRetryLater, "more than %d questions a second: ask more slowly", s.options.AsksPerSecond)
+	refused.RetryAfter = time.Second
+	return refused
+}
+
+// clockOf returns the answer to a clock question, nil for anything else.
+func clockOf(message upload.Message) *upload.ClockAnswer {
+	answer, ok := message.(*upload.Answer)
+	if !ok {
+		return nil
+	}
+	return answer.GetClock()
+}
+
+// answer does what an Inventory, a Release or an Ask wants.
+func (s *session) answer(ctx context.Context, message upload.Message, received time.Time) upload.Message {
 	var answer upload.Message
 	var err error
 	switch m := message.(type) {
@@ -87,15 +117,17 @@ func (s *session) answer(ctx context.Context, message upload.Message) upload.Mes
 	case *upload.Release:
 		id, failure := s.acceptor.Release(ctx, s.peer, m.GetEnvelope())
 		answer, err = &upload.ReleaseAck{EvidenceId: id.String()}, failure
+	case *upload.Ask:
+		answer, err = s.acceptor.Answer(ctx, s.peer, m, received)
 	}
 	if err == nil {
 		return answer
 	}
 	refused, told := refusal(err)
 	if told {
-		s.log.WarnContext(ctx, "a statement was refused", "kind", message.Kind().String(), "code", refused.Code, "why", refused.Message)
+		s.log.WarnContext(ctx, "a request was refused", "kind", message.Kind().String(), "code", refused.Code, "why", refused.Message)
 	} else {
-		s.log.ErrorContext(ctx, "taking a statement failed", "kind", message.Kind().String(), "error", err)
+		s.log.ErrorContext(ctx, "answering a request failed", "kind", message.Kind().String(), "error", err)
 	}
 	return refused
 }

@@ -2,7 +2,8 @@
 // proto/upload with them, and hands what they send to an [Acceptor].
 //
 //	session   one connection: Hello within ten seconds, Welcome, then the
-//	          control stream (inventories, releases, status) and recording streams
+//	          control stream (inventories, releases, questions, status) and others
+//	other     one stream, a recording's or a firmware image's by its first frame
 //	recording one stream: Offer, then three stages side by side: reading
 //	          frames, [Intake.Segment], [Intake.Sync] with its Ack; then
 //	          [Intake.Finish] and the Receipt

@@ -16,6 +16,8 @@ import (
 type stream interface {
 	io.ReadWriter
 	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+	Prefer(urgency int8)
 	CloseWrite() error
 	StopRead(code uint64)
 	Reset(code uint64)

@@ -1,6 +1,7 @@
 package receive_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,6 +33,10 @@ type shelf struct {
 	refuse    error         // of Segment
 	proving   chan struct{} // when set, closed by Finish, which then waits for block
 	stop      chan struct{} // Interrupted
+
+	imagesClosed int
+	closed       chan struct{} // when set, told of each image that is closed; not guarded
+	image        []byte        // never changed while serving
 }
 
 func newShelf() *shelf {
@@ -64,6 +69,39 @@ func (s *shelf) Inventory(context.Context, receive.Peer, []byte) error {
 
 func (s *shelf) Release(context.Context, receive.Peer, []byte) (evidence.EvidenceID, error) {
 	return evidence.EvidenceID{1}, upload.Errorf(upload.CodeBadManifest, "no")
+}
+
+// Answer answers every clock question and says of every camera that it is
+// unknown.
+func (s *shelf) Answer(_ context.Context, _ receive.Peer, ask *upload.Ask, received time.Time) (*upload.Answer, error) {
+	if q := ask.GetCamera(); q != nil {
+		return &upload.Answer{Camera: &upload.CameraAnswer{Serial: q.GetSerial(), Standing: upload.StandingUnknown}}, nil
+	}
+	return &upload.Answer{Clock: &upload.ClockAnswer{DockUs: ask.GetClock().GetDockUs(), ReceivedUs: received.UnixMicro()}}, nil
+}
+
+// Firmware has one image, under its hash.
+func (s *shelf) Firmware(_ context.Context, _ receive.Peer, sum evidence.Digest) (receive.Image, error) {
+	if sum != evidence.SHA256(s.image) {
+		return nil, upload.Errorf(upload.CodeNotFound, "no such image")
+	}
+	return &shelved{Reader: bytes.NewReader(s.image), shelf: s}, nil
+}
+
+// shelved is the shelf's open image.
+type shelved struct {
+	*bytes.Reader
+	shelf *shelf
+}
+
+func (s *shelved) Close() error {
+	s.shelf.mu.Lock()
+	defer s.shelf.mu.Unlock()
+	s.shelf.imagesClosed++
+	if s.shelf.closed != nil {
+		s.shelf.closed <- struct{}{}
+	}
+	return nil
 }
 
 // count reads a number under the lock.

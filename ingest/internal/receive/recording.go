@@ -2,10 +2,8 @@ package receive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,62 +12,11 @@ import (
 	"github.com/sealdock/sealdock/proto/upload"
 )
 
-// recording is one recording stream.
-type recording struct {
-	session *session
-	stream  stream
-	frames  frames
+// recording is a stream that began with an Offer.
+type recording struct{ *other }
 
-	writing sync.Mutex // one frame at a time on the stream
-}
-
-// run speaks the stream from Offer to Receipt or Error.
-func (r *recording) run(ctx context.Context) {
-	err := r.take(ctx)
-	var gone *goneError
-	switch {
-	case err == nil:
-	case errors.As(err, &gone):
-		r.session.log.DebugContext(ctx, "a recording stream ended", "error", err)
-		r.stream.Reset(upload.EndNormal)
-		return
-	default:
-		refused, told := refusal(err)
-		if !told {
-			r.session.log.ErrorContext(ctx, "taking a recording failed", "error", err)
-		} else {
-			r.session.log.InfoContext(ctx, "a recording was refused", "code", refused.Code, "why", refused.Message, "error", err)
-		}
-		if err := r.write(refused); err != nil {
-			r.stream.Reset(upload.EndRefused)
-			return
-		}
-	}
-	finish(r.stream, err != nil)
-}
-
-// goneError means that the dock is not there to be answered.
-type goneError struct{ cause error }
-
-func (e *goneError) Error() string { return "the dock went away: " + e.cause.Error() }
-func (e *goneError) Unwrap() error { return e.cause }
-
-// lost marks errors of reading as the dock's going away, except those that the
-// dock is to be told.
-func lost(err error) error {
-	var refused *upload.Error
-	if err == nil || errors.As(err, &refused) || errors.Is(err, errIdle) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	return &goneError{err}
-}
-
-func (r *recording) take(ctx context.Context) error {
-	offer, release, err := r.offer(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
+// take speaks the stream from its Offer to the Receipt.
+func (r *recording) take(ctx context.Context, offer *upload.Offer) error {
 	admission, err := r.session.acceptor.Offer(ctx, r.session.peer, offer)
 	if err != nil {
 		return err
@@ -98,23 +45,6 @@ func (r *recording) take(ctx context.Context) error {
 		return err
 	}
 	return r.write(&upload.Receipt{Envelope: receipt})
-}
-
-// offer reads the first frame. Its memory is released by the caller, when the
-// recording ends: the leaf hashes are needed until then.
-func (r *recording) offer(ctx context.Context) (*upload.Offer, func(), error) {
-	defer stopReading(ctx, r.stream)()
-	release := func() {}
-	room := func(ctx context.Context, kind upload.Kind, n int64) (err error) {
-		release, err = take(ctx, r.session.budget.control, r.session.all.control, n)
-		return err
-	}
-	message, err := r.frames.next(new(upload.Buffer), room, upload.KindOffer)
-	if err != nil {
-		release()
-		return nil, nil, lost(err)
-	}
-	return message.(*upload.Offer), release, nil
 }
 
 // segment is a Data frame on its way from reading to verifying.
@@ -258,15 +188,6 @@ func (r *recording) sync(ctx context.Context, admission *Admission, transfer *Tr
 			return err
 		}
 		transfer.durable(durableBytes(admission.Item, durable))
-	}
-	return nil
-}
-
-func (r *recording) write(m upload.Message) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	if err := upload.WriteMessage(r.stream, m); err != nil {
-		return &goneError{err}
 	}
 	return nil
 }

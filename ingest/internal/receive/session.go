@@ -26,6 +26,10 @@ type Options struct {
 	Memory          int64         // bytes that data frames of all docks may hold, and control frames as much: 128 MiB
 	MemoryPerDock   int64         // the same for one dock: 16 MiB
 	SessionsPerDock int           // connections of one dock: 32
+	AsksPerSecond   int           // questions on one connection, and as many at once: 50
+	FirmwarePerDock int           // images that one dock fetches at a time: 4
+
+	Now func() time.Time // the clock that docks compare theirs with: time.Now
 }
 
 func (o Options) withDefaults() Options {
@@ -46,6 +50,15 @@ func (o Options) withDefaults() Options {
 	if o.SessionsPerDock == 0 {
 		o.SessionsPerDock = 32
 	}
+	if o.AsksPerSecond == 0 {
+		o.AsksPerSecond = 50
+	}
+	if o.FirmwarePerDock == 0 {
+		o.FirmwarePerDock = 4
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return o
 }
 
@@ -64,7 +77,7 @@ func New(acceptor Acceptor, live *Live, log *slog.Logger, options Options) *Rece
 	options = options.withDefaults()
 	return &Receiver{
 		acceptor: acceptor, live: live, log: log, options: options,
-		all: newBudget(options.Memory, options.MemoryPerDock, options.SessionsPerDock),
+		all: newBudget(options),
 	}
 }
 
@@ -234,23 +247,20 @@ func farewell(control *wire.Stream) {
 	io.Copy(io.Discard, control) // to the end of the dock's side, or of the moment
 }
 
-// run serves the control stream and all recording streams, until the control
+// run serves the control stream and all others, until the control
 // stream ends, and returns how to close the connection.
 func (s *session) run(ctx context.Context, connection *wire.Session, control *wire.Stream) (code uint64, why string) {
 	ctx, cancel := context.WithCancel(ctx)
-	var recordings sync.WaitGroup
-	defer recordings.Wait()
+	var others sync.WaitGroup
+	defer others.Wait()
 	defer cancel()
-	recordings.Go(func() {
+	others.Go(func() {
 		for {
 			incoming, err := connection.AcceptStream(ctx)
 			if err != nil {
 				return
 			}
-			recordings.Go(func() {
-				r := &recording{session: s, stream: incoming, frames: frames{stream: incoming, ctx: ctx, idle: s.options.IdleTimeout, whole: s.options.FrameTimeout}}
-				r.run(ctx)
-			})
+			others.Go(func() { s.other(ctx, incoming) })
 		}
 	})
 	err := s.control(ctx, control)

@@ -126,6 +126,8 @@ func (c *Config) vaultDir() string      { return filepath.Join(c.DataDir, "evide
 func (c *Config) logDir() string        { return filepath.Join(c.DataDir, "log") }
 func (c *Config) receiptKey() string    { return filepath.Join(c.keyDir(), "receipt.key") }
 func (c *Config) checkpointKey() string { return filepath.Join(c.keyDir(), "checkpoint.key") }
+func (c *Config) cameraKey() string     { return filepath.Join(c.keyDir(), "camera-authority.key") }
+func (c *Config) firmwareDir() string   { return filepath.Join(c.DataDir, "firmware") }
 func (c *Config) pepperFile() string    { return filepath.Join(c.keyDir(), "pepper.key") }
 func (c *Config) resetKeyFile() string  { return filepath.Join(c.keyDir(), "quic-reset.key") }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/proof"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -51,6 +52,7 @@ const (
 // enrolment answers docks that come with a token.
 type enrolment struct {
 	catalog    *sqldb.DB
+	fleet      *fleet.Service
 	authority  *identity.Authority
 	trust      proof.Trust
 	agencyKey  []byte
@@ -173,6 +175,9 @@ func (e *enrolment) register(ctx context.Context, tx *sqldb.Tx, request *EnrolRe
 		StatementKey: request.StatementKey, Enabled: true, EnrolledAt: now, LastAddress: source,
 	}
 	if err := tx.RegisterDock(ctx, dock); err != nil {
+		return nil, err
+	}
+	if err := e.fleet.RenewTrust(ctx, tx); err != nil {
 		return nil, err
 	}
 	_, err = tx.AppendEvent(ctx, evidence.Event{

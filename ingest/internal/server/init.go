@@ -120,7 +120,7 @@ func (c *Config) file() ([]byte, error) {
 }
 
 func (c *Config) makeStatementKeys() error {
-	for path, purpose := range map[string]identity.Purpose{c.receiptKey(): identity.PurposeReceipt, c.checkpointKey(): identity.PurposeCheckpoint} {
+	for path, purpose := range map[string]identity.Purpose{c.receiptKey(): identity.PurposeReceipt, c.checkpointKey(): identity.PurposeCheckpoint, c.cameraKey(): identity.PurposeCamera} {
 		key, err := identity.NewStatementKey(purpose)
 		if err != nil {
 			return err

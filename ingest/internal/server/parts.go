@@ -16,6 +16,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/custody"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
@@ -97,6 +98,7 @@ type parts struct {
 	vault    *blobs.Store
 	tiles    tlog.Tiles
 	audit    *audit.Log
+	fleet    *fleet.Service
 	custody  *custody.Custody
 	live     *receive.Live
 	receiver *receive.Receiver
@@ -129,13 +131,20 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	if p.audit, p.tiles, err = openLog(ctx, c, p.secrets, p.catalog, log, now); err != nil {
 		return p, err
 	}
+	if err := c.makeCameraKey(ctx, p.catalog); err != nil {
+		return p, err
+	}
+	if p.fleet, err = c.openFleet(ctx, p.secrets, p.catalog, log, now); err != nil {
+		return p, err
+	}
+	p.fleet.Renew(ctx)
 	p.custody = custody.New(custody.Config{
 		Catalog: p.catalog, Vault: p.vault, Log: p.audit, LogOrigin: c.LogOrigin, LogPublicKey: p.secrets.checkpoint.Public(),
-		Keys: p.secrets.ring, ReceiptKey: p.secrets.receipt, Version: version, Now: now, Logger: telemetry.Component(log, "custody"),
+		Keys: p.secrets.ring, ReceiptKey: p.secrets.receipt, Fleet: p.fleet, Version: version, Now: now, Logger: telemetry.Component(log, "custody"),
 	})
 	p.live = receive.NewLive(now)
 	memory := c.MemoryMiB << 20
-	p.receiver = receive.New(p.custody, p.live, telemetry.Component(log, "receive"), receive.Options{Memory: memory, MemoryPerDock: max(memory/8, 16<<20)})
+	p.receiver = receive.New(p.custody, p.live, telemetry.Component(log, "receive"), receive.Options{Memory: memory, MemoryPerDock: max(memory/8, 16<<20), Now: now})
 	return p, nil
 }
 
@@ -187,7 +196,7 @@ func (p *parts) enrolment(quic net.Addr) (*enrolment, error) {
 		return nil, fmt.Errorf("reading the own address %s: %w", quic, err)
 	}
 	return &enrolment{
-		catalog: p.catalog, authority: p.secrets.authority, trust: p.secrets.trust(p.config), agencyKey: agencyKey, uploadPort: port,
+		catalog: p.catalog, fleet: p.fleet, authority: p.secrets.authority, trust: p.secrets.trust(p.config), agencyKey: agencyKey, uploadPort: port,
 		limit: rate.NewLimiter(1, 20), now: p.now, log: telemetry.Component(p.log, "enrol"),
 	}, nil
 }

@@ -164,3 +164,36 @@ func (c *Client) Upload(ctx context.Context, r *Recording) (*upload.Receipt, err
 	}
 	return s.Finish()
 }
+
+// Fetch asks for a firmware image from offset on and gives each block to take,
+// whose error ends it. The blocks come in order; anything else is an error.
+func (c *Client) Fetch(ctx context.Context, sum [32]byte, offset uint64, take func(block []byte) error) error {
+	stream, err := c.Session.OpenStream(ctx)
+	if err != nil {
+		return err
+	}
+	if err := upload.WriteMessage(stream, &upload.FirmwareFetch{Sha256: sum[:], Offset: offset}); err != nil {
+		return err
+	}
+	for {
+		answer, err := upload.ReadMessage(stream, new(upload.Buffer), upload.KindFirmwareBlock, upload.KindError)
+		if err == io.EOF {
+			return stream.CloseWrite()
+		}
+		if err != nil {
+			return err
+		}
+		if refused, ok := answer.(*upload.Error); ok {
+			return refused
+		}
+		block := answer.(*upload.FirmwareBlock)
+		if block.GetOffset() != offset {
+			return fmt.Errorf("a block for %d came where %d was expected", block.GetOffset(), offset)
+		}
+		offset += uint64(len(block.GetData()))
+		if err := take(block.GetData()); err != nil {
+			stream.Reset(upload.EndNormal)
+			return err
+		}
+	}
+}
