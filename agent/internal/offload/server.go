@@ -45,7 +45,7 @@ func (d *Docking) ask(ctx context.Context) {
 		d.log.Info("how the camera stands at the server", "standing", answer.GetStanding(), "officer", answer.GetOfficerId(), "hold", answer.GetHold())
 	}
 	d.answer, d.answeredAt = answer, d.askedAt
-	d.wears(answer.GetOfficer())
+	d.wears(clean(answer.GetOfficer(), 256), answer.GetStanding() != upload.StandingUnknown && answer.GetStanding() != upload.StandingPending)
 }
 
 // withheld is why nothing may be erased from this camera at the moment, in a

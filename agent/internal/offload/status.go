@@ -3,6 +3,7 @@ package offload
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,9 @@ type Status struct {
 	Urgent          bool     `json:"urgent,omitempty"`  // what it holds goes before all else
 	UpdatePercent   int      `json:"update_percent"`    // firmware that is brought to the camera; -1 none
 	SecondsLeft     int      `json:"seconds_left"`      // until all is copied; -1 unknown
+	Known           bool     `json:"known"`             // the server knows this camera
 	Alerts          []string `json:"alerts,omitempty"`
+	Notices         []string `json:"notices,omitempty"` // alerts as anybody may read them: no names of recordings
 }
 
 const maxAlerts = 20
@@ -62,6 +65,9 @@ func (s *status) Status() Status {
 	out := s.shown
 	for _, a := range s.alerts {
 		out.Alerts = append(out.Alerts, a.sentence)
+		if notice := a.notice(); !slices.Contains(out.Notices, notice) {
+			out.Notices = append(out.Notices, notice)
+		}
 	}
 	out.BytesDone = min(s.copied+min(s.passed/2, s.size), out.BytesTotal)
 	out.Safe = (out.State == upload.BayDone || out.State == upload.BayUploading) && out.UpdatePercent < 0
@@ -74,11 +80,11 @@ func (s *status) Status() Status {
 	return out
 }
 
-// wears notes whose camera it is.
-func (s *status) wears(officer string) {
+// wears notes whose camera it is, and whether the server knows it.
+func (s *status) wears(officer string, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shown.Officer = officer
+	s.shown.Officer, s.shown.Known = officer, known
 }
 
 // charges notes the camera's charge, in percent or -1.
@@ -132,10 +138,20 @@ func (s *status) say(state, message string) {
 // alert is a sentence that a person must read, and what it is about.
 type alert struct{ about, sentence string }
 
+// notice is the alert without what only some may read: recordings' names can be
+// people's.
+func (a alert) notice() string {
+	if strings.HasPrefix(a.about, aboutCopy) || a.about == aboutSizes || a.about == aboutListing {
+		return "Something on this camera needs a person to look. It stays on the camera."
+	}
+	return a.sentence
+}
+
 // What alerts are about, besides recordings: the docking as a whole, what the
 // camera's listing lacks, and what it does not take.
 const (
 	aboutDocking  = "docking"
+	aboutSizes    = "sizes"
 	aboutListing  = "listing"
 	aboutLock     = "lock"
 	aboutSettings = "settings"
@@ -144,7 +160,9 @@ const (
 
 // about names what an alert on a recording's copy is about, so that it can be
 // taken back when that has come right.
-func (it *item) about() string { return "copy of " + it.source.Path }
+func (it *item) about() string { return aboutCopy + it.source.Path }
+
+const aboutCopy = "copy of "
 
 // alert keeps a sentence that a person must read. On a listing or a copy only the
 // newest is kept.
@@ -152,7 +170,7 @@ func (s *status) alert(about, sentence string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alerts = slices.DeleteFunc(s.alerts, func(a alert) bool {
-		return a.sentence == sentence || a.about == about && about != aboutDocking
+		return a.sentence == sentence || a.about == about && about != aboutDocking && about != aboutSizes
 	})
 	if len(s.alerts) < maxAlerts {
 		s.alerts = append(s.alerts, alert{about, sentence})
