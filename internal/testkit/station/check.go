@@ -56,9 +56,14 @@ func (s *Station) Rows(ctx context.Context) ([]Row, error) {
 	var rows []Row
 	for _, c := range oracle.Cameras {
 		for _, r := range c.Recordings {
-			row := Row{Recording: r, Camera: c, Item: found[key{c.Serial, r.Path, r.SHA256}]}
-			if row.Item == nil && c.odd(r) {
-				row.Item = found[key{c.Serial, "", r.SHA256}]
+			row := Row{Recording: r, Camera: c}
+			for _, name := range c.Names() {
+				if row.Item == nil {
+					row.Item = found[key{name, r.Path, r.SHA256}]
+				}
+				if row.Item == nil && c.odd(r) {
+					row.Item = found[key{name, "", r.SHA256}]
+				}
 			}
 			if row.Item != nil && row.Item.Manifest != nil {
 				row.Manifest, row.Receipt, row.Problem = row.Item.statements(trust)
@@ -98,7 +103,26 @@ func (s *Station) trust() (proof.Trust, error) {
 	return enrolment.Trust, enrolment.Trust.Check()
 }
 
-// Violations checks what must hold at every instant (DESIGN.md section 8) and
+// Violation is one promise of DESIGN.md section 8 that was found broken.
+type Violation struct {
+	Promise string // I1 to I5, or I8
+	Camera  string // its serial number as the server knows it; "" where it is no camera's
+	Text    string
+}
+
+// String is the violation in one line.
+func (v Violation) String() string { return v.Promise + " " + v.Text }
+
+// Violations is Broken in words.
+func (s *Station) Violations(ctx context.Context) (words []string, err error) {
+	broken, err := s.Broken(ctx)
+	for _, v := range broken {
+		words = append(words, v.String())
+	}
+	return words, err
+}
+
+// Broken checks what must hold at every instant (DESIGN.md section 8) and
 // returns each promise that is broken:
 //
 //	I1  a recording is on its camera, or stored with a valid receipt
@@ -109,30 +133,14 @@ func (s *Station) trust() (proof.Trust, error) {
 //	I8  one item per recording
 //
 // That stored bytes are what their manifest says is fsck's part.
-func (s *Station) Violations(ctx context.Context) ([]string, error) {
+func (s *Station) Broken(ctx context.Context) ([]Violation, error) {
 	rows, err := s.Rows(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var broken []string
-	add := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
+	var broken []Violation
 	for _, r := range rows {
-		name := r.Camera.Serial + " " + r.Recording.Path
-		stored := r.Item != nil && r.Item.State == "stored"
-		if r.Problem != nil {
-			add("I3 %s: %v", name, r.Problem)
-		}
-		if r.Recording.Deleted && r.Recording.DeletedBy != "camera" {
-			switch {
-			case !stored || r.Receipt == nil:
-				add("I1 %s is neither on its camera nor stored with a receipt", name)
-			case r.Recording.DeletedAt.Before(r.Receipt.StoredAt):
-				add("I4 %s was erased at %v, stored at %v", name, r.Recording.DeletedAt, r.Receipt.StoredAt)
-			}
-		}
-		if stored && r.Item.Length != r.Recording.Size {
-			add("I2 %s: %d bytes are stored, the camera made %d", name, r.Item.Length, r.Recording.Size)
-		}
+		broken = append(broken, r.broken()...)
 	}
 	more, err := s.strangers(ctx, rows)
 	broken = append(broken, more...)
@@ -143,17 +151,43 @@ func (s *Station) Violations(ctx context.Context) ([]string, error) {
 	return append(broken, more...), err
 }
 
+// broken are the promises that are broken for one recording.
+func (r *Row) broken() (broken []Violation) {
+	name := r.Camera.Serial + " " + r.Recording.Path
+	stored := r.Item != nil && r.Item.State == "stored"
+	add := func(promise, format string, args ...any) {
+		broken = append(broken, Violation{promise, r.Camera.Serial, name + " " + fmt.Sprintf(format, args...)})
+	}
+	if r.Problem != nil {
+		add("I3", "has a receipt that does not verify: %v", r.Problem)
+	}
+	if r.Recording.Deleted && r.Recording.DeletedBy != "camera" {
+		switch {
+		case !stored || r.Receipt == nil:
+			add("I1", "is neither on its camera nor stored with a receipt")
+		case r.Recording.DeletedAt.Before(r.Receipt.StoredAt):
+			add("I4", "was erased at %v, stored at %v", r.Recording.DeletedAt, r.Receipt.StoredAt)
+		}
+	}
+	if stored && r.Item.Length != r.Recording.Size {
+		add("I2", "has %d bytes in the store, the camera made %d", r.Item.Length, r.Recording.Size)
+	}
+	return broken
+}
+
 // strangers finds items that no camera made, and doubles.
-func (s *Station) strangers(ctx context.Context, rows []Row) (broken []string, err error) {
+func (s *Station) strangers(ctx context.Context, rows []Row) (broken []Violation, err error) {
 	items, err := s.Items(ctx)
 	if err != nil {
 		return nil, err
 	}
 	made := map[string]bool{}
 	for _, r := range rows {
-		made[r.Camera.Serial+"\x00"+r.Recording.Path+"\x00"+r.Recording.SHA256.String()] = true
-		if r.Item != nil {
-			made[r.Camera.Serial+"\x00"+r.Item.Path+"\x00"+r.Recording.SHA256.String()] = true
+		for _, name := range r.Camera.Names() {
+			made[name+"\x00"+r.Recording.Path+"\x00"+r.Recording.SHA256.String()] = true
+			if r.Item != nil {
+				made[name+"\x00"+r.Item.Path+"\x00"+r.Recording.SHA256.String()] = true
+			}
 		}
 	}
 	seen := map[string]bool{}
@@ -163,10 +197,10 @@ func (s *Station) strangers(ctx context.Context, rows []Row) (broken []string, e
 		}
 		key := i.Camera + "\x00" + i.Path + "\x00" + i.SHA256.String()
 		if !made[key] {
-			broken = append(broken, fmt.Sprintf("I2 item %v (%s %s) holds what no camera made", i.ID, i.Camera, i.Path))
+			broken = append(broken, Violation{"I2", i.Camera, fmt.Sprintf("item %v (%s %s, %d bytes) holds what no camera made", i.ID, i.Camera, i.Path, i.Length)})
 		}
 		if seen[key] {
-			broken = append(broken, fmt.Sprintf("I8 %s %s is stored twice", i.Camera, i.Path))
+			broken = append(broken, Violation{"I8", i.Camera, fmt.Sprintf("%s %s is stored twice", i.Camera, i.Path)})
 		}
 		seen[key] = true
 	}
@@ -175,7 +209,7 @@ func (s *Station) strangers(ctx context.Context, rows []Row) (broken []string, e
 
 // checkpoints compares every checkpoint that the dock ever kept, and the
 // server's newest, with the log's tiles.
-func (s *Station) checkpoints(ctx context.Context) (broken []string, err error) {
+func (s *Station) checkpoints(ctx context.Context) (broken []Violation, err error) {
 	trust, err := s.trust()
 	if err != nil {
 		return nil, err
@@ -201,7 +235,7 @@ func (s *Station) checkpoints(ctx context.Context) (broken []string, err error) 
 		}
 		c, err := tlog.OpenCheckpoint([]byte(text), trust.LogOrigin, verifier)
 		if err != nil {
-			broken = append(broken, fmt.Sprintf("I5 a checkpoint does not verify: %v\n%s", err, text))
+			broken = append(broken, Violation{"I5", "", fmt.Sprintf("a checkpoint does not verify: %v\n%s", err, text)})
 			continue
 		}
 		root, err := tlog.Root(ctx, tiles, c.Size)
@@ -209,7 +243,7 @@ func (s *Station) checkpoints(ctx context.Context) (broken []string, err error) 
 			return broken, err
 		}
 		if root != c.Root {
-			broken = append(broken, fmt.Sprintf("I5 the checkpoint of size %d is not of this log", c.Size))
+			broken = append(broken, Violation{"I5", "", fmt.Sprintf("the checkpoint of size %d is not of this log", c.Size)})
 		}
 	}
 	return broken, nil

@@ -21,6 +21,7 @@ type Camera struct {
 	Serial     string      `json:"serial"`
 	Bay        string      `json:"busid"`
 	Plugged    bool        `json:"plugged"`
+	Claims     []string    `json:"claims"` // serial numbers of others that it gave
 	Recordings []Recording `json:"recordings"`
 }
 
@@ -37,6 +38,9 @@ type Recording struct {
 	Synthetic   *footage.Synthetic `json:"synthetic,omitempty"`
 	RawPath     [][]byte           `json:"raw_path,omitempty"` // where Path had to change the names
 }
+
+// Names are the serial numbers under which a dock may know the camera.
+func (c *Camera) Names() []string { return append([]string{c.Serial}, c.Claims...) }
 
 // odd says whether a recording's path is one that a dock may have to change:
 // not printable, not unique on its camera, or very long. Such a recording is

@@ -37,7 +37,7 @@ func start(name, log, program string, args ...string) (*Process, error) {
 	fmt.Fprintf(out, "=== %s %s\n", program, strings.Join(args, " "))
 	p := &Process{Name: name, Log: log, cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nothing outlives a test
+	bind(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}

@@ -103,8 +103,11 @@ func New(ctx context.Context, dir string, programs Programs, options Options) (*
 }
 
 func (s *Station) oraclePath() string   { return filepath.Join(s.Dir, "oracle.json") }
-func (s *Station) controlPath() string  { return filepath.Join(s.Dir, "sim.sock") }
+func (s *Station) controlPath() string  { return s.ControlSocket() }
 func (s *Station) ingestConfig() string { return filepath.Join(s.Options.IngestDir, "ingest.toml") }
+
+// ControlSocket is where firmware-sim ctl reaches the simulator.
+func (s *Station) ControlSocket() string { return filepath.Join(s.Dir, "sim.sock") }
 
 // AgentDir is the agent's data folder.
 func (s *Station) AgentDir() string { return s.Options.AgentDir }
