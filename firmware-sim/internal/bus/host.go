@@ -83,6 +83,14 @@ func (h *Host) Unplug(why error) {
 	h.end(why)
 }
 
+// Pull pulls the cable by a fault: unlike after Unplug, whose connection the reader may
+// find closed first, the device is out of its place for certain.
+func (h *Host) Pull() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.end(ErrUnplug)
+}
+
 // end is Unplug with mu held.
 func (h *Host) end(why error) {
 	if h.gone != nil {

@@ -131,7 +131,7 @@ func (c *Camera) deletion(t *transaction, o *object, statement []byte) (answer, 
 		c.log.Info("recording deleted by the host", "path", o.path, "against_a_receipt", statement != nil)
 	}
 	if errors.Is(err, fault.ErrUnplug) {
-		t.host.Unplug(bus.ErrUnplug)
+		t.host.Pull()
 		return answer{}, bus.ErrGone
 	}
 	return accept(), nil
