@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test test-usb test-fips test-race fuzz bench check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-fips test-race fuzz bench check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -37,6 +37,9 @@ demo-once: setup build ## dock three cameras, compare every hash, check the stor
 test: setup build ## all tests that need no kernel USB (under 15 minutes)
 	$(GO) test -timeout 15m ./...
 	@scripts/fips
+
+check-camera: setup build ## every known camera fault and attack against agent and server, a verdict each
+	@$(BIN)/firmware-sim check --agent $(BIN)/sealdock-agent --ingest $(BIN)/sealdock-ingest
 
 test-usb: setup build ## against a real kernel USB stack, in a QEMU guest
 	@scripts/usb-lab/run

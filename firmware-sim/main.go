@@ -21,6 +21,7 @@ var version = ""
 type commands struct {
 	Run     runCommand     `cmd:"" help:"Simulate cameras until interrupted."`
 	Ctl     ctlCommand     `cmd:"" help:"Control a running simulator: plug, unplug, record, break."`
+	Check   checkCommand   `cmd:"" help:"Play every known fault and attack against an agent and a server, and print a verdict for each promise."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

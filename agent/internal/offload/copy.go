@@ -16,24 +16,18 @@ var errDisagree = errors.New("the camera gives other bytes at every reading")
 // sealing is a copy that was read and written once, and awaits confirmation.
 type sealing struct {
 	*reading
-	writer    *spool.Writer
-	wrapped   []byte // the item key, to the agency
-	clocks    evidence.Clocks
-	confirmed evidence.Confirmation
+	writer  *spool.Writer
+	wrapped []byte // the item key, to the agency
+	clocks  evidence.Clocks
 }
 
-// copy brings one recording into the spool: read, read again, commit. Where the
-// camera's own signature confirms the first reading, there is no second.
+// copy brings one recording into the spool: read, read again, commit.
 func (d *Docking) copy(ctx context.Context, it *item) error {
 	first, err := d.seal(ctx, it)
 	if err != nil {
 		return err
 	}
 	flushed := first.flush()
-	if d.vouched(it, first.reading) {
-		first.confirmed = evidence.ConfirmedByCamera
-		return d.finish(ctx, it, first, flushed)
-	}
 	second, err := d.pass(ctx, it.object, false, nil)
 	if err == nil && first.same(second) {
 		return d.finish(ctx, it, first, flushed)
@@ -65,8 +59,7 @@ func (d *Docking) seal(ctx context.Context, it *item) (*sealing, error) {
 	if it.object.SizeKnown && it.object.Size <= evidence.MaxLength { // more is a lie: what comes, counts
 		expect = it.object.Size
 	}
-	began := d.desk.opt.Now().UTC()
-	s := &sealing{confirmed: evidence.ConfirmedByReread}
+	s := &sealing{clocks: evidence.Clocks{DockStart: d.desk.opt.Now().UTC(), CameraRaw: d.clockRaw, CameraAt: d.clockAt}}
 	w, err := d.desk.opt.Spool.Begin(ctx, it.id, d.id, d.port, expect)
 	if err != nil {
 		return nil, err
@@ -75,7 +68,7 @@ func (d *Docking) seal(ctx context.Context, it *item) (*sealing, error) {
 	if err := d.sealInto(ctx, it, s); err != nil {
 		return nil, errors.Join(err, w.Drop())
 	}
-	s.clocks = d.clocks(began, d.desk.opt.Now().UTC())
+	s.clocks.DockEnd = d.desk.opt.Now().UTC()
 	return s, nil
 }
 
