@@ -30,7 +30,7 @@ type Inventory struct {
 	ClockSet *Offset   `json:"clock_set,omitempty"` // camera ahead of dock after its clock was set at this docking
 	Findings []Finding `json:"findings,omitempty"`
 	Proof    []byte    `json:"proof,omitempty"`    // envelope of the camera's CameraProof
-	Listings [][]byte  `json:"listings,omitempty"` // envelopes of the camera's CameraListing, all parts, in part 1 of the inventory
+	Listings [][]byte  `json:"listings,omitempty"` // envelopes of parts of the CameraListing; the others are in the other parts of the inventory
 	Journal  uint64    `json:"journal,omitempty"`  // counts the dock's dockings, never backwards
 }
 
@@ -50,6 +50,7 @@ const (
 	FoundClockWrong     FindingCode = "clock_wrong"     // the camera's clock was off by more than a minute
 	FoundHashDiffers    FindingCode = "hash_differs"    // footage is not what a hash that came with it says
 	FoundOddDescriptors FindingCode = "odd_descriptors" // it shows interfaces that no camera needs, a keyboard for example
+	FoundFirmware       FindingCode = "firmware"        // the camera did not take new firmware, or went back from it
 	FoundStaleJournal   FindingCode = "stale_journal"   // the dock's journal is older than what the server has seen
 )
 
@@ -83,7 +84,7 @@ func (v *Inventory) Check() error {
 			return fmt.Errorf("inventory, recording %d: %w", i, err)
 		}
 	}
-	if len(v.Findings) > 100 || len(v.Proof) > 16<<10 || len(v.Listings) > 1000 {
+	if len(v.Findings) > 100 || len(v.Proof) > 16<<10 || len(v.Listings) > 16 {
 		return fmt.Errorf("inventory: %d findings, proof of %d bytes or %d listings are more than are taken", len(v.Findings), len(v.Proof), len(v.Listings))
 	}
 	for _, f := range v.Findings {

@@ -228,6 +228,8 @@ func (b *bays) show(y *bay, message string) {
 // trouble says for people why a docking ended.
 func trouble(err error) string {
 	switch {
+	case errors.Is(err, offload.ErrRestarting):
+		return "The camera restarts with its new firmware. Leave it in the dock."
 	case errors.Is(err, camera.ErrGone):
 		return "The camera went away while it was read. Its recordings are still on it; put it back firmly."
 	case errors.Is(err, camera.ErrTimeout):
@@ -246,8 +248,21 @@ func (b *bays) status() []offload.Status {
 			list = append(list, y.docking.Status())
 			continue
 		}
-		list = append(list, offload.Status{Port: y.at.Port, State: y.state, Message: y.message, BatteryPercent: -1})
+		list = append(list, offload.Status{Port: y.at.Port, State: y.state, Message: y.message, BatteryPercent: -1, UpdatePercent: -1, SecondsLeft: -1})
 	}
 	slices.SortFunc(list, func(a, c offload.Status) int { return strings.Compare(a.Port, c.Port) })
 	return list
+}
+
+// urgent has what the camera in a bay holds go first, or no longer.
+func (b *bays) urgent(port string, on bool) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, y := range b.all {
+		if y.at.Port == port && y.docking != nil {
+			y.docking.SetUrgent(on)
+			return nil
+		}
+	}
+	return fmt.Errorf("bay %s: there is no camera whose recordings could go first", port)
 }

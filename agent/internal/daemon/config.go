@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/sealdock/sealdock/agent/internal/kiosk"
 	"github.com/sealdock/sealdock/agent/internal/offload"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/agent/internal/upload"
@@ -15,6 +16,7 @@ type Config struct {
 	Data    string  `toml:"data" help:"Folder for the agent's identity, spool and status socket. Only one agent may use it."`
 	Cameras Cameras `toml:"cameras" help:"Where cameras are looked for."`
 	Copying Copying `toml:"copying" help:"How recordings are copied from cameras."`
+	Page    Page    `toml:"page" help:"The page for officers on the dock's own screen."`
 	Spool   Spool   `toml:"spool" help:"Room for sealed copies that wait for the server."`
 	Server  Server  `toml:"server" help:"How the server is reached. Its address was kept when the dock was enrolled."`
 	Metrics Metrics `toml:"metrics" help:"Figures for a monitoring system (Prometheus)."`
@@ -23,9 +25,11 @@ type Config struct {
 
 // Cameras says where cameras are looked for.
 type Cameras struct {
-	USB   bool          `toml:"usb" help:"Use this machine's own USB ports."`
-	USBIP []string      `toml:"usbip" help:"USB/IP servers whose devices are used too: \"host:port\" or \"unix:/path\". USB/IP is not encrypted: same machine or a network of its own only."`
-	Poll  time.Duration `toml:"poll" help:"How often to look for cameras that came or went, where the system does not tell when one is plugged in."`
+	USB       bool          `toml:"usb" help:"Use this machine's own USB ports."`
+	USBIP     []string      `toml:"usbip" help:"USB/IP servers whose devices are used too: \"host:port\" or \"unix:/path\". USB/IP is not encrypted: same machine or a network of its own only."`
+	Bays      []string      `toml:"bays" help:"USB port paths such as \"1-1.2\" in the order in which the bays are numbered on the dock: the first is bay 1. Others go by their port path."`
+	SetClocks bool          `toml:"set_clocks" help:"Set the clock of each docked camera after it was compared with the dock's."`
+	Poll      time.Duration `toml:"poll" help:"How often to look for cameras that came or went, where the system does not tell when one is plugged in."`
 }
 
 // Copying says how recordings are copied.
@@ -34,6 +38,13 @@ type Copying struct {
 	ReadTimeout time.Duration `toml:"read_timeout" help:"How long a camera may take to deliver 1 MiB before its reading is given up for the moment."`
 	Relist      time.Duration `toml:"relist" help:"How often a docked camera is asked for new recordings."`
 	Erase       bool          `toml:"erase" help:"Let cameras erase a recording once the server's receipt for it was verified. false keeps everything on the cameras."`
+}
+
+// Page says where officers see their bays.
+type Page struct {
+	Address string   `toml:"address" help:"host:port (TCP) of the page; empty for none. It has no login: keep it on this machine."`
+	Network bool     `toml:"network" help:"Allow an address that other machines reach. They then see officers' names and may press \"urgent\"."`
+	Names   []string `toml:"names" help:"Host names that the page answers to besides the machine's own, with network only."`
 }
 
 // Spool says how much room copies may take.
@@ -64,8 +75,9 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Data:    "/var/lib/sealdock-agent",
-		Cameras: Cameras{USB: true, USBIP: []string{}, Poll: 500 * time.Millisecond},
+		Cameras: Cameras{USB: true, USBIP: []string{}, Bays: []string{}, SetClocks: true, Poll: 500 * time.Millisecond},
 		Copying: Copying{Bays: 8, ReadTimeout: 30 * time.Second, Relist: 15 * time.Second, Erase: true},
+		Page:    Page{Address: kiosk.DefaultAddress, Names: []string{}},
 		Spool:   Spool{ReserveBytes: spool.DefaultReserve},
 		Server:  Server{InFlight: 4, Longest: 20 * time.Second},
 		Log:     Log{Level: "info", Format: "text"},
@@ -92,7 +104,7 @@ func (c Config) Check() error {
 	case c.Server.Longest < time.Second || c.Server.Longest > time.Hour:
 		return fmt.Errorf("setting server.longest_pause: %v, allowed are 1s to 1h", c.Server.Longest)
 	}
-	for name, address := range map[string]string{"server.address": c.Server.Address, "metrics.address": c.Metrics.Address} {
+	for name, address := range map[string]string{"server.address": c.Server.Address, "metrics.address": c.Metrics.Address, "page.address": c.Page.Address} {
 		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
 			return fmt.Errorf("setting %s: %w", name, err)
 		}
@@ -102,7 +114,7 @@ func (c Config) Check() error {
 
 // offloadOptions and uploadOptions hand the settings down.
 func (c Config) offloadOptions() offload.Options {
-	return offload.Options{Reading: c.Copying.Bays, ReadTimeout: c.Copying.ReadTimeout, Relist: c.Copying.Relist, KeepOnCard: !c.Copying.Erase}
+	return offload.Options{Reading: c.Copying.Bays, ReadTimeout: c.Copying.ReadTimeout, Relist: c.Copying.Relist, KeepOnCard: !c.Copying.Erase, LeaveClocks: !c.Cameras.SetClocks}
 }
 
 func (c Config) uploadOptions() upload.Options {

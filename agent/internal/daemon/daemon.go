@@ -12,7 +12,9 @@ import (
 	"github.com/sealdock/sealdock/agent/internal/camera"
 	"github.com/sealdock/sealdock/agent/internal/enrol"
 	"github.com/sealdock/sealdock/agent/internal/hotplug"
+	"github.com/sealdock/sealdock/agent/internal/kiosk"
 	"github.com/sealdock/sealdock/agent/internal/offload"
+	"github.com/sealdock/sealdock/agent/internal/policy"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/agent/internal/upload"
 	"github.com/sealdock/sealdock/agent/internal/usb"
@@ -33,6 +35,8 @@ type agent struct {
 	log      *slog.Logger
 	identity *enrol.Enrolment
 	spool    *spool.Spool
+	policy   *policy.Keeper
+	page     *kiosk.Kiosk // nil for none
 	bays     *bays
 	doors    []door
 	uploader *upload.Uploader
@@ -101,6 +105,8 @@ func (a *agent) join() error {
 	o := a.config.offloadOptions()
 	o.Spool, o.Agency, o.Station, o.Dock = a.spool, a.identity.Agency, a.identity.Station, a.identity.Dock
 	o.AgencyKey, o.Signer, o.Version, o.Now, o.Log = a.identity.AgencyKey, a.identity.StatementKey, a.version, a.now, a.log
+	a.policy = policy.Open(a.config.Data, a.identity.Agency, a.log)
+	o.Server, o.Images = server{a}, policy.NewImages(a.config.Data)
 	a.bays = newBays(offload.New(o), a.config.Cameras.Poll, a.now, a.log)
 
 	agencyKey, err := a.identity.AgencyKey.MarshalBinary()
@@ -110,9 +116,9 @@ func (a *agent) join() error {
 	u := a.config.uploadOptions()
 	u.Spool, u.Agency, u.Dock, u.Trust, u.AgencyKey = a.spool, a.identity.Agency, a.identity.Dock, a.identity.Trust, agencyKey
 	u.Version, u.Now, u.Log = a.version, a.now, a.log.With("component", "upload")
-	u.Dial, u.Status = a.dial, a.report
+	u.Dial, u.Status, u.Policy, u.Images = a.dial, a.report, a.policy, o.Images
 	a.uploader = upload.New(u)
-	return nil
+	return a.makePage()
 }
 
 // dial opens a session with the enrolled server.
@@ -155,6 +161,7 @@ func (a *agent) run(ctx context.Context, companions []Companion) error {
 	group.Go(func() error { return plugging.Run(within) })
 	group.Go(func() error { return a.uploader.Run(within) })
 	group.Go(func() error { return a.serveStatus(within) })
+	group.Go(func() error { return a.servePage(within) })
 	for _, companion := range companions {
 		group.Go(func() error { return companion(within, a.view()) })
 	}

@@ -35,7 +35,7 @@ func enrolled(t *testing.T) Config {
 	if _, err := enrol.Enrol(t.Context(), enrol.Request{Server: s.URL, Token: s.Token, Data: config.Data, Now: time.Now}); err != nil {
 		t.Fatal(err)
 	}
-	config.Server.Address = "127.0.0.1:1"
+	config.Server.Address, config.Page.Address = "127.0.0.1:1", ""
 	config.Cameras.USB, config.Cameras.USBIP = false, []string{filepath.Join(config.Data, "no-such-server")}
 	return config
 }

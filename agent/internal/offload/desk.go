@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealdock/sealdock/agent/internal/policy"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -27,12 +28,15 @@ type Options struct {
 	Now       func() time.Time // the dock's clock
 	Log       *slog.Logger
 
-	Reading     int           // bays that may read at once, default 8
-	ReadTimeout time.Duration // for one window of 1 MiB, default 30 s
-	Relist      time.Duration // how often an idle camera is listed again, default 15 s
-	Retry       time.Duration // first pause after a failed copy, default 5 s; doubles up to RetryMost
-	RetryMost   time.Duration // default 30 s
-	KeepOnCard  bool          // never erase: recordings stay on the camera after their receipt
+	Reading     int            // bays that may read at once, default 8
+	ReadTimeout time.Duration  // for one window of 1 MiB, default 30 s
+	Relist      time.Duration  // how often an idle camera is listed again, default 15 s
+	Retry       time.Duration  // first pause after a failed copy, default 5 s; doubles up to RetryMost
+	RetryMost   time.Duration  // default 30 s
+	LeaveClocks bool           // never set a camera's clock
+	Server      Server         // nil: there is none to ask, and none that could hold anything back
+	Images      *policy.Images // firmware for cameras; nil with Server nil
+	KeepOnCard  bool           // never erase: recordings stay on the camera after their receipt
 }
 
 func (o Options) withDefaults() Options {

@@ -2,6 +2,7 @@ package offload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
 	"github.com/sealdock/sealdock/agent/internal/spool"
+	ptp "github.com/sealdock/sealdock/proto/camera"
 	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
 )
 
 // Docking is one stay of one camera in one bay. Serve runs in one goroutine,
@@ -23,7 +26,33 @@ type Docking struct {
 	log  *slog.Logger
 	status
 
-	camera   evidence.CameraInfo
+	camera       evidence.CameraInfo
+	extended     camera.Extended                     // nil for a camera without the extension
+	cameraStatus ptp.Status                          // of a camera with it, as last asked
+	key          []byte                              // that the camera has proven to hold
+	proof        []byte                              // envelope that shows it
+	signed       map[uint32]evidence.CameraRecording // what the camera has signed, by handle
+	listings     [][]byte                            // the envelopes that say so
+	next         uint64                              // number that its next recording will get
+	number       uint64                              // of this docking, by the journal
+	findings     []evidence.Finding
+	unsaid       bool // there is a finding that no inventory carries yet
+	light        ptp.Indicator
+	care         care
+	restart      bool          // the camera was told to restart
+	hurried      bool          // the journal knows that this docking is urgent
+	pressed      chan struct{} // the button at the bay was pressed
+
+	answer     *upload.CameraAnswer // how the camera stands at the server; nil before the first answer
+	askedAt    time.Time
+	answeredAt time.Time
+	reason     string // why nothing is erased, as last found
+
+	measured *evidence.Offset // camera ahead of dock when it came
+	wasSet   *evidence.Offset // the same when its clock was set at an earlier docking
+	clockSet *evidence.Offset // the same from now on
+	drift    *evidence.Drift
+
 	standIn  bool      // the camera tells no serial number: camera.Serial is made up
 	clockRaw string    // the camera's clock
 	clockAt  time.Time // the dock's clock at that reading
@@ -73,7 +102,7 @@ type item struct {
 
 // Docking prepares the docking of the camera behind link in the bay at port.
 func (k *Desk) Docking(port string, link camera.Link) *Docking {
-	d := &Docking{desk: k, port: port, link: link, id: evidence.NewDockingID(), claims: map[string]evidence.Claims{}, items: map[objectKey]*item{}, finished: make(chan finished, maxFinishing)}
+	d := &Docking{desk: k, port: port, link: link, id: evidence.NewDockingID(), claims: map[string]evidence.Claims{}, items: map[objectKey]*item{}, finished: make(chan finished, maxFinishing), pressed: make(chan struct{}, 1)}
 	d.log = k.opt.Log.With("component", "offload", "bay", port)
 	if telling, ok := link.(camera.Telling); ok {
 		d.news = telling.News()
@@ -88,6 +117,18 @@ func (k *Desk) Docking(port string, link camera.Link) *Docking {
 func (d *Docking) Serve(ctx context.Context) error {
 	defer d.desk.leave(d)
 	defer d.desert()
+	defer d.endCare()
+	err := d.serve(ctx)
+	if d.restart && errors.Is(err, camera.ErrGone) {
+		return fmt.Errorf("%w: %w", ErrRestarting, err)
+	}
+	return err
+}
+
+// ErrRestarting: the camera is gone because it was told to restart.
+var ErrRestarting = errors.New("the camera restarts with its new firmware")
+
+func (d *Docking) serve(ctx context.Context) error {
 	if err := d.arrive(ctx); err != nil {
 		return err
 	}
@@ -113,6 +154,9 @@ func (d *Docking) arrive(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking the camera in bay %s who it is: %w", d.port, err)
 	}
+	if d.number, err = d.desk.opt.Spool.NextDocking(ctx); err != nil {
+		return err
+	}
 	d.camera, d.standIn = cameraInfo(identity, d.port)
 	d.clockRaw, d.clockAt = clean(identity.ClockRaw, 64), d.desk.opt.Now().UTC()
 	d.log = d.log.With("camera", d.camera.Serial)
@@ -120,11 +164,18 @@ func (d *Docking) arrive(ctx context.Context) error {
 	if d.standIn {
 		d.alert(aboutDocking, fmt.Sprintf("This camera does not tell its serial number. Its recordings are taken in under the name %s; have the camera looked at.", d.camera.Serial))
 	}
+	if d.standIn {
+		d.find(evidence.FoundNoSerial, "the camera tells no serial number; %s stands for it", d.camera.Serial)
+	}
+	if err := d.meet(ctx); err != nil {
+		return err
+	}
 	twin, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
 	if twin != "" {
+		d.find(evidence.FoundTwin, "the camera in bay %s gives the same serial number", twin)
 		d.alert(aboutDocking, fmt.Sprintf("The camera in bay %s gives the same serial number. Both are taken in; have the cameras looked at.", twin))
 	}
 	if err := d.list(ctx); err != nil {
@@ -132,6 +183,38 @@ func (d *Docking) arrive(ctx context.Context) error {
 	}
 	d.erasedAt = d.listedAt
 	return d.finishErasing(ctx)
+}
+
+// meet finds out whose camera it is, has it open, and compares clocks.
+func (d *Docking) meet(ctx context.Context) error {
+	if err := d.authenticate(ctx); err != nil {
+		return err
+	}
+	d.ask(ctx)
+	if err := d.checkJournal(ctx); err != nil {
+		return err
+	}
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	return d.compareClock(ctx)
+}
+
+// checkJournal finds out whether this journal is older than what the server has
+// seen of it. Then no receipt in it counts any more.
+func (d *Docking) checkJournal(ctx context.Context) error {
+	if d.answer == nil || d.answer.GetJournal() < d.number {
+		return nil
+	}
+	seen := d.answer.GetJournal()
+	taken, err := d.desk.opt.Spool.Distrust(ctx, seen)
+	if err != nil {
+		return err
+	}
+	d.find(evidence.FoundStaleJournal, "the dock's journal counts %d dockings and the server has seen %d: it is an older copy. %d receipts are asked for again", d.number, seen, taken)
+	d.log.Error("the journal is older than what the server has seen of it; receipts in it are asked for again", "dockings", d.number, "seen", seen, "receipts", taken)
+	d.number, err = d.desk.opt.Spool.NextDocking(ctx)
+	return err
 }
 
 // enter notes whose docking this is. A camera that was moved from one bay to
@@ -167,7 +250,13 @@ func (d *Docking) list(ctx context.Context) error {
 	d.listing = d.listedAt.Sub(began)
 	d.tellMissing(odd)
 	first := len(d.items) == 0
-	if !d.merge(objects) && !first {
+	news := d.merge(objects)
+	if news || first {
+		if err := d.readSigned(ctx, objects); err != nil {
+			return err
+		}
+	}
+	if !news && !first && !d.unsaid {
 		return nil
 	}
 	warnings := make([]string, 0, len(odd)+1)
@@ -189,6 +278,7 @@ func (d *Docking) list(ctx context.Context) error {
 	if err := d.desk.opt.Spool.Queue(ctx, spool.KindInventory, signed...); err != nil {
 		return err
 	}
+	d.unsaid = false
 	d.log.Info("camera listed", "recordings", len(objects), "warnings", len(warnings)+len(unread))
 	return nil
 }
@@ -201,6 +291,7 @@ func (d *Docking) tellMissing(odd []camera.Warning) {
 		return
 	}
 	worst := missing[len(missing)-1] // an end of the listing comes last
+	d.find(evidence.FoundIncomplete, "%d places of the camera's listing cannot be taken in; the last: %s", len(missing), worst.Message)
 	d.alert(aboutListing, fmt.Sprintf("Not all that this camera lists can be taken in; it stays on the camera. Have the camera looked at before it is used again. (%d places; the last: %s)", len(missing), worst.Message))
 }
 

@@ -58,13 +58,13 @@ func (d *Docking) erase(ctx context.Context, queue []*item) error {
 	}
 	var tried []*item
 	for _, it := range queue {
-		if it.erasable() { // else gone from the listing, or another object by now
+		if it.erasable() && d.ripe(it) { // else gone from the listing, or another object by now
 			tried = append(tried, it)
 		}
 	}
-	refusals := map[*item]string{}
+	refusals, erasures := map[*item]string{}, map[*item]erasure{}
 	for block := range slices.Chunk(tried, intents) {
-		if err := d.eraseBlock(ctx, block, refusals); err != nil {
+		if err := d.eraseBlock(ctx, block, refusals, erasures); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func (d *Docking) erase(ctx context.Context, queue []*item) error {
 		still[objectKey{o.Storage, o.Handle}] = placeOf(sourceOf(d.camera.Serial, o)) == placeOf(d.items[objectKey{o.Storage, o.Handle}].known())
 	}
 	for block := range slices.Chunk(tried, intents) {
-		if err := d.endBlock(ctx, block, still, refusals); err != nil {
+		if err := d.endBlock(ctx, block, still, refusals, erasures); err != nil {
 			return err
 		}
 	}
@@ -89,12 +89,13 @@ func (d *Docking) erase(ctx context.Context, queue []*item) error {
 // eraseBlock journals that the camera is about to be told to erase these
 // recordings, and tells it. When that breaks off, those that it was not told
 // about go back to received.
-func (d *Docking) eraseBlock(ctx context.Context, block []*item, refusals map[*item]string) error {
+func (d *Docking) eraseBlock(ctx context.Context, block []*item, refusals map[*item]string, erasures map[*item]erasure) error {
 	if err := d.desk.opt.Spool.Erasing(ctx, ids(block)...); err != nil {
 		return err
 	}
 	for i, it := range block {
-		err := d.link.Delete(ctx, it.object)
+		how, err := d.remove(ctx, it)
+		erasures[it] = how
 		var refused *camera.RefusedError
 		switch {
 		case err == nil:
@@ -106,6 +107,60 @@ func (d *Docking) eraseBlock(ctx context.Context, block []*item, refusals map[*i
 		}
 	}
 	return nil
+}
+
+// erasure is how a recording was erased, as far as the camera says.
+type erasure struct {
+	method    string
+	statement []byte // the camera's own, signed; nil for none
+}
+
+// remove has the camera erase one recording. A camera with the extension that is
+// the agency's verifies the receipt itself.
+func (d *Docking) remove(ctx context.Context, it *item) (erasure, error) {
+	if d.extended == nil || d.cameraStatus.Authority == "" {
+		method := "ptp-delete-object"
+		if d.camera.Access == evidence.AccessStorage {
+			method = "unlink"
+		}
+		return erasure{method: method}, d.link.Delete(ctx, it.object)
+	}
+	rec, err := d.desk.opt.Spool.Get(ctx, it.id)
+	if err != nil {
+		return erasure{}, err
+	}
+	number := d.signed[it.object.Handle].Sequence
+	how := erasure{method: "camera-erase"}
+	how.statement, err = d.extended.EraseRecording(ctx, it.object, number, rec.Receipt)
+	if err != nil || how.statement == nil {
+		return how, err
+	}
+	said, err := d.erased(how.statement)
+	switch {
+	case err != nil:
+		d.log.Error("the camera's statement of an erase does not hold", "path", it.source.Path, "error", err)
+		d.find(evidence.FoundListingFailed, "%s: the camera's statement of its erase does not hold: %v", it.source.Path, err)
+		how.statement = nil
+	case said.SHA256 != rec.SHA256 || said.ReceiptDigest != rec.ReceiptDigest:
+		d.log.Error("the camera's statement of an erase is about another recording", "path", it.source.Path)
+		d.find(evidence.FoundListingFailed, "%s: the camera's statement of its erase is about another recording", it.source.Path)
+	default:
+		how.method = clean(said.Method, 64)
+	}
+	return how, nil
+}
+
+func (d *Docking) erased(text []byte) (*evidence.CameraErase, error) {
+	envelope, err := evidence.ParseEnvelope(text)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := envelope.Verify(evidence.TypeCameraErase, d.publicKey())
+	if err != nil {
+		return nil, err
+	}
+	e := new(evidence.CameraErase)
+	return e, evidence.Decode(payload, e)
 }
 
 func ids(items []*item) []evidence.EvidenceID {
@@ -131,14 +186,14 @@ func (it *item) known() spool.Source {
 }
 
 // endBlock signs and journals what became of recordings on the camera.
-func (d *Docking) endBlock(ctx context.Context, block []*item, still map[objectKey]bool, refusals map[*item]string) error {
+func (d *Docking) endBlock(ctx context.Context, block []*item, still map[objectKey]bool, refusals map[*item]string, erasures map[*item]erasure) error {
 	endings := make([]spool.Ending, len(block))
 	for i, it := range block {
 		rec, err := d.desk.opt.Spool.Get(ctx, it.id)
 		if err != nil {
 			return err
 		}
-		endings[i], err = d.ending(rec, still[objectKey{it.object.Storage, it.object.Handle}], refusals[it])
+		endings[i], err = d.ending(rec, still[objectKey{it.object.Storage, it.object.Handle}], refusals[it], erasures[it])
 		if err != nil {
 			return err
 		}
@@ -159,7 +214,7 @@ func (d *Docking) endBlock(ctx context.Context, block []*item, still map[objectK
 }
 
 // ending signs what became of one recording on the camera.
-func (d *Docking) ending(rec spool.Recording, still bool, refusal string) (e spool.Ending, err error) {
+func (d *Docking) ending(rec spool.Recording, still bool, refusal string, how erasure) (e spool.Ending, err error) {
 	e = spool.Ending{Item: rec.Evidence, State: spool.StateErased}
 	result := evidence.ReleaseErased
 	if still {
@@ -168,7 +223,7 @@ func (d *Docking) ending(rec spool.Recording, still bool, refusal string) (e spo
 			e.Reason = "the camera said that it erased the recording and still lists it"
 		}
 	}
-	e.Release, err = d.release(rec, result, e.Reason)
+	e.Release, err = d.release(rec, result, e.Reason, how)
 	return e, err
 }
 
@@ -192,7 +247,7 @@ func (d *Docking) finishErasing(ctx context.Context) error {
 		if listed[placeOf(rec.Source)] || !d.desk.claim(rec.Evidence, d) {
 			continue
 		}
-		release, err := d.release(rec, evidence.ReleaseErased, "found erased at the docking after the one in which the camera was being told to")
+		release, err := d.release(rec, evidence.ReleaseErased, "found erased at the docking after the one in which the camera was being told to", erasure{method: "unknown"})
 		if err != nil {
 			return err
 		}

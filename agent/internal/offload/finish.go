@@ -64,7 +64,7 @@ func (d *Docking) taken(f finished) {
 	it.read, it.attempt, it.length = true, s.writer.Attempt(), s.length
 	if it.object.SizeKnown && s.length != it.object.Size {
 		d.log.Warn("the camera lists another size than it delivers, taken as delivered", "path", it.source.Path, "listed", it.object.Size, "read", s.length)
-		d.alert(aboutDocking, it.oddity())
+		d.alert(aboutSizes, it.oddity())
 	}
 	d.log.Info("recording copied and confirmed", "path", it.source.Path, "item", it.id, "bytes", s.length, "sha256", s.sha256)
 }

@@ -42,7 +42,7 @@ func (d *Docking) keep(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	release, err := d.release(rec, evidence.ReleaseFailed, reason)
+	release, err := d.release(rec, evidence.ReleaseFailed, reason, erasure{method: "none"})
 	if err != nil {
 		return err
 	}

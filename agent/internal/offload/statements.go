@@ -17,6 +17,7 @@ import (
 const (
 	maxPath          = 3 << 10
 	maxInventoryPart = 3 << 20 // bytes of JSON
+	maxListingPart   = 1 << 20 // bytes of one part of a camera's signed listing
 	maxWarnings      = 100
 )
 
@@ -85,7 +86,7 @@ func (d *Docking) inventories(objects []camera.Object, warnings []string) ([][]b
 	parts := [][]evidence.RecordingInfo{nil}
 	size := 0
 	for _, o := range objects {
-		info := recordingInfo(o)
+		info := d.recordingInfo(o)
 		encoded, err := json.Marshal(info)
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", info.Path, err)
@@ -98,6 +99,9 @@ func (d *Docking) inventories(objects []camera.Object, warnings []string) ([][]b
 		parts[last] = append(parts[last], info)
 		size += len(encoded) + 1
 	}
+	for len(parts) < len(d.listings) {
+		parts = append(parts, nil)
+	}
 	var signed [][]byte
 	for i, recordings := range parts {
 		if recordings == nil {
@@ -106,9 +110,18 @@ func (d *Docking) inventories(objects []camera.Object, warnings []string) ([][]b
 		inventory := evidence.Inventory{
 			Version: 1, Agency: d.desk.opt.Agency, Station: d.desk.opt.Station, Dock: d.desk.opt.Dock, Bay: clean(d.port, 64), Docking: d.id,
 			Part: i + 1, Parts: len(parts), TakenAt: d.desk.opt.Now().UTC(), Camera: d.camera, Recordings: recordings,
+			Next: d.next, Journal: d.number, ClockSet: d.clockSet,
 		}
 		if i == 0 {
-			inventory.Warnings = bounded(warnings)
+			clocks := d.clocks(inventory.TakenAt, inventory.TakenAt)
+			inventory.Warnings, inventory.Findings, inventory.Clocks = bounded(warnings), d.findings, &clocks
+			inventory.Proof = d.proof
+			if battery := d.Status().BatteryPercent; battery >= 0 {
+				inventory.Battery = &battery
+			}
+		}
+		if i < len(d.listings) && len(d.listings[i]) <= maxListingPart {
+			inventory.Listings = d.listings[i : i+1]
 		}
 		envelope, err := d.sign(evidence.TypeInventory, &inventory)
 		if err != nil {
@@ -137,8 +150,8 @@ func bounded(warnings []string) []string {
 func (d *Docking) manifest(it *item, s *sealing, root evidence.Digest) ([]byte, error) {
 	m := evidence.Manifest{
 		Version: 1, Agency: d.desk.opt.Agency, Station: d.desk.opt.Station, Dock: d.desk.opt.Dock, Bay: clean(d.port, 64), Docking: d.id,
-		Evidence: it.id, Attempt: s.writer.Attempt(), Camera: d.camera, Recording: recordingInfo(it.object),
-		Length: s.length, SHA256: s.sha256, MerkleRoot: root, Confirmed: evidence.ConfirmedByReread, Clocks: s.clocks, Agent: clean(d.desk.opt.Version, 64),
+		Evidence: it.id, Attempt: s.writer.Attempt(), Camera: d.camera, Recording: d.recordingInfo(it.object),
+		Length: s.length, SHA256: s.sha256, MerkleRoot: root, Confirmed: s.confirmed, Clocks: s.clocks, Agent: clean(d.desk.opt.Version, 64),
 	}
 	if it.object.Kind == evidence.KindVideo {
 		m.Claims = d.claims[stem(it.object.Path)]
@@ -157,11 +170,11 @@ func (d *Docking) manifest(it *item, s *sealing, root evidence.Digest) ([]byte, 
 }
 
 // release signs what was done on the camera.
-func (d *Docking) release(rec spool.Recording, result evidence.ReleaseResult, reason string) ([]byte, error) {
+func (d *Docking) release(rec spool.Recording, result evidence.ReleaseResult, reason string, how erasure) ([]byte, error) {
 	r := evidence.Release{
 		Version: 1, Agency: d.desk.opt.Agency, Dock: d.desk.opt.Dock, Bay: clean(d.port, 64), Docking: d.id, Evidence: rec.ReceiptItem,
-		CameraSerial: d.camera.Serial, Path: rec.Source.Path, ReceiptDigest: rec.ReceiptDigest, Method: "ptp-delete-object",
-		Result: result, Reason: clean(reason, 1024), At: d.desk.opt.Now().UTC(),
+		CameraSerial: d.camera.Serial, Path: rec.Source.Path, ReceiptDigest: rec.ReceiptDigest, Method: how.method,
+		Camera: how.statement, Result: result, Reason: clean(reason, 1024), At: d.desk.opt.Now().UTC(),
 	}
 	envelope, err := d.sign(evidence.TypeRelease, &r)
 	if err != nil {

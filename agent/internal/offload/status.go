@@ -3,6 +3,7 @@ package offload
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +25,15 @@ type Status struct {
 	BytesDone       uint64   `json:"bytes_done"`      // copied and confirmed, or half-way there
 	BytesPerSecond  uint64   `json:"bytes_per_second"`
 	BatteryPercent  int      `json:"battery_percent"` // -1 unknown
+	Charging        bool     `json:"charging,omitempty"`
+	Officer         string   `json:"officer,omitempty"` // whose camera it is, as the server says
+	Safe            bool     `json:"safe"`              // the camera may be taken out: nothing is done on it, and all of it is copied
+	Urgent          bool     `json:"urgent,omitempty"`  // what it holds goes before all else
+	UpdatePercent   int      `json:"update_percent"`    // firmware that is brought to the camera; -1 none
+	SecondsLeft     int      `json:"seconds_left"`      // until all is copied; -1 unknown
+	Known           bool     `json:"known"`             // the server knows this camera
 	Alerts          []string `json:"alerts,omitempty"`
+	Notices         []string `json:"notices,omitempty"` // alerts as anybody may read them: no names of recordings
 }
 
 const maxAlerts = 20
@@ -45,7 +54,7 @@ type status struct {
 
 func (s *status) begin(port string, now func() time.Time) {
 	s.now, s.measured = now, now()
-	s.shown = Status{Port: port, State: upload.BayReading, BatteryPercent: -1, Message: "A camera was plugged in."}
+	s.shown = Status{Port: port, State: upload.BayReading, BatteryPercent: -1, UpdatePercent: -1, SecondsLeft: -1, Message: "A camera was plugged in."}
 }
 
 // Status returns how the bay is doing. Safe for concurrent use.
@@ -56,9 +65,54 @@ func (s *status) Status() Status {
 	out := s.shown
 	for _, a := range s.alerts {
 		out.Alerts = append(out.Alerts, a.sentence)
+		if notice := a.notice(); !slices.Contains(out.Notices, notice) {
+			out.Notices = append(out.Notices, notice)
+		}
 	}
 	out.BytesDone = min(s.copied+min(s.passed/2, s.size), out.BytesTotal)
+	out.Safe = (out.State == upload.BayDone || out.State == upload.BayUploading) && out.UpdatePercent < 0
+	switch left := out.BytesTotal - out.BytesDone; {
+	case left == 0:
+		out.SecondsLeft = 0
+	case out.BytesPerSecond > 0: // each byte is read twice
+		out.SecondsLeft = int(min(2*left/out.BytesPerSecond, 7*24*3600))
+	}
 	return out
+}
+
+// wears notes whose camera it is, and whether the server knows it.
+func (s *status) wears(officer string, known bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.Officer, s.shown.Known = officer, known
+}
+
+// charges notes the camera's charge, in percent or -1.
+func (s *status) charges(battery int, charging bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.BatteryPercent, s.shown.Charging = battery, charging
+}
+
+// updating notes how much of a firmware image is on the camera; -1: none is
+// under way.
+func (s *status) updating(percent int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.UpdatePercent = percent
+}
+
+// hasten marks what the camera holds as urgent, or takes that back.
+func (s *status) hasten(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown.Urgent = on
+}
+
+func (s *status) isUrgent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown.Urgent
 }
 
 // measure renews the rate about once a second.
@@ -84,16 +138,31 @@ func (s *status) say(state, message string) {
 // alert is a sentence that a person must read, and what it is about.
 type alert struct{ about, sentence string }
 
-// What alerts are about, besides recordings: the docking as a whole, and what
-// the camera's listing lacks.
+// notice is the alert without what only some may read: recordings' names can be
+// people's.
+func (a alert) notice() string {
+	if strings.HasPrefix(a.about, aboutCopy) || a.about == aboutSizes || a.about == aboutListing {
+		return "Something on this camera needs a person to look. It stays on the camera."
+	}
+	return a.sentence
+}
+
+// What alerts are about, besides recordings: the docking as a whole, what the
+// camera's listing lacks, and what it does not take.
 const (
-	aboutDocking = "docking"
-	aboutListing = "listing"
+	aboutDocking  = "docking"
+	aboutSizes    = "sizes"
+	aboutListing  = "listing"
+	aboutLock     = "lock"
+	aboutSettings = "settings"
+	aboutFirmware = "firmware"
 )
 
 // about names what an alert on a recording's copy is about, so that it can be
 // taken back when that has come right.
-func (it *item) about() string { return "copy of " + it.source.Path }
+func (it *item) about() string { return aboutCopy + it.source.Path }
+
+const aboutCopy = "copy of "
 
 // alert keeps a sentence that a person must read. On a listing or a copy only the
 // newest is kept.
@@ -101,7 +170,7 @@ func (s *status) alert(about, sentence string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alerts = slices.DeleteFunc(s.alerts, func(a alert) bool {
-		return a.sentence == sentence || a.about == about && about != aboutDocking
+		return a.sentence == sentence || a.about == about && about != aboutDocking && about != aboutSizes
 	})
 	if len(s.alerts) < maxAlerts {
 		s.alerts = append(s.alerts, alert{about, sentence})
@@ -142,7 +211,7 @@ func (s *status) stopped(it *item, well bool) {
 }
 
 // tally is how many recordings of a docking stand where.
-type tally struct{ total, safe, waiting, open uint64 }
+type tally struct{ total, safe, waiting, open, kept uint64 }
 
 // count renews the totals that are shown.
 func (d *Docking) count(queue []*item) tally {
@@ -156,6 +225,9 @@ func (d *Docking) count(queue []*item) tally {
 		case it.standing.State.HasReceipt():
 			t.safe++
 			copied += size
+			if it.listed && it.standing.State == spool.StateReceived {
+				t.kept++
+			}
 		case it.standing.State == spool.StateSpooled, it.standing.State == spool.StateUploading:
 			t.waiting++
 			copied += size
@@ -179,6 +251,12 @@ func (d *Docking) summarise(queue []*item) {
 	if n := len(d.alerts); n > 0 {
 		newest = d.alerts[n-1].sentence
 	}
+	kept := ""
+	if t.kept > 0 && d.reason != "" {
+		kept = " They stay on the camera: " + d.reason + "."
+	} else if t.kept > 0 {
+		kept = " They stay on the camera for the days that the agency wants."
+	}
 	set := func(state, message string) { d.shown.State, d.shown.Message = state, message }
 	switch {
 	case t.open > 0 && d.shown.State == upload.BayAttention: // it says already what is wrong
@@ -193,9 +271,9 @@ func (d *Docking) summarise(queue []*item) {
 	case t.total == 0:
 		set(upload.BayDone, "The camera holds no recordings. It may be taken out.")
 	case t.total == 1:
-		set(upload.BayDone, "The recording is safe at the server. The camera may be taken out.")
+		set(upload.BayDone, "The recording is safe at the server."+kept+" The camera may be taken out.")
 	default:
-		set(upload.BayDone, fmt.Sprintf("All %d recordings are safe at the server. The camera may be taken out.", t.total))
+		set(upload.BayDone, fmt.Sprintf("All %d recordings are safe at the server.%s The camera may be taken out.", t.total, kept))
 	}
 }
 

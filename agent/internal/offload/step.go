@@ -31,6 +31,9 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 	if err := d.recognise(ctx); err != nil {
 		return false, err
 	}
+	if err := d.stand(ctx); err != nil {
+		return false, err
+	}
 	queue := d.queue()
 	t := d.count(queue)
 	if d.eraseNow(queue, t, true) {
@@ -67,10 +70,64 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 		return true, d.erase(ctx, queue)
 	}
 	d.summarise(queue)
+	if err := d.indicate(ctx); err != nil {
+		return false, err
+	}
+	if tended, err := d.tend(ctx); tended || err != nil {
+		return tended, err
+	}
 	if !d.desk.opt.Now().Before(d.relistAt()) {
 		return false, d.list(ctx)
 	}
 	return false, nil
+}
+
+// stand keeps what the server says of the camera fresh, and follows it: a camera
+// that was approved meanwhile is opened and listed anew.
+func (d *Docking) stand(ctx context.Context) error {
+	if d.desk.opt.Server != nil && d.desk.opt.Now().Sub(d.askedAt) >= askEvery {
+		before := d.answer.GetStanding()
+		d.ask(ctx)
+		if d.extended != nil && (d.cameraStatus.Locked || d.answer.GetStanding() != before) {
+			if err := d.open(ctx); err != nil {
+				return err
+			}
+			d.listedAt = time.Time{} // what it signs or shows may count now
+		}
+	}
+	d.reason = d.withheld()
+	return d.hurry(ctx)
+}
+
+// SetUrgent says that what the camera holds goes before all else, or takes that
+// back. Safe for concurrent use.
+func (d *Docking) SetUrgent(on bool) {
+	d.hasten(on)
+	select {
+	case d.pressed <- struct{}{}:
+	default: // it looks soon anyway
+	}
+}
+
+// hurry follows the button at the bay: recordings that wait are handed over
+// first.
+func (d *Docking) hurry(ctx context.Context) error {
+	on := d.isUrgent()
+	if on == d.hurried {
+		return nil
+	}
+	var all []evidence.EvidenceID
+	for _, it := range d.items {
+		if !it.id.IsZero() && (on || !d.signed[it.object.Handle].Urgent) {
+			all = append(all, it.id)
+		}
+	}
+	d.hurried = on
+	d.log.Info("what this camera holds goes first", "urgent", on, "recordings", len(all))
+	if on {
+		return d.desk.opt.Spool.Hasten(ctx, all...)
+	}
+	return d.desk.opt.Spool.Unhasten(ctx, all...)
 }
 
 // eraseNow says whether it is time to erase. Each erasure lists the whole camera
@@ -79,12 +136,12 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
 	erasable := 0
 	for _, it := range queue {
-		if it.erasable() {
+		if it.erasable() && d.ripe(it) {
 			erasable++
 		}
 	}
 	switch {
-	case d.desk.opt.KeepOnCard || erasable == 0:
+	case erasable == 0 || d.reason != "":
 		return false
 	case !copying && t.waiting == 0:
 		return true
@@ -161,6 +218,8 @@ func (d *Docking) advanceReceived(ctx context.Context, it *item, ours bool) (don
 	case d.desk.opt.KeepOnCard:
 		it.settled = true
 		return false, nil
+	case !ours && (d.reason != "" || !d.ripe(it)):
+		return false, nil // nothing is erased now, so that nothing need be read again
 	case ours && it.short():
 		return true, d.keep(ctx, it)
 	case ours:
@@ -224,11 +283,18 @@ func (d *Docking) add(ctx context.Context, items ...*item) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	var urgent []evidence.EvidenceID
 	for i, row := range rows {
 		d.desk.claim(row.Evidence, d)
 		items[i].id, items[i].standing = row.Evidence, spool.Standing{State: spool.StateReading}
+		if d.recordingInfo(items[i].object).Urgent {
+			urgent = append(urgent, row.Evidence)
+		}
 	}
-	return true, nil
+	if len(urgent) == 0 {
+		return true, nil
+	}
+	return true, d.desk.opt.Spool.Hasten(ctx, urgent...)
 }
 
 // take waits for a turn at reading, does the work, and sorts its errors: what
@@ -344,6 +410,12 @@ func (d *Docking) wait(ctx context.Context, changed <-chan struct{}) error {
 	if pause := d.erasePause().Sub(now); pause > 0 {
 		until = min(until, pause)
 	}
+	if d.desk.opt.Server != nil {
+		until = min(until, d.askedAt.Add(askEvery).Sub(now))
+		if d.extended != nil {
+			until = min(until, d.care.at.Sub(now))
+		}
+	}
 	for _, it := range d.items {
 		if !it.settled && it.retryAt.After(now) {
 			until = min(until, it.retryAt.Sub(now))
@@ -358,6 +430,8 @@ func (d *Docking) wait(ctx context.Context, changed <-chan struct{}) error {
 		return nil
 	case <-d.news:
 		d.stale = true
+	case <-d.pressed:
+		return nil
 	case <-changed:
 	}
 	short := time.NewTimer(shortPause)

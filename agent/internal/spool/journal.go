@@ -62,7 +62,13 @@ CREATE TABLE statement (
 
 // standingIndex holds what Standings reads of most rows, so that it does not
 // touch the rows themselves. It may be missing in an older journal.
-const standingIndex = `CREATE INDEX IF NOT EXISTS recording_standing ON recording (serial, state, evidence, attempt, changed_us)`
+const standingIndex = `CREATE INDEX IF NOT EXISTS recording_standing ON recording (serial, state, evidence, attempt, changed_us);
+` + added
+
+// added holds the tables that an older journal does not have.
+const added = `CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS urgent (evidence BLOB PRIMARY KEY) WITHOUT ROWID;
+`
 
 // openJournal opens journal.db. A journal that SQLite finds damaged is set aside
 // and a new one begun: every copy it spoke of is then read from its camera

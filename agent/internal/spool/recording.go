@@ -195,11 +195,11 @@ func (s *Spool) Get(ctx context.Context, id evidence.EvidenceID) (Recording, err
 	return r, nil
 }
 
-// Waiting returns up to limit recordings that wait to be handed over, oldest
-// first: identity, attempt, state, path, length and sent segments of each.
+// Waiting returns up to limit recordings that wait to be handed over, urgent ones
+// and then oldest first: identity, attempt, state, path, length and sent segments of each.
 func (s *Spool) Waiting(ctx context.Context, limit int) ([]Recording, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT evidence, attempt, state, path, length, sent_segments FROM recording
-		WHERE state IN ('spooled', 'uploading') ORDER BY seq LIMIT ?`, limit)
+		WHERE state IN ('spooled', 'uploading') ORDER BY evidence NOT IN (SELECT evidence FROM urgent), seq LIMIT ?`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing the journal: %w", err)
 	}

@@ -1,0 +1,151 @@
+package offload
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/sealdock/sealdock/agent/internal/camera"
+	"github.com/sealdock/sealdock/agent/internal/clock"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+const (
+	clockReadings = 90                      // of the camera's clock for one measurement, at most
+	clockFine     = 5 * time.Millisecond    // width at which a fine clock is known well enough
+	clockCoarse   = 40 * time.Millisecond   // the same for one that counts seconds
+	clockPace     = 15 * time.Millisecond   // between two readings of a coarse clock
+	clockWrong    = time.Minute             // off by more: people are told
+	clockDoubt    = 2 * time.Second         // off by more: its drift is measured too
+	clockApart    = 2500 * time.Millisecond // between the two measurements of a drift
+	assumedPPM    = 100                     // drift that is assumed where none was measured
+)
+
+// compareClock measures how far the camera's clock is off the dock's, sets it, and
+// measures again. Nothing that the camera recorded changes.
+func (d *Docking) compareClock(ctx context.Context) error {
+	c, ok := d.link.(camera.Clocked)
+	if !ok {
+		return nil
+	}
+	first, err := d.measure(ctx, c)
+	if err != nil || first == nil {
+		return d.tolerate("reading the camera's clock", err)
+	}
+	d.measured = first
+	off := time.Duration(first.Ahead) * time.Microsecond
+	_, zone := d.desk.opt.Now().Local().Zone()
+	if local := off - time.Duration(zone)*time.Second; local.Abs() < off.Abs() {
+		off = local // a camera that shows local time is right
+	}
+	if off.Abs() > clockWrong {
+		d.find(evidence.FoundClockWrong, "the camera's clock is off by %v", off.Round(time.Second))
+	}
+	if off.Abs() > clockDoubt {
+		if err := d.measureDrift(ctx, c); err != nil {
+			return d.tolerate("reading the camera's clock", err)
+		}
+	}
+	d.lastSet()
+	d.clockSet = d.measured // what is known of the clock from here on, also when it is not set
+	if d.desk.opt.LeaveClocks || d.camera.KeyStanding == evidence.KeyForeign {
+		return nil
+	}
+	if off.Abs() <= time.Second && first.Uncertainty > clockFine.Microseconds() {
+		return nil // a clock of whole seconds that is right to the second
+	}
+	if err := c.SetClock(ctx, d.desk.opt.Now, 0); err != nil {
+		return d.tolerate("setting the camera's clock", err)
+	}
+	after, err := d.measure(ctx, c)
+	if err != nil || after == nil {
+		return d.tolerate("reading the camera's clock after it was set", err)
+	}
+	d.clockSet = after
+	d.log.Info("camera clock compared and set", "ahead_us", d.measured.Ahead, "uncertainty_us", d.measured.Uncertainty, "ahead_after_us", after.Ahead)
+	return nil
+}
+
+// measure reads the camera's clock until its offset is known well; nil when the
+// camera tells no clock.
+func (d *Docking) measure(ctx context.Context, c camera.Clocked) (*evidence.Offset, error) {
+	var e clock.Estimate
+	for range clockReadings {
+		before := d.desk.opt.Now()
+		reading, resolution, ok, err := c.ReadClock(ctx)
+		after := d.desk.opt.Now()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, nil
+		}
+		e.Add(reading.Sub(after), reading.Add(resolution).Sub(before))
+		width, n := e.Width()
+		coarse := resolution > clockCoarse
+		if coarse && width <= clockCoarse || !coarse && (width <= clockFine && n >= 4 || n >= 16) {
+			break
+		}
+		if coarse {
+			if err := rest(ctx, clockPace); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return e.Offset(d.desk.opt.Now()), nil
+}
+
+// measureDrift measures a second time after a while. A drift counts only when it
+// is more than what would be assumed anyway.
+func (d *Docking) measureDrift(ctx context.Context, c camera.Clocked) error {
+	if err := rest(ctx, clockApart); err != nil {
+		return err
+	}
+	second, err := d.measure(ctx, c)
+	if err != nil || second == nil {
+		return err
+	}
+	drift, ok := clock.Drift(d.measured, second)
+	d.measured = second
+	if ok && math.Abs(drift.PPM)-drift.Uncertainty > assumedPPM {
+		d.drift = &drift
+	}
+	return nil
+}
+
+// lastSet takes over when the camera's clock was set before, by the dock's clock.
+func (d *Docking) lastSet() {
+	if d.answer == nil || d.answer.GetClockSetUs() == 0 {
+		return
+	}
+	offset := d.desk.opt.Server.ClockOffset()
+	if offset == nil {
+		return
+	}
+	d.wasSet = &evidence.Offset{
+		At:          time.UnixMicro(d.answer.GetClockSetUs() + offset.Ahead).UTC(),
+		Ahead:       d.answer.GetClockAheadUs() - offset.Ahead,
+		Uncertainty: int64(min(d.answer.GetClockUncertaintyUs(), math.MaxInt64/2)) + offset.Uncertainty,
+		Exchanges:   1,
+	}
+}
+
+// clocks are the readings that go into statements of this moment.
+func (d *Docking) clocks(start, end time.Time) evidence.Clocks {
+	c := evidence.Clocks{DockStart: start, DockEnd: end, CameraRaw: d.clockRaw, CameraAt: d.clockAt, Camera: d.measured, Set: d.wasSet, Drift: d.drift}
+	if d.desk.opt.Server != nil {
+		c.Dock = d.desk.opt.Server.ClockOffset()
+	}
+	return c
+}
+
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

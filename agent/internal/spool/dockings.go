@@ -1,0 +1,85 @@
+package spool
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+const dockings = "dockings" // name of the counter of dockings
+
+// NextDocking counts a docking and returns its number, which this journal never
+// gave before. A server that has seen a higher one knows that this journal is
+// older than it should be.
+func (s *Spool) NextDocking(ctx context.Context) (n uint64, err error) {
+	err = s.update(ctx, "counting a docking", func(p *pen) error {
+		if _, err := p.exec("INSERT INTO counter (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", dockings); err != nil {
+			return err
+		}
+		statement, err := p.statement("SELECT value FROM counter WHERE name = ?")
+		if err != nil {
+			return err
+		}
+		return statement.QueryRow(dockings).Scan(&n)
+	})
+	return n, err
+}
+
+// Distrust is for a journal that turned out to be older than what the server has
+// seen of it: a restored copy. It counts on from the server's number, and takes
+// back every receipt that the journal holds: those recordings are read from their
+// cameras again, as far as they are still there, and offered anew, so that nothing
+// is erased for what an old journal remembers.
+func (s *Spool) Distrust(ctx context.Context, seen uint64) (taken int64, err error) {
+	err = s.update(ctx, "taking back receipts", func(p *pen) error {
+		if _, err := p.exec("INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)", dockings, int64(seen)); err != nil {
+			return err
+		}
+		result, err := p.exec(`UPDATE recording SET state = 'failed', reason = ?, changed_us = ? WHERE state IN ('received', 'erasing', 'kept')`,
+			"the dock's journal was older than what the server had seen of it: the receipt is asked for again", s.opt.Now().UnixMicro())
+		if err != nil {
+			return err
+		}
+		taken, err = result.RowsAffected()
+		return err
+	})
+	return taken, err
+}
+
+// Hasten marks recordings to be handed over before all others. Ids that the
+// journal does not know are left out.
+func (s *Spool) Hasten(ctx context.Context, ids ...evidence.EvidenceID) error {
+	return s.mark(ctx, "marking recordings as urgent", "INSERT OR IGNORE INTO urgent (evidence) SELECT evidence FROM recording WHERE evidence = ?", ids)
+}
+
+// Unhasten takes such marks back.
+func (s *Spool) Unhasten(ctx context.Context, ids ...evidence.EvidenceID) error {
+	return s.mark(ctx, "taking marks of urgency back", "DELETE FROM urgent WHERE evidence = ?", ids)
+}
+
+func (s *Spool) mark(ctx context.Context, doing, statement string, ids []evidence.EvidenceID) error {
+	return s.update(ctx, doing, func(p *pen) error {
+		for _, id := range ids {
+			if _, err := p.exec(statement, id[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Urgent reports whether a recording is marked as urgent.
+func (s *Spool) Urgent(ctx context.Context, id evidence.EvidenceID) (bool, error) {
+	var one int
+	err := s.db.QueryRowContext(ctx, "SELECT 1 FROM urgent WHERE evidence = ?", id[:]).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the journal: %w", err)
+	}
+	return true, nil
+}
