@@ -187,6 +187,11 @@ func TestEightBaysFitAScreenAndAPhone(t *testing.T) {
 		b.shot(name + "-wide")
 		b.screen("dark", 1920, 1080)
 		b.shot(name + "-dark")
+		for _, size := range [][2]int64{{1366, 768}, {1280, 800}, {1024, 768}, {768, 1024}, {3840, 2160}} {
+			b.screen("light", size[0], size[1])
+			b.fits(fmt.Sprintf("%s at %dx%d", name, size[0], size[1]))
+			b.shot(fmt.Sprintf("%s-%d", name, size[0]))
+		}
 		b.screen("light", 390, 844)
 		b.fits(name + " on a phone")
 		b.shot(name + "-phone")

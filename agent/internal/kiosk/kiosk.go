@@ -143,8 +143,11 @@ func (k *Kiosk) Run(ctx context.Context) error {
 		BaseContext: func(net.Listener) context.Context { return ctx }, // live views end with it
 		ErrorLog:    slog.NewLogLogger(k.options.Log.Handler(), slog.LevelDebug),
 	}
-	drawn, served := make(chan error, 1), make(chan error, 1)
-	go func() { drawn <- k.board.run(ctx) }()
+	drawn, served, rested := make(chan error, 1), make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(rested)
+		drawn <- k.board.run(ctx)
+	}()
 	go func() { served <- server.Serve(netutil.LimitListener(listener, maxConnections)) }()
 	k.options.Log.Info("the bay page is served", "address", "http://"+listener.Addr().String())
 	select {
@@ -154,17 +157,21 @@ func (k *Kiosk) Run(ctx context.Context) error {
 		err = fmt.Errorf("serving the bay page: %w", err)
 	}
 	stop()
-	k.close(server)
+	end(server, rested)
 	return err
 }
 
-// close lets requests end for a moment, then ends them. It does not wait for a
-// View that hangs.
-func (k *Kiosk) close(server *http.Server) {
+// end lets requests and the drawing end for a moment, then ends the requests. A
+// View that hangs is left behind: nothing else may hang with it.
+func end(server *http.Server, rested <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		server.Close()
+	}
+	select {
+	case <-rested:
+	case <-ctx.Done():
 	}
 }
 

@@ -2,12 +2,14 @@ package kiosk
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +33,68 @@ func TestHeadersAreBounded(t *testing.T) {
 	if strings.HasPrefix(string(got), "HTTP/1.1 200") || writeErr == nil && readErr == nil && !strings.HasPrefix(string(got), "HTTP/1.1 431") {
 		t.Errorf("a header of 1 MiB: %.40q (%v, %v)", got, writeErr, readErr)
 	}
+}
+
+func TestConnectionsAreBoundedAndServedWhenOneEnds(t *testing.T) {
+	s := serve(t, newScene(idle()).options())
+	var conns []net.Conn
+	for range maxConnections + 1 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.origin, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	// The others say nothing; each is cut after headerTime. One more waits until then.
+	last := conns[maxConnections]
+	if _, err := io.WriteString(last, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := last.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := last.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("connection %d is served beside %d others: %d bytes, %v", maxConnections+1, maxConnections, n, err)
+	}
+	conns[0].Close()
+	if err := last.SetReadDeadline(time.Now().Add(headerTime - time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(last); err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 200") {
+		t.Errorf("after another ended: %.40q, %v", got, err)
+	}
+}
+
+func TestAViewThatHangsDoesNotHoldUpTheEnd(t *testing.T) {
+	asked, hang := make(chan struct{}, 1), make(chan struct{})
+	o := newScene(idle()).options()
+	view := o.View
+	o.View = func() Dock {
+		asked <- struct{}{}
+		<-hang
+		return view()
+	}
+	k, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := k.board.newest.next
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(ctx) }()
+	<-asked
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * stopTime):
+		t.Error("Run waits for a View that hangs")
+	}
+	close(hang)
+	<-first // the drawing that was left behind ends as well
 }
 
 func TestLiveViewsAreBoundedAndLeaveNothingBehind(t *testing.T) {

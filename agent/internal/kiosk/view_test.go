@@ -2,6 +2,7 @@ package kiosk
 
 import (
 	"bytes"
+	"html/template"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +11,7 @@ import (
 	"github.com/sealdock/sealdock/proto/upload"
 )
 
-// drawn is the wall of a dock as markup.
-func drawn(t testing.TB, d Dock) string {
+func parsed(t testing.TB) *template.Template {
 	t.Helper()
 	a, err := loadAssets()
 	if err != nil {
@@ -21,6 +21,12 @@ func drawn(t testing.TB, d Dock) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return pages
+}
+
+// drawn is the wall of a dock as markup.
+func drawn(t testing.TB, pages *template.Template, d Dock) string {
+	t.Helper()
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, "wall", newWall(d, time.Date(2026, 11, 25, 22, 41, 7, 0, time.UTC), true)); err != nil {
 		t.Fatal(err)
@@ -108,7 +114,7 @@ func TestHostileTextsStayText(t *testing.T) {
 	d := Dock{Name: evil, Station: evil, Server: evil, Alerts: []string{evil}, Bays: []Bay{{
 		Port: "1", Label: evil, State: evil, Sentence: evil, Officer: evil, Serial: evil, Alerts: []string{evil, evil + "2"}, Battery: Unknown, Firmware: Unknown, TimeToGo: Unknown,
 	}, {Port: "2", Label: "2", State: upload.BayAttention, Sentence: evil, Battery: Unknown, Firmware: Unknown, TimeToGo: Unknown}}}
-	html := drawn(t, d)
+	html := drawn(t, parsed(t), d)
 	for _, bad := range []string{"<script", "<img", "\u202e", "\x00", "\x1b", strings.Repeat("A", maxSentence)} {
 		if strings.Contains(html, bad) {
 			t.Errorf("the page contains %.40q", bad)
@@ -121,6 +127,7 @@ func TestHostileTextsStayText(t *testing.T) {
 
 func TestNoFileNameAndNoHashIsShown(t *testing.T) {
 	secrets := []string{"REYES_Jonah_0043.MP4", "/var/lib/sealdock-agent/spool/0a1b.seal", `E:\DCIM\100SEALD\CLIP.MOV`, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "clip0051.json"}
+	pages := parsed(t)
 	for _, secret := range secrets {
 		for _, form := range []string{"%", "Copying %. Leave the camera in.", "(%)", "%: it differs", "is “%”, twice: %, %"} {
 			sentence := strings.ReplaceAll(form, "%", secret)
@@ -128,7 +135,7 @@ func TestNoFileNameAndNoHashIsShown(t *testing.T) {
 				bay(1, upload.BayAttention, func(b *Bay) { b.Sentence, b.Alerts = sentence, []string{"Look: " + sentence} }),
 				bay(2, upload.BayCopying, func(b *Bay) { b.Sentence, b.Alerts = sentence, []string{sentence, "Then: " + sentence} }),
 			}}
-			html := drawn(t, d)
+			html := drawn(t, pages, d)
 			for _, part := range []string{secret, "REYES", "DCIM", "spool/", "CLIP", "9f86d081", "clip0051"} {
 				if strings.Contains(html, part) {
 					t.Errorf("%q shows %q", sentence, part)
@@ -166,6 +173,7 @@ func TestWarningsAreTheNewestAndCounted(t *testing.T) {
 func FuzzAnyDockCanBeDrawn(f *testing.F) {
 	f.Add("1-2", "3", "attention", "DCIM/A.MP4 differs", "Jonah Reyes", "SD-04412", uint64(5), uint64(9), int64(-1), 50, true, -1)
 	f.Add("<p>", "\xff", "done", strings.Repeat("é", 400), "\u202eevil", "\x00", uint64(1)<<63, uint64(1), int64(1)<<62, -5, true, 101)
+	pages := parsed(f)
 	f.Fuzz(func(t *testing.T, port, label, state, sentence, officer, serial string, done, total uint64, seconds int64, battery int, safe bool, firmware int) {
 		b := Bay{Port: port, Label: label, State: state, Sentence: sentence, BytesDone: done, BytesTotal: total, Rate: done, TimeToGo: seconds, RecordingsSafe: done, RecordingsTotal: total,
 			Battery: battery, Officer: officer, Serial: serial, Safe: safe, Firmware: firmware, Alerts: []string{sentence, officer}}
@@ -181,6 +189,6 @@ func FuzzAnyDockCanBeDrawn(f *testing.F) {
 		if got.Permille < 0 || got.Permille > 1000 || got.Battery.Width < 0 || got.Battery.Width > 10 {
 			t.Fatalf("figures: %+v", got)
 		}
-		drawn(t, Dock{Name: officer, Bays: []Bay{b}})
+		drawn(t, pages, Dock{Name: officer, Bays: []Bay{b}})
 	})
 }
