@@ -111,6 +111,9 @@ type Identity struct {
 	Model    string
 	Firmware string
 	Battery  int // percent, -1 unknown
+	// Volumes are the serial numbers of the volumes of a mass-storage camera ("1A2B-3C4D"),
+	// joined by ", ".
+	Volumes string
 
 	ClockRaw   string    // as the camera wrote it, escaped
 	Clock      time.Time // zero unless ClockKnown
@@ -139,4 +142,19 @@ type Warning struct {
 	Handle  uint32 // 0 when it concerns no single object
 	Message string
 	Missing bool // something that the camera may hold is not in the listing
+}
+
+// SourceHash is a hash that came with a recording on the camera's medium.
+type SourceHash struct {
+	Algorithm string // as ASC MHL names it: c4, md5, sha1, xxh64, xxh3, xxh128
+	Value     string // as ASC MHL writes it
+	Origin    string // where it stands, for people
+}
+
+// Hashed is a Link whose medium may say what a recording's hash has to be. The
+// hashes are claims like all that comes from a camera: they are compared, told and
+// kept, and never decide whether a recording is taken in.
+type Hashed interface {
+	// Expected gives the hashes that came with an object of the last listing.
+	Expected(object Object) []SourceHash
 }

@@ -133,6 +133,9 @@ func (n *names) free(path string, handle uint32) bool {
 	return !n.taken[path] && (!held || holder == handle)
 }
 
+// KindOf judges an object by its name alone.
+func KindOf(name string) evidence.Kind { return kindOf(0, name) }
+
 // kindOf judges an object by its format code and its name.
 func kindOf(format ptp.Format, name string) evidence.Kind {
 	switch format {
