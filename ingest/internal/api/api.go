@@ -12,6 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -19,6 +20,7 @@ import (
 type Config struct {
 	Auth    *auth.Service
 	Reading *reading.Service
+	Fleet   *fleet.Service
 	Log     *slog.Logger
 }
 
@@ -33,6 +35,9 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/items/{id}", a.private(a.item))
 	mux.HandleFunc("GET /api/v1/items/{id}/events", a.private(a.events))
 	mux.HandleFunc("GET /api/v1/items/{id}/receipt", a.private(a.receipt))
+	mux.HandleFunc("GET /api/v1/firmware", a.private(a.firmware))
+	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
+	mux.HandleFunc("GET /api/v1/camera-settings", a.private(a.cameraSettings))
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
 	return mux
 }

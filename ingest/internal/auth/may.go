@@ -25,6 +25,10 @@ const (
 	DownloadItem  Action = "evidence.download"
 	ListDocks     Action = "docks.list"
 	ManageAccount Action = "accounts.manage"
+
+	ListFirmware   Action = "firmware.list"
+	ManageFirmware Action = "firmware.manage" // publish and withdraw
+	ListSettings   Action = "settings.list"
 )
 
 // Actor is a signed-in person.
@@ -61,9 +65,9 @@ func May(a *Actor, do Action, on Object) bool {
 		return false
 	}
 	switch do {
-	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks:
+	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings:
 		return a.Role == Operator || a.Role == Administrator
-	case ManageAccount:
+	case ManageAccount, ManageFirmware:
 		return a.Role == Administrator
 	}
 	return false

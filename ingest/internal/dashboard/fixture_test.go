@@ -37,7 +37,7 @@ func newSite(t *testing.T, adjust ...func(*dashboard.Config)) *site {
 	}
 	config := dashboard.Config{
 		Auth: store.Auth, Reading: store.Reading, Zone: zone, Now: store.Clock.Now, Log: log,
-		API: api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Log: log}),
+		API: api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Fleet: store.Fleet, Log: log}),
 	}
 	for _, change := range adjust {
 		change(&config)

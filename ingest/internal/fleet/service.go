@@ -16,7 +16,7 @@ import (
 
 // ErrNoAuthority: the key of the agency's camera authority is not on this
 // server.
-var ErrNoAuthority = errors.New("the key of the camera authority is missing on this server: restore keys/camera-authority.key from your backup")
+var ErrNoAuthority = errors.New("the key of the camera authority is not on this server: restore keys/camera-authority.key from your backup; in a folder from before there was one, the next start of the server makes it")
 
 // Config is what a Service works with. All fields but Key are required.
 type Config struct {

@@ -14,7 +14,9 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -33,6 +35,7 @@ type Store struct {
 	Clock    *Clock
 	Auth     *auth.Service
 	Reading  *reading.Service
+	Fleet    *fleet.Service
 	DockKey  ed25519.PrivateKey
 	Receipts ed25519.PrivateKey
 	entries  int64
@@ -58,6 +61,12 @@ func New(t testing.TB) *Store {
 		DB: db, Ring: ring, Blobs: NewBlobs(), Live: NewLive(), Clock: clock, Auth: people,
 		DockKey: dockKey, Receipts: receiptKey,
 	}
+	camera, err := identity.NewStatementKey(identity.PurposeCamera)
+	check(t, err)
+	s.Fleet, err = fleet.New(fleet.Config{
+		Catalog: db, Agency: Agency, Key: camera, ReceiptKeys: [][]byte{receiptPublic}, Images: filepath.Join(dir, "firmware"), Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	check(t, err)
 	s.Reading = reading.New(reading.Config{
 		Catalog: db, Blobs: s.Blobs, Keys: ring, Live: s.Live, ReceiptKey: receiptPublic, Agency: Agency,
 		Space: func() (uint64, error) { return 5 << 40, nil }, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
