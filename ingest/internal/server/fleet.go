@@ -62,10 +62,10 @@ func (c *Config) makeCameraKey(ctx context.Context, db *sqldb.DB) error {
 	return nil
 }
 
-// withFleet runs one step of the command line on what docks and cameras have to
+// WithFleet runs one step of the command line on what docks and cameras have to
 // follow. The server may be running or not.
-func (c *Config) withFleet(ctx context.Context, log *slog.Logger, now func() time.Time, step func(*fleet.Service) error) error {
-	secrets, err := loadSecrets(c)
+func WithFleet(ctx context.Context, c Config, log *slog.Logger, now func() time.Time, step func(*fleet.Service) error) error {
+	secrets, err := loadSecrets(&c)
 	if err != nil {
 		return err
 	}
