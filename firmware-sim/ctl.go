@@ -19,7 +19,13 @@ type ctlCommand struct {
 	Unplug unplugCommand `cmd:"" help:"Pull a camera out of its bay, in the middle of whatever it does."`
 	Record recordCommand `cmd:"" help:"Make a new recording on a camera."`
 	Remove removeCommand `cmd:"" help:"Let a camera lose a recording by itself."`
-	Fault  faultCommand  `cmd:"" help:"Script a fault on a camera, or clear them."`
+
+	Urgent  urgentCommand  `cmd:"" help:"Mark a recording as urgent, as its wearer would."`
+	Agency  agencyCommand  `cmd:"" help:"Make a camera another agency's, or nobody's."`
+	Restart restartCommand `cmd:"" help:"Switch a camera off and on again."`
+	Behave  behaveCommand  `cmd:"" help:"Say how a camera behaves from now on."`
+
+	Fault faultCommand `cmd:"" help:"Script a fault on a camera, or clear them."`
 }
 
 type listCommand struct {
@@ -53,8 +59,11 @@ func (l *listCommand) Run(ctx context.Context, c *ctlCommand) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	for _, b := range bays {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", b.BusID, b.Serial, situation(b))
+		if b.Camera != nil {
+			fmt.Fprintf(w, "\t%s\n", standing(b.Camera))
+		}
 		for _, r := range b.Recordings {
-			fmt.Fprintf(w, "\t%s\t%d bytes\tsha256 %.16s…\n", short(r.Path), r.Size, r.SHA256)
+			fmt.Fprintf(w, "\t%s\t%d bytes\tsha256 %.16s…\t%s\n", short(r.Path), r.Size, r.SHA256, number(r))
 		}
 		for _, f := range b.Faults {
 			text, err := json.Marshal(f)

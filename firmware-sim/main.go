@@ -10,19 +10,23 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sealdock/sealdock/firmware-sim/internal/simulator"
 )
 
 // version is set by the linker (see the Makefile).
 var version = ""
 
 type commands struct {
-	Run     runCommand     `cmd:"" help:"Simulate cameras until interrupted."`
-	Ctl     ctlCommand     `cmd:"" help:"Control a running simulator: plug, unplug, record, break."`
-	Check   checkCommand   `cmd:"" help:"Play every known fault and attack against an agent and a server, and print a verdict for each promise."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Run      runCommand      `cmd:"" help:"Simulate cameras until interrupted."`
+	Ctl      ctlCommand      `cmd:"" help:"Control a running simulator: plug, unplug, record, break."`
+	Check    checkCommand    `cmd:"" help:"Play every known fault and attack against an agent and a server, and print a verdict for each promise."`
+	Firmware firmwareCommand `cmd:"" help:"Make firmware for simulated cameras."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 const description = `A dock full of simulated body cameras.
@@ -36,7 +40,7 @@ func defaultSocket() string { return filepath.Join(os.TempDir(), "sealdock-firmw
 // newParser makes the command line.
 func newParser(c *commands, more ...kong.Option) (*kong.Kong, error) {
 	return kong.New(c, append([]kong.Option{kong.Name("firmware-sim"), kong.Description(description), kong.ShortUsageOnError(),
-		kong.Vars{"socket": defaultSocket()}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100})}, more...)...)
+		kong.Vars{"socket": defaultSocket(), "model": simulator.Model, "counter": strconv.Itoa(simulator.FirstCounter)}, kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100})}, more...)...)
 }
 
 func main() {

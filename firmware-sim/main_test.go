@@ -29,14 +29,17 @@ func TestArgumentsBecomeASimulation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := c.Run.config()
+	got, err := c.Run.config()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got.Cameras != 8 || got.Files != 3 || got.FileSize != 1<<30 || got.Seed != 9 || got.ClockError != -2*time.Hour || !got.FolderAll || got.ClipSize != 1<<19 {
 		t.Errorf("%+v", got)
 	}
 	if c, _, err = parse(t, "run", "--state", "x.json"); err != nil || !strings.HasSuffix(c.Run.Oracle, "/x.json") {
 		t.Errorf("--state: %q, %v", c.Run.Oracle, err)
 	}
-	if got := c.Run.config(); got.Check() != nil || c.Run.Listen != "127.0.0.1:3240" {
+	if got, err := c.Run.config(); err != nil || got.Check() != nil || got.Plain || c.Run.Listen != "127.0.0.1:3240" {
 		t.Errorf("the defaults make no simulation: %+v, %v", got, got.Check())
 	}
 }

@@ -34,15 +34,17 @@ type runCommand struct {
 	ClockError time.Duration `placeholder:"DURATION" help:"How far the cameras' clocks are ahead, such as 90s or -2h."`
 	ClockDrift float64       `placeholder:"RATIO" help:"Seconds per second that the cameras' clocks run too fast."`
 	Unplugged  bool          `help:"Begin with every camera out of its bay."`
+	MakerKey   string        `type:"existingfile" placeholder:"FILE" help:"Ed25519 public key (PEM) of who signs firmware for the cameras. [a test key of the seed, see firmware-sim firmware make]"`
 	Extension  bool          `negatable:"" default:"true" help:"Cameras have the Sealdock extension: a key, a locked storage, receipts. [${default}]"`
 }
 
-func (c *runCommand) config() simulator.Config {
+func (c *runCommand) config() (simulator.Config, error) {
+	maker, err := readMaker(c.MakerKey)
 	return simulator.Config{
 		Cameras: c.Cameras, Recordings: c.Recordings, ClipSize: int64(c.SizeMib * (1 << 20)), Folder: c.Footage,
 		FolderAll: c.FootageOn == "all", Files: c.Files, FileSize: int64(c.FileSize), Seed: c.Seed, Oracle: c.Oracle,
-		Cache: c.Cache, ShiftStart: c.ShiftStart, ClockError: c.ClockError, ClockDrift: c.ClockDrift, Unplugged: c.Unplugged, Plain: !c.Extension,
-	}
+		Cache: c.Cache, ShiftStart: c.ShiftStart, ClockError: c.ClockError, ClockDrift: c.ClockDrift, Unplugged: c.Unplugged, Plain: !c.Extension, Maker: maker,
+	}, err
 }
 
 // Run simulates until ctx ends.
@@ -52,7 +54,11 @@ func (c *runCommand) Run(ctx context.Context, log *slog.Logger) (err error) {
 		return err
 	}
 	defer sockets.close()
-	s, err := simulator.New(ctx, c.config(), time.Now, log)
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	s, err := simulator.New(ctx, config, time.Now, log)
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,26 @@ func (c *Client) Remove(ctx context.Context, bay, recording string) error {
 	return c.call(ctx, http.MethodPost, path(bay, "remove"), removal{recording}, nil)
 }
 
+// Restart switches a camera off and on again.
+func (c *Client) Restart(ctx context.Context, bay string) error {
+	return c.call(ctx, http.MethodPost, path(bay, "restart"), nil, nil)
+}
+
+// Urgent marks a recording as urgent, or takes the mark away.
+func (c *Client) Urgent(ctx context.Context, bay, recording string, urgent bool) error {
+	return c.call(ctx, http.MethodPost, path(bay, "urgent"), mark{recording, urgent}, nil)
+}
+
+// Agency makes a camera another agency's; with an empty name nobody's.
+func (c *Client) Agency(ctx context.Context, bay, name string) error {
+	return c.call(ctx, http.MethodPost, path(bay, "agency"), agency{name}, nil)
+}
+
+// Behave has a camera behave so from now on.
+func (c *Client) Behave(ctx context.Context, bay string, how simulator.Behaviour) error {
+	return c.call(ctx, http.MethodPost, path(bay, "behave"), how, nil)
+}
+
 // Break arms a fault on a camera.
 func (c *Client) Break(ctx context.Context, bay string, f fault.Fault) error {
 	return c.call(ctx, http.MethodPost, path(bay, "faults"), f, nil)

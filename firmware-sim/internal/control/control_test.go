@@ -80,6 +80,18 @@ func TestEverythingCanBeDoneByRemoteControl(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 	do(c.Clear(ctx, "1-1"))
+	do(c.Urgent(ctx, "1-1", made[0].Path, true))
+	if b := bay(); !b.Recordings[2].Urgent || b.Recordings[2].Number != 3 || b.Camera == nil || b.Camera.Agency != "" {
+		t.Errorf("%+v", b)
+	}
+	do(c.Agency(ctx, "1-1", "elsewhere"))
+	do(c.Behave(ctx, "1-1", simulator.Behaviour{RefuseConfirm: true}))
+	do(c.Unplug(ctx, "1-1"))
+	do(c.Restart(ctx, "1-1"))
+	if b := bay(); !b.Camera.Locked || b.Camera.Agency != "elsewhere" || b.Camera.Boot != 2 {
+		t.Errorf("%+v", b.Camera)
+	}
+	do(c.Agency(ctx, "1-1", ""))
 	do(c.Remove(ctx, "1-1", made[0].Path))
 	if b := bay(); len(b.Recordings) != 2 || len(b.Faults) != 0 {
 		t.Errorf("%+v", b)
@@ -107,6 +119,8 @@ func TestBadRequestsAreAnsweredAsSuch(t *testing.T) {
 		want               int
 	}{
 		{"GET", "/bays", "", 200}, {"GET", "/nothing", "", 404}, {"POST", "/bays", "", 405}, {"POST", "/bays/9-9/plug", "", 404},
+		{"POST", "/bays/1-1/agency", `{"name":"No Name"}`, 400}, {"POST", "/bays/1-1/urgent", `{"path":"x","urgent":true}`, 404},
+		{"POST", "/bays/1-1/behave", `{"surprise":1}`, 400}, {"POST", "/bays/9-9/restart", "", 404},
 		{"POST", "/bays/1-1/faults", "", 400}, {"POST", "/bays/1-1/faults", `{"kind":"stall","surprise":1}`, 400},
 		{"POST", "/bays/1-1/faults", `{"kind":"explode"}`, 400}, {"POST", "/bays/1-1/faults", `{"kind":"stall"}`, 200},
 		{"POST", "/bays/1-1/faults", `{"kind":"` + strings.Repeat("x", 100_000), 400}, {"POST", "/bays/1-1/remove", `{"path":"x"}`, 404},

@@ -6,6 +6,10 @@
 //	POST   /bays/{bay}/unplug        pull it
 //	POST   /bays/{bay}/record        make a recording; answers what was made
 //	POST   /bays/{bay}/remove        {"path"}: the camera loses a recording
+//	POST   /bays/{bay}/restart       switch the camera off and on again
+//	POST   /bays/{bay}/urgent        {"path","urgent"}: mark a recording, or not
+//	POST   /bays/{bay}/agency        {"name"}: the camera is another agency's; "" nobody's
+//	POST   /bays/{bay}/behave        simulator.Behaviour
 //	POST   /bays/{bay}/faults        fault.Fault: arm it
 //	DELETE /bays/{bay}/faults        clear them all
 //

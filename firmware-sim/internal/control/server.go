@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealdock/sealdock/firmware-sim/internal/fault"
 	"github.com/sealdock/sealdock/firmware-sim/internal/simulator"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 const (
@@ -48,6 +49,33 @@ func Handler(s *simulator.Simulator, log *slog.Logger) http.Handler {
 		}
 		return struct{}{}, s.Remove(bay, what.Path)
 	})
+	act("POST /bays/{bay}/restart", func(_ *http.Request, bay string) (any, error) { return struct{}{}, s.Restart(bay) })
+	act("POST /bays/{bay}/urgent", func(r *http.Request, bay string) (any, error) {
+		var what mark
+		if err := read(r, &what); err != nil {
+			return nil, err
+		}
+		return struct{}{}, s.Urgent(bay, what.Path, what.Urgent)
+	})
+	act("POST /bays/{bay}/agency", func(r *http.Request, bay string) (any, error) {
+		var what agency
+		if err := read(r, &what); err != nil {
+			return nil, err
+		}
+		if what.Name != "" {
+			if err := evidence.CheckName("agency", what.Name); err != nil {
+				return nil, fmt.Errorf("%w: %w", errBody, err)
+			}
+		}
+		return struct{}{}, s.Agency(bay, what.Name)
+	})
+	act("POST /bays/{bay}/behave", func(r *http.Request, bay string) (any, error) {
+		var how simulator.Behaviour
+		if err := read(r, &how); err != nil {
+			return nil, err
+		}
+		return struct{}{}, s.Behave(bay, how)
+	})
 	act("POST /bays/{bay}/faults", func(r *http.Request, bay string) (any, error) {
 		var f fault.Fault
 		if err := read(r, &f); err != nil {
@@ -61,6 +89,15 @@ func Handler(s *simulator.Simulator, log *slog.Logger) http.Handler {
 
 type failure struct {
 	Error string `json:"error"`
+}
+
+type mark struct {
+	Path   string `json:"path"`
+	Urgent bool   `json:"urgent"`
+}
+
+type agency struct {
+	Name string `json:"name"` // empty: nobody's
 }
 
 type removal struct {
@@ -82,7 +119,7 @@ func status(err error) int {
 	switch {
 	case errors.Is(err, simulator.ErrNoBay), errors.Is(err, simulator.ErrNoRecording):
 		return http.StatusNotFound
-	case errors.Is(err, fault.ErrScript), errors.Is(err, errBody):
+	case errors.Is(err, fault.ErrScript), errors.Is(err, errBody), errors.Is(err, simulator.ErrNoExtension):
 		return http.StatusBadRequest
 	}
 	return http.StatusInternalServerError

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/sealdock/sealdock/firmware-sim/internal/fault"
 	"github.com/sealdock/sealdock/proto/camera"
@@ -190,3 +191,35 @@ func trusts(t *evidence.CameraTrust, dock []byte) bool {
 }
 
 func slotName(i int) string { return string(rune('a' + i)) }
+
+// Belong makes the camera that of an agency with that authority key, as if it had been
+// adopted elsewhere. Trust and settings of the agency before are gone.
+func (c *Camera) Belong(agency evidence.AgencyID, authority ed25519.PrivateKey) error {
+	certificate := evidence.CameraCertificate{Version: 1, Agency: agency, Serial: c.claim(), Key: c.Key(), IssuedAt: c.Clock()}
+	envelope, err := sign(evidence.TypeCameraCertificate, &certificate, authority)
+	if err != nil {
+		return fmt.Errorf("giving camera %s to an agency: %w", c.settings.Serial, err)
+	}
+	return c.reown(public(authority), envelope)
+}
+
+// Forget makes the camera nobody's again. Its recordings stay.
+func (c *Camera) Forget() error { return c.reown(nil, nil) }
+
+func (c *Camera) reown(authority, certificate []byte) error {
+	c.mu.Lock()
+	wasLocked := c.lockedLocked()
+	err := c.changeLocked(func(m *Memory) { m.Authority, m.Certificate, m.Trust, m.Settings = authority, certificate, nil, nil })
+	if err == nil {
+		c.lockLocked()
+	}
+	isLocked := c.lockedLocked()
+	c.mu.Unlock()
+	switch {
+	case isLocked && !wasLocked:
+		c.tell(camera.EventStoreRemoved)
+	case wasLocked && !isLocked:
+		c.tell(camera.EventStoreAdded)
+	}
+	return err
+}

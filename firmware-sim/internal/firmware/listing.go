@@ -41,17 +41,23 @@ func (c *Camera) numberLocked(r *Recording) {
 	c.extension.number = max(c.extension.number, r.Sequence+1)
 }
 
-// Mark marks a recording as urgent, or no longer.
+// Mark marks a recording as urgent, or no longer, and tells the host. It says whether
+// there is one with that path.
 func (c *Camera) Mark(path string, urgent bool) bool {
+	var marked []uint32
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, o := range c.objects {
+	for h, o := range c.objects {
 		if !o.folder() && o.path == path {
 			o.urgent = urgent
-			return true
+			marked = append(marked, h)
 		}
 	}
-	return false
+	host := c.host
+	c.mu.Unlock()
+	for _, h := range marked {
+		notify(host, camera.EventObjectInfoChanged, h)
+	}
+	return len(marked) > 0
 }
 
 // Urgent lists the paths of the recordings that are marked as urgent.

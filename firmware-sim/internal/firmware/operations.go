@@ -115,7 +115,7 @@ func (c *Camera) deviceInfo() answer {
 		VendorDesc: camera.NewText(description),
 		Operations: list,
 		Events: []camera.Event{camera.EventObjectAdded, camera.EventObjectRemoved, camera.EventStoreAdded,
-			camera.EventStoreRemoved, camera.EventDevicePropChanged},
+			camera.EventStoreRemoved, camera.EventDevicePropChanged, camera.EventObjectInfoChanged},
 		DeviceProperties: []camera.DeviceProperty{camera.DevPropBatteryLevel, camera.DevPropDateTime, camera.DevPropFriendlyName},
 		ImageFormats:     []camera.Format{camera.FormatUndefined, camera.FormatAssociation, camera.FormatMP4},
 		Manufacturer:     camera.NewText(c.settings.Manufacturer), Model: camera.NewText(c.settings.Model),

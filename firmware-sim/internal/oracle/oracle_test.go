@@ -149,6 +149,33 @@ func TestALargeBookIsWrittenSeldomAndCompleteInTheEnd(t *testing.T) {
 	}
 }
 
+func TestWhatACameraKeepsOutlivesAKilledSimulator(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "oracle.json")
+	b, list := open(t, path), rows(2)
+	must(t, b.Begin("aa", "1-1", list))
+	old, err := os.ReadFile(path)
+	must(t, err)
+	must(t, b.Keep("aa", []byte(`{"boot":1}`)), b.Keep("aa", []byte(`{"boot":2}`)), b.Keep("bb", []byte(`{"boot":7}`)),
+		b.Deleted("aa", list[0].Path, list[0].SHA256, noon, []byte("statement")))
+	must(t, os.WriteFile(path, old, 0o600), b.deletions.Close())
+	again := open(t, path)
+	if got := string(again.Memory("aa")); got != `{"boot":2}` || string(again.Memory("bb")) != `{"boot":7}` || again.Memory("cc") != nil {
+		t.Errorf("kept: %s", got)
+	}
+	if past := again.Past("aa"); !past[0].Deleted || string(past[0].Erase) != "statement" || past[1].Deleted {
+		t.Errorf("past: %+v", past)
+	}
+	must(t, again.Urgent("aa", list[1].Path, true), again.Close())
+	last := open(t, path)
+	if past := last.Past("aa"); past[0].Urgent || !past[1].Urgent {
+		t.Errorf("past: %+v", past)
+	}
+	if err := last.Keep("aa", []byte(`"`+strings.Repeat("x", maxLine)+`"`)); err == nil {
+		t.Error("a line was written that cannot be read again")
+	}
+	must(t, last.Close())
+}
+
 func TestABookInMemoryNeedsNoFile(t *testing.T) {
 	b := open(t, "")
 	must(t, b.Begin("aa", "1-1", rows(1)), b.Deleted("aa", rows(1)[0].Path, rows(1)[0].SHA256, noon, nil), b.Close())

@@ -26,6 +26,7 @@ type Bay struct {
 	Imported   bool          `json:"imported"` // a host holds the camera
 	Recordings []Recording   `json:"recordings"`
 	Faults     []fault.Fault `json:"faults"`
+	Camera     *Standing     `json:"camera,omitempty"` // nil: it has no Sealdock extension
 }
 
 // Recording is one recording on a camera.
@@ -33,6 +34,8 @@ type Recording struct {
 	Path   string          `json:"path"`
 	Size   int64           `json:"size"`
 	SHA256 evidence.Digest `json:"sha256"`
+	Number uint64          `json:"number"` // that the camera gave it
+	Urgent bool            `json:"urgent,omitempty"`
 }
 
 func (s *Simulator) bay(busID string) (*bay, error) {
@@ -53,13 +56,16 @@ func (s *Simulator) bay(busID string) (*bay, error) {
 // List shows every bay.
 func (s *Simulator) List() []Bay {
 	var list []Bay
-	for _, b := range s.bays {
-		busID := s.place(b)
+	places := s.places()
+	for i, b := range s.bays {
+		busID := places[i]
 		show := Bay{BusID: busID, Serial: b.camera.Serial(), Recordings: []Recording{}, Faults: b.camera.Faults().Pending()}
 		show.Plugged, show.Imported = s.bus.Plugged(busID)
+		urgent := b.camera.Urgent()
 		for _, r := range b.camera.Recordings() {
-			show.Recordings = append(show.Recordings, Recording{r.Path, r.Size, r.SHA256})
+			show.Recordings = append(show.Recordings, Recording{r.Path, r.Size, r.SHA256, r.Sequence, urgent[r.Path]})
 		}
+		show.Camera = standing(b.camera)
 		list = append(list, show)
 	}
 	slices.SortFunc(list, func(a, b Bay) int { return byNumber(a.BusID, b.BusID) })
@@ -130,7 +136,7 @@ func (s *Simulator) enter(b *bay, made []recording) ([]Recording, error) {
 		if err := b.camera.Add(r.Recording); err != nil {
 			return list, err
 		}
-		list = append(list, Recording{r.Path, r.Size, r.SHA256})
+		list = append(list, Recording{r.Path, r.Size, r.SHA256, r.Sequence, r.Urgent})
 	}
 	return list, nil
 }

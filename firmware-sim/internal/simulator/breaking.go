@@ -229,6 +229,16 @@ func (s *Simulator) reboot(ctx context.Context, b *bay, f fault.Fault) {
 	s.note(s.Plug(s.place(b)))
 }
 
+// places are the bays of all cameras, at one moment.
+func (s *Simulator) places() (list []string) {
+	s.moving.RLock()
+	defer s.moving.RUnlock()
+	for _, b := range s.bays {
+		list = append(list, b.busID)
+	}
+	return list
+}
+
 // place is the bay that a camera is in by now.
 func (s *Simulator) place(b *bay) string {
 	s.moving.RLock()

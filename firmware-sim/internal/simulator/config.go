@@ -66,7 +66,8 @@ func (c *Config) Check() error {
 // FirstCounter is the counter of the firmware that cameras come with.
 const FirstCounter = 10
 
-const model = "Sealdock Simulated Camera"
+// Model is the model of every simulated camera.
+const Model = "Sealdock Simulated Camera"
 
 // settings are those of camera number n, from 1.
 func (c *Config) settings(n int) firmware.Settings {
@@ -83,7 +84,7 @@ func (c *Config) settings(n int) firmware.Settings {
 	}
 	return firmware.Settings{
 		Extension: !c.Plain, KeySeed: derive(c.Seed, "camera", serial), Maker: maker, Counter: FirstCounter,
-		Serial: serial, Manufacturer: "Sealdock", Model: model, Firmware: "1.4.2-sim",
+		Serial: serial, Manufacturer: "Sealdock", Model: Model, Firmware: "1.4.2-sim",
 		FriendlyName: fmt.Sprintf("Camera %d", n), Battery: 35 + sum[16]%60, ClockError: c.ClockError, ClockDrift: c.ClockDrift,
 	}
 }

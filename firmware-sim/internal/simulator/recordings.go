@@ -155,7 +155,7 @@ func (s *source) next(ctx context.Context, number int, serial string, n int, wea
 		return s.synthetic(number, n, wearer)
 	}
 	at := s.config.ShiftStart.Add(time.Duration(n-1)*betweenClips + time.Duration(number-1)*11*time.Minute).UTC()
-	clip := footage.Clip{Serial: serial, Model: model, Sequence: n, Wearer: number - 1, Started: at, Size: s.config.ClipSize, Seed: s.config.Seed}
+	clip := footage.Clip{Serial: serial, Model: Model, Sequence: n, Wearer: number - 1, Started: at, Size: s.config.ClipSize, Seed: s.config.Seed}
 	if wearer != nil {
 		clip.Assigned = &footage.Officer{ID: wearer.OfficerID, Name: wearer.Officer, Badge: wearer.OfficerID}
 	}
