@@ -38,8 +38,8 @@ type Keys interface {
 	Unwrap(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (seal.Key, error)
 }
 
-// Config is what a Custody works with. All fields but MaxUnfinished and Fail are
-// required.
+// Config is what a Custody works with. All fields but CameraAuthority,
+// Certify, MaxUnfinished and Fail are required.
 type Config struct {
 	Catalog      *sqldb.DB
 	Vault        vault.Store
@@ -52,6 +52,12 @@ type Config struct {
 	Version      string // of the server
 	Now          func() time.Time
 	Logger       *slog.Logger
+
+	// CameraAuthority verifies the certificates that cameras bring along; nil:
+	// none counts.
+	CameraAuthority ed25519.PublicKey
+	// Certify signs the certificate of an approved key; nil: cameras get none.
+	Certify func(serial string, key []byte) ([]byte, error)
 
 	MaxUnfinished int // items of one dock that may be on their way at once; 0: 10 000
 

@@ -17,6 +17,15 @@
 // Small items that are still being offered or proven are waited for, 20 ms at
 // most.
 //
+// # What it knows of cameras
+//
+// Each inventory is brought into the ledger in one transaction with its event:
+// the docking with its clocks, the camera's key and how it stands, every
+// recording that was shown. What is not as it should be becomes an alert, and
+// an event; when the server sees that it is over it says so as well. Nothing of
+// that refuses footage. CameraAnswer tells a dock what it has to know of the
+// camera in its bay.
+//
 // # What else it promises
 //
 // One item is written by one stream at a time. What a dock offers with a

@@ -154,7 +154,13 @@ func (c *Custody) enter(ctx context.Context, o *offered, known, same *catalog.It
 			details["supersedes_attempt"] = fmt.Sprint(known.Attempt)
 			insert = tx.NewAttempt
 		}
+		if err := wornBy(ctx, tx, row); err != nil {
+			return err
+		}
 		if err := insert(ctx, row); err != nil {
+			return err
+		}
+		if err := c.raiser(tx, o.peer).stillDocked(ctx, o.peer.Dock, row.Camera, row.Docking, o.manifest.Clocks.DockEnd); err != nil {
 			return err
 		}
 		if fresh {
@@ -187,8 +193,10 @@ func (c *Custody) row(o *offered) *catalog.Item {
 		Path: m.Recording.Path, Kind: m.Recording.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot,
 		Officer: m.Claims.Officer, OfficerID: m.Claims.OfficerID, Category: m.Claims.Category, StartedAt: m.Claims.StartedAt, EndedAt: m.Claims.EndedAt,
 		State: catalog.StateReceiving, OfferedAt: c.instant(), EventIndex: -1,
+		Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, Urgent: m.Recording.Urgent, Placed: catalog.Place(&m.Recording),
 		ManifestDigest: o.digest, Manifest: o.message.GetManifest(), Leaves: o.message.GetLeaves(), Header: o.message.GetHeader(), WrappedKey: o.message.GetWrappedKey(),
 	}
+	row.CorrectedAt, row.Uncertainty = corrected(m)
 	mark := func(word string, is bool) {
 		if is {
 			row.Marks = append(row.Marks, word)

@@ -13,8 +13,8 @@ import (
 	"github.com/sealdock/sealdock/proto/upload"
 )
 
-// Inventory keeps a dock's signed list of what a camera showed. The same one
-// again changes nothing.
+// Inventory keeps a dock's signed list of what a camera showed, and brings what
+// it tells into the ledger. The same one again changes nothing.
 func (c *Custody) Inventory(ctx context.Context, peer receive.Peer, raw []byte) error {
 	var inventory evidence.Inventory
 	payload, err := c.open(ctx, peer, raw, evidence.TypeInventory, &inventory)
@@ -37,9 +37,14 @@ func (c *Custody) Inventory(ctx context.Context, peer receive.Peer, raw []byte) 
 		if err := tx.CameraSeen(ctx, cameraRow(inventory.Agency, inventory.Dock, inventory.Bay, &inventory.Camera, now)); err != nil {
 			return err
 		}
+		docking, err := c.enterInventory(ctx, tx, peer, &inventory, now)
+		if err != nil {
+			return err
+		}
 		_, err = tx.AppendEvent(ctx, c.event(evidence.EventInventoryTaken, peer, evidence.DockObject(peer.Dock), evidence.OutcomeDone, "", map[string]string{
 			"camera": inventory.Camera.Serial, "bay": inventory.Bay, "docking": inventory.Docking.String(), "recordings": fmt.Sprint(row.Recordings),
 			"part": fmt.Sprintf("%d of %d", row.Part, row.Parts), "inventory_sha256": row.Digest.String(), "warnings": fmt.Sprint(len(inventory.Warnings)),
+			"standing": string(docking.Standing), "findings": fmt.Sprint(len(inventory.Findings)),
 		}))
 		return err
 	})
@@ -61,7 +66,7 @@ func (c *Custody) Release(ctx context.Context, peer receive.Peer, raw []byte) (e
 		err = c.fits(ctx, &release)
 	}
 	if err != nil {
-		return release.Evidence, c.refuseStatement(ctx, evidence.EventCameraEraseFailed, peer, raw, err)
+		return release.Evidence, c.refuseRelease(ctx, peer, raw, &release, err)
 	}
 	row := &catalog.Release{
 		Agency: release.Agency, Item: release.Evidence, Digest: evidence.SHA256(payload), Result: release.Result, Reason: release.Reason,
@@ -80,12 +85,35 @@ func (c *Custody) Release(ctx context.Context, peer receive.Peer, raw []byte) (e
 			"camera": release.CameraSerial, "bay": release.Bay, "docking": release.Docking.String(), "method": release.Method,
 			"receipt_sha256": release.ReceiptDigest.String(), "release_sha256": row.Digest.String(), "erased_at": release.At.UTC().Format(time.RFC3339Nano),
 		}))
-		return err
+		if err != nil {
+			return err
+		}
+		r := c.raiser(tx, peer)
+		if err := r.stillDocked(ctx, release.Dock, release.CameraSerial, release.Docking, release.At); err != nil {
+			return err
+		}
+		return r.released(ctx, release.CameraSerial)
 	})
 	if err != nil {
 		return release.Evidence, fmt.Errorf("keeping the release of item %v: %w", release.Evidence, err)
 	}
 	return release.Evidence, nil
+}
+
+// refuseRelease refuses a release. A dock that has erased what it had no receipt
+// of ours for is something that people must know.
+func (c *Custody) refuseRelease(ctx context.Context, peer receive.Peer, raw []byte, release *evidence.Release, err error) error {
+	var refused *upload.Error
+	if errors.As(err, &refused) && release.Result == evidence.ReleaseErased && release.Agency == peer.Agency && release.Dock == peer.Dock {
+		told := c.Catalog.Update(context.WithoutCancel(ctx), func(tx *sqldb.Tx) error {
+			return c.raiser(tx, peer).raise(ctx, catalog.AlertErasedBare, evidence.CameraObject(release.CameraSerial), release.Evidence.String(),
+				"dock %s says that it has erased %s from camera %s, and no receipt of this server allows that: %s", peer.Dock, release.Path, release.CameraSerial, refused.Message)
+		})
+		if told != nil {
+			return fmt.Errorf("telling of an erasure without a receipt: %w", told)
+		}
+	}
+	return c.refuseStatement(ctx, evidence.EventCameraEraseFailed, peer, raw, err)
 }
 
 // fits compares a release with the item and receipt that it rests on.
@@ -147,6 +175,6 @@ func (c *Custody) refuseStatement(ctx context.Context, kind evidence.EventType, 
 func cameraRow(agency evidence.AgencyID, dock evidence.DockID, bay string, camera *evidence.CameraInfo, at time.Time) *catalog.Camera {
 	return &catalog.Camera{
 		Agency: agency, Serial: camera.Serial, Vendor: camera.Vendor, Model: camera.Model, Firmware: camera.Firmware,
-		LastSeenAt: at, LastDock: dock, LastBay: bay,
+		LastSeenAt: at, LastDock: dock, LastBay: bay, Access: camera.Access, Claimed: camera.Agency,
 	}
 }

@@ -251,8 +251,12 @@ func alerts(s suite) {
 	is(s, "opened by another message", fresh, true)
 	is(s, "open", open(), 2)
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
-		n, err := tx.ClearAlerts(ctx, Agency, catalog.AlertVanished, "camera:C", s.clock.Now())
-		is(s, "cleared", n, 2)
+		n, err := tx.ClearAlerts(ctx, Agency, catalog.AlertVanished, "camera:C", "docking 2", s.clock.Now())
+		is(s, "cleared", n, 1)
+		if err == nil {
+			n, err = tx.ClearAlerts(ctx, Agency, catalog.AlertVanished, "camera:C", "", s.clock.Now())
+			is(s, "cleared", n, 1)
+		}
 		return err
 	})
 	is(s, "open", open(), 0)

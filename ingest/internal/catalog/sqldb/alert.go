@@ -88,9 +88,9 @@ func (tx *Tx) AcknowledgeAlert(ctx context.Context, agency evidence.AgencyID, id
 		agency, clean(id), clean(by), micros(at))
 }
 
-// ClearAlerts ends the standing alerts of a code about an object, and returns
-// how many there were.
-func (tx *Tx) ClearAlerts(ctx context.Context, agency evidence.AgencyID, code catalog.AlertCode, object string, at time.Time) (int64, error) {
-	return tx.change(ctx, "clearing alerts", "UPDATE alerts SET cleared_at = $4 WHERE agency = $1 AND object = $2 AND code = $3 AND cleared_at = 0",
-		agency, clean(object), code, micros(at))
+// ClearAlerts ends the standing alerts of a code about an object, only those
+// about one thing of it unless about is "", and returns how many there were.
+func (tx *Tx) ClearAlerts(ctx context.Context, agency evidence.AgencyID, code catalog.AlertCode, object, about string, at time.Time) (int64, error) {
+	return tx.change(ctx, "clearing alerts", `UPDATE alerts SET cleared_at = $5
+		WHERE agency = $1 AND object = $2 AND code = $3 AND ($4 = '' OR about = $4) AND cleared_at = 0`, agency, clean(object), code, clean(about), micros(at))
 }

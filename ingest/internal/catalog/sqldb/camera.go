@@ -99,3 +99,13 @@ func (tx *Tx) InsertInventory(ctx context.Context, v *catalog.Inventory) (bool, 
 		v.Agency, v.Digest.String(), v.Dock, v.Docking.String(), v.Part, v.Parts, clean(v.Camera), micros(v.TakenAt), micros(v.ReceivedAt), v.Recordings, some(v.Envelope))
 	return n == 1, err
 }
+
+// InventoryOf returns one part of the inventory of a docking, with its
+// envelope. catalog.ErrNotFound.
+func (r *Reader) InventoryOf(ctx context.Context, agency evidence.AgencyID, camera string, docking evidence.DockingID, part int) (*catalog.Inventory, error) {
+	return get(ctx, r, "an inventory", func(s scanner, v *catalog.Inventory) error {
+		return s.Scan(&v.Agency, hexInto(v.Digest[:]), &v.Dock, hexInto(v.Docking[:]), &v.Part, &v.Parts, &v.Camera,
+			timeInto{&v.TakenAt}, timeInto{&v.ReceivedAt}, &v.Recordings, &v.Envelope)
+	}, "SELECT "+inventoryColumns+", envelope FROM inventories WHERE agency = $1 AND camera = $2 AND docking = $3 AND part = $4 ORDER BY received_at DESC LIMIT 1",
+		agency, clean(camera), docking.String(), part)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -134,4 +135,36 @@ func (r *Reader) InventoryParts(ctx context.Context, agency evidence.AgencyID, c
 	err := r.one(ctx, "the parts of an inventory", func(s scanner) error { return s.Scan(&n) },
 		"SELECT count(DISTINCT part) FROM inventories WHERE agency = $1 AND camera = $2 AND docking = $3", agency, clean(camera), docking.String())
 	return n, err
+}
+
+// EarlierJournal says whether a dock has given a docking's count to another
+// docking, or a higher one to an earlier docking: its journal went back.
+func (r *Reader) EarlierJournal(ctx context.Context, d *catalog.Docking) (bool, error) {
+	var n int
+	err := r.one(ctx, "the docking count of a dock", func(s scanner) error { return s.Scan(&n) },
+		`SELECT count(*) FROM dockings WHERE agency = $1 AND dock = $2 AND id <> $3 AND journal >= $4 AND (journal = $4 OR taken_at < $5)`,
+		d.Agency, d.Dock, d.ID.String(), number(d.Journal), micros(d.TakenAt))
+	return n > 0, err
+}
+
+// EachDocking calls each for every docking of a camera, oldest first.
+func (r *Reader) EachDocking(ctx context.Context, agency evidence.AgencyID, camera string, each func(*catalog.Docking) error) error {
+	const size = 500
+	at, id := int64(math.MinInt64), ""
+	for {
+		rows, err := list(ctx, r, "the dockings of a camera", scanDocking, "SELECT "+dockingColumns+` FROM dockings
+			WHERE agency = $1 AND camera = $2 AND (at, id) > ($3, $4) ORDER BY at, id LIMIT $5`, agency, clean(camera), at, id, size)
+		if err != nil {
+			return err
+		}
+		for n := range rows {
+			if err := each(&rows[n]); err != nil {
+				return err
+			}
+			at, id = micros(rows[n].At), rows[n].ID.String()
+		}
+		if len(rows) < size {
+			return nil
+		}
+	}
 }

@@ -142,3 +142,8 @@ func (r *Reader) Releases(ctx context.Context, agency evidence.AgencyID, id evid
 	}, `SELECT agency, item, digest, result, reason, at, received_at, envelope FROM releases
 		WHERE agency = $1 AND item = $2 ORDER BY received_at, digest LIMIT 1000`, agency, id.String())
 }
+
+// ItemsOf returns all items of a camera, without statements, by id.
+func (r *Reader) ItemsOf(ctx context.Context, agency evidence.AgencyID, camera string) ([]catalog.Item, error) {
+	return list(ctx, r, "the items of a camera", scanItem, "SELECT "+itemColumns+" FROM items WHERE agency = $1 AND camera = $2 ORDER BY offered_at, id", agency, clean(camera))
+}

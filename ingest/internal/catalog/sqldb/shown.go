@@ -79,8 +79,9 @@ func (r *Reader) CountShown(ctx context.Context, agency evidence.AgencyID, camer
 }
 
 // Show enters into the ledger that a recording was shown in docking LastDocking
-// at LastAt with LastSize. Dockings may become known in any order. It fills in
-// what the row holds afterwards of first and last docking and sizes.
+// at LastAt with LastSize. Dockings may become known in any order; a number or a
+// hash of the camera's own, once told, stays. It fills in what the row holds
+// afterwards of first and last docking and sizes.
 func (tx *Tx) Show(ctx context.Context, v *catalog.Shown) error {
 	signed := ""
 	if v.Signed != nil {
@@ -91,6 +92,9 @@ func (tx *Tx) Show(ctx context.Context, v *catalog.Shown) error {
 		return s.Scan(hexInto(v.FirstDocking[:]), timeInto{&v.FirstAt}, hexInto(v.LastDocking[:]), timeInto{&v.LastAt}, &v.LastSize, &v.LargestSize, timeInto{&v.VanishedAt})
 	}, "INSERT INTO shown ("+shownColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $11, $12, $12, 0, '')
 		ON CONFLICT (agency, camera, place) DO UPDATE SET
+		sequence = CASE WHEN excluded.sequence_source = 'camera' THEN excluded.sequence ELSE shown.sequence END,
+		sequence_source = CASE WHEN excluded.sequence_source = 'camera' THEN excluded.sequence_source ELSE shown.sequence_source END,
+		signed = CASE WHEN excluded.signed <> '' THEN excluded.signed ELSE shown.signed END,
 		first_docking = CASE WHEN excluded.first_at < shown.first_at THEN excluded.first_docking ELSE shown.first_docking END,
 		first_at = CASE WHEN excluded.first_at < shown.first_at THEN excluded.first_at ELSE shown.first_at END,
 		last_docking = CASE WHEN excluded.last_at >= shown.last_at THEN excluded.last_docking ELSE shown.last_docking END,
@@ -111,4 +115,40 @@ func (tx *Tx) Vanish(ctx context.Context, agency evidence.AgencyID, camera strin
 		WHERE agency = $1 AND camera = $2 AND last_docking <> $3 AND last_at < $4 AND (vanished_at = 0 OR vanished_at > $4)`,
 		agency, clean(camera), docking.String(), micros(at))
 	return err
+}
+
+// ShownIn returns what was last shown in a docking, by place; with vanished,
+// what had vanished by it.
+func (r *Reader) ShownIn(ctx context.Context, agency evidence.AgencyID, camera string, docking evidence.DockingID, vanished bool) ([]catalog.Shown, error) {
+	column := "last_docking"
+	if vanished {
+		column = "vanished_in"
+	}
+	return list(ctx, r, "what a docking showed", scanShown, "SELECT "+shownColumns+" FROM shown WHERE agency = $1 AND camera = $2 AND "+column+" = $3 ORDER BY place",
+		agency, clean(camera), docking.String())
+}
+
+// Numbers returns the numbers by a source that a camera's recordings were shown
+// with, in order.
+func (r *Reader) Numbers(ctx context.Context, agency evidence.AgencyID, camera string, source evidence.SequenceSource) ([]uint64, error) {
+	return list(ctx, r, "the numbers of a camera's recordings", func(s scanner, n *uint64) error { return s.Scan(n) },
+		"SELECT DISTINCT sequence FROM shown WHERE agency = $1 AND camera = $2 AND sequence_source = $3 ORDER BY sequence", agency, clean(camera), source)
+}
+
+// CountNumbersBelow counts the numbers of the camera's own, below next, that
+// were shown.
+func (r *Reader) CountNumbersBelow(ctx context.Context, agency evidence.AgencyID, camera string, next uint64) (uint64, error) {
+	var n uint64
+	err := r.one(ctx, "the count of a camera's numbers", func(s scanner) error { return s.Scan(&n) },
+		"SELECT count(DISTINCT sequence) FROM shown WHERE agency = $1 AND camera = $2 AND sequence_source = 'camera' AND sequence > 0 AND sequence < $3",
+		agency, clean(camera), number(next))
+	return n, err
+}
+
+// NumbersTwice returns numbers, at most ten, that a camera has signed for more
+// than one recording.
+func (r *Reader) NumbersTwice(ctx context.Context, agency evidence.AgencyID, camera string) ([]uint64, error) {
+	return list(ctx, r, "numbers that a camera gave twice", func(s scanner, n *uint64) error { return s.Scan(n) },
+		`SELECT sequence FROM shown WHERE agency = $1 AND camera = $2 AND sequence_source = 'camera' AND signed <> ''
+		GROUP BY sequence HAVING count(DISTINCT signed) > 1 ORDER BY sequence LIMIT 10`, agency, clean(camera))
 }

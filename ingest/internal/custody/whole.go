@@ -1,0 +1,218 @@
+package custody
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/ledger"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// whole judges a docking when all parts of its inventory are here: only then is
+// what was not listed known to be not there. highest is the highest number that
+// the camera had announced before.
+func (a *arrival) whole(ctx context.Context, highest uint64) error {
+	v, d := a.inventory, a.docking
+	if err := a.tx.Vanish(ctx, v.Agency, v.Camera.Serial, d.ID, d.At); err != nil {
+		return err
+	}
+	if err := a.reviewVanished(ctx, v.Camera.Serial, d.ID); err != nil {
+		return err
+	}
+	if err := a.compareListing(ctx); err != nil {
+		return err
+	}
+	return a.checkCount(ctx, highest)
+}
+
+// reviewVanished tells of recordings that were gone by a docking although no
+// dock has told of erasing them.
+func (r *raiser) reviewVanished(ctx context.Context, camera string, docking evidence.DockingID) error {
+	gone, err := r.tx.ShownIn(ctx, r.peer.Agency, camera, docking, true)
+	if err != nil {
+		return err
+	}
+	object, about := evidence.CameraObject(camera), docking.String()
+	if len(gone) == 0 {
+		return r.clear(ctx, catalog.AlertVanished, object, about, "they are there again")
+	}
+	items, err := r.tx.ItemsOf(ctx, r.peer.Agency, camera)
+	if err != nil {
+		return err
+	}
+	holdings := ledger.Hold(items)
+	var lost, kept []string
+	for i := range gone {
+		switch item := holdings.Of(&gone[i]); {
+		case item == nil || item.State != catalog.StateStored:
+			lost = append(lost, gone[i].Path)
+		case item.ErasedAt.IsZero():
+			kept = append(kept, gone[i].Path)
+		}
+	}
+	switch {
+	case len(lost) > 0:
+		return r.raise(ctx, catalog.AlertVanished, object, about, "%d recordings that camera %s had shown are gone from it, and are not in the store: %s", len(lost), camera, several(lost))
+	case len(kept) > 0:
+		return r.raise(ctx, catalog.AlertVanished, object, about, "%d recordings are gone from camera %s, and no dock tells of erasing them. All are in the store: %s", len(kept), camera, several(kept))
+	}
+	return r.clear(ctx, catalog.AlertVanished, object, about, "docks have told of erasing them")
+}
+
+// compareListing holds the camera's signed listing against what the dock lists.
+func (a *arrival) compareListing(ctx context.Context) error {
+	v, d := a.inventory, a.docking
+	if d.Access != evidence.AccessExtension {
+		return nil
+	}
+	first, err := a.firstPart(ctx)
+	if err != nil {
+		return err
+	}
+	code, about := catalog.AlertCode(evidence.FoundListingFailed), d.ID.String()
+	var parts []evidence.CameraListing
+	for _, raw := range first.Listings {
+		var part evidence.CameraListing
+		if err := openSigned(raw, evidence.TypeCameraListing, first.Camera.Key, &part); err != nil {
+			return a.raise(ctx, code, a.object, about, "camera %s: its signed listing does not hold: %v", v.Camera.Serial, err)
+		}
+		parts = append(parts, part)
+	}
+	listing, err := ledger.Join(v.Camera.Serial, parts)
+	if err != nil {
+		return a.raise(ctx, code, a.object, about, "camera %s: %v", v.Camera.Serial, err)
+	}
+	if first.Next != 0 && first.Next != listing.Next {
+		return a.raise(ctx, code, a.object, about, "camera %s: its next number is %d by its signed listing, the dock says %d", v.Camera.Serial, listing.Next, first.Next)
+	}
+	shown, err := a.tx.ShownIn(ctx, v.Agency, v.Camera.Serial, d.ID, false)
+	if err != nil {
+		return err
+	}
+	count, named := listing.Differences(shown)
+	if count == 0 {
+		return nil
+	}
+	return a.raise(ctx, code, a.object, about, "camera %s: what dock %s lists differs in %d places from what the camera has signed: %s", v.Camera.Serial, d.Dock, count, several(named))
+}
+
+// firstPart returns the part of the inventory that carries what the camera has
+// signed.
+func (a *arrival) firstPart(ctx context.Context) (*evidence.Inventory, error) {
+	v := a.inventory
+	if v.Part == 1 {
+		return v, nil
+	}
+	row, err := a.tx.InventoryOf(ctx, v.Agency, v.Camera.Serial, v.Docking, 1)
+	if err != nil {
+		return nil, err
+	}
+	envelope, err := evidence.ParseEnvelope(row.Envelope)
+	if err != nil {
+		return nil, fmt.Errorf("reading the first part of the inventory of docking %s: %w", v.Docking, err)
+	}
+	first := new(evidence.Inventory)
+	if err := evidence.Decode(envelope.Payload, first); err != nil {
+		return nil, fmt.Errorf("reading the first part of the inventory of docking %s: %w", v.Docking, err)
+	}
+	return first, nil
+}
+
+// checkCount looks for numbers that the camera gave out and never showed.
+func (a *arrival) checkCount(ctx context.Context, highest uint64) error {
+	d := a.docking
+	if d.Next == 0 {
+		return nil
+	}
+	if d.Next < highest {
+		err := a.raise(ctx, catalog.AlertCountedBack, a.object, "", "camera %s says that its next recording will be number %d, and had counted to %d before: it was reset, or it is another camera", d.Camera, d.Next, highest)
+		if err != nil {
+			return err
+		}
+	}
+	twice, err := a.tx.NumbersTwice(ctx, d.Agency, d.Camera)
+	if err != nil {
+		return err
+	}
+	if len(twice) > 0 {
+		if err := a.raise(ctx, catalog.AlertNumberReused, a.object, "", "camera %s has signed more than one recording with the numbers %s: it was reset, or it is another camera", d.Camera, numbers(twice)); err != nil {
+			return err
+		}
+	}
+	next := max(d.Next, highest)
+	seen, err := a.tx.CountNumbersBelow(ctx, d.Agency, d.Camera, next)
+	if err != nil {
+		return err
+	}
+	if seen == next-1 {
+		return a.clear(ctx, catalog.AlertGap, a.object, "", "all numbers of the camera have been shown")
+	}
+	all, err := a.tx.Numbers(ctx, d.Agency, d.Camera, evidence.SequenceFromCamera)
+	if err != nil {
+		return err
+	}
+	var named []string
+	missing := uint64(0)
+	for _, g := range ledger.Gaps(all, next) {
+		missing += g.Count()
+		named = append(named, g.String())
+	}
+	if missing == 0 {
+		return nil
+	}
+	return a.raise(ctx, catalog.AlertGap, a.object, "", "camera %s has counted %d recordings, and %d of them were never shown at any dock: %s", d.Camera, next-1, missing, several(named))
+}
+
+func numbers(all []uint64) string {
+	var named []string
+	for _, n := range all {
+		named = append(named, fmt.Sprint(n))
+	}
+	return several(named)
+}
+
+// stillDocked notes that a camera was in its bay at a moment of the dock's
+// clock, and tells of its twin. The docking may be unknown yet: the inventory
+// travels beside the recordings.
+func (r *raiser) stillDocked(ctx context.Context, dock evidence.DockID, camera string, docking evidence.DockingID, at time.Time) error {
+	d, err := r.tx.Docking(ctx, r.peer.Agency, docking)
+	if errors.Is(err, catalog.ErrNotFound) || err == nil && (d.Dock != dock || d.Camera != camera) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	at = serverTime(at, d.DockClock)
+	if at.After(r.now) {
+		at = r.now
+	}
+	if !d.LastAt.Before(at) {
+		return nil
+	}
+	if d, err = r.tx.ExtendDocking(ctx, r.peer.Agency, docking, at); err != nil {
+		return err
+	}
+	return r.tellTwins(ctx, d)
+}
+
+// released looks again at what was told of as vanished: the dock's word that it
+// has erased a recording may come later than the next inventory of the camera.
+func (r *raiser) released(ctx context.Context, camera string) error {
+	told, err := r.tx.Alerts(ctx, catalog.AlertFilter{Agency: r.peer.Agency, Object: evidence.CameraObject(camera), Code: catalog.AlertVanished}, 0)
+	if err != nil {
+		return err
+	}
+	for i := range told {
+		docking, err := evidence.ParseDockingID(told[i].About)
+		if err != nil || !told[i].ClearedAt.IsZero() {
+			continue
+		}
+		if err := r.reviewVanished(ctx, camera, docking); err != nil {
+			return err
+		}
+	}
+	return nil
+}
