@@ -8,6 +8,7 @@ import (
 
 // Bounds of shown texts, in bytes.
 const (
+	maxLabel    = 24
 	maxName     = 60
 	maxSerial   = 24
 	maxSentence = 220

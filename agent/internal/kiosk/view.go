@@ -44,6 +44,7 @@ type spool struct {
 // tile is one bay.
 type tile struct {
 	Port, Label string
+	Path        bool   // the label is a port path, longer than a number
 	Tone        string // of the whole tile: take, leave, help, free
 	Verdict     status
 	Work        status
@@ -191,7 +192,7 @@ func newSpool(d Dock) spool {
 }
 
 func newTile(b Bay) tile {
-	t := tile{Port: b.Port, Label: line(b.Label, 8), Empty: b.State == upload.BayEmpty, Urgent: b.Urgent}
+	t := tile{Port: b.Port, Label: line(b.Label, maxLabel), Path: len(b.Label) > 2, Empty: b.State == upload.BayEmpty, Urgent: b.Urgent}
 	t.judge(b.Safe && maySafe(b), b.State)
 	if t.Empty {
 		t.Says = "Put a camera in."
