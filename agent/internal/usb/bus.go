@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,42 +40,6 @@ type Bus struct {
 // New returns the machine's USB.
 func New(log *slog.Logger) *Bus {
 	return &Bus{log: log.With("component", "usb"), sysfs: sysfsDevices, proc: procFolder}
-}
-
-// Devices implements camera.Bus. A machine without USB is reported once in the
-// log and has no cameras.
-func (b *Bus) Devices(ctx context.Context) ([]camera.Location, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("scanning USB: %w", err)
-	}
-	if entries, err := os.ReadDir(b.sysfs); len(entries) == 0 && (err == nil || errors.Is(err, fs.ErrNotExist)) {
-		b.tell("this machine has no USB bus; cameras are found over USB/IP only")
-		return nil, nil
-	}
-	context, err := b.context()
-	if err != nil {
-		b.tell("this machine's USB cannot be used; cameras are found over USB/IP only: " + err.Error())
-		return nil, nil
-	}
-	var list []camera.Location
-	devices, err := context.OpenDevices(func(d *gousb.DeviceDesc) bool {
-		if _, found := b.finder(d).find(0); len(d.Path) > 0 && found == nil {
-			list = append(list, camera.Location{Source: Source, Port: portPath(d)})
-		}
-		return false
-	})
-	for _, d := range devices { // none: nothing was chosen to be opened
-		err = errors.Join(err, d.Close())
-	}
-	if err != nil {
-		b.tell("a USB device could not be looked at: " + err.Error())
-	} else {
-		b.tell("")
-	}
-	if err := b.end(context); err != nil {
-		return list, fmt.Errorf("scanning USB: %w", err)
-	}
-	return list, nil
 }
 
 // tell logs trouble when it is new.

@@ -6,9 +6,15 @@
 // hub down, such as "1-2.3". Numbers that change with every plugging (device
 // addresses) are not used.
 //
-// Every scan and every open camera has a libusb context of its own. A long-lived
-// context is blind to arrivals and departures where no udev runs, and one wedged
-// camera must not hold up another. There is no notice of plugging: the caller scans again.
+// What is claimed is the first still image interface, or one of the maker's own kind
+// that is named MTP, and never anything else of a device. A camera that somebody
+// else holds is tried for two seconds; the error then names the program or the
+// kernel's driver, and what to do.
+//
+// A scan reads sysfs. Where that is not enough, and for every open camera, there is
+// a libusb context of its own: a long-lived context is blind to arrivals and
+// departures where no udev runs, and one wedged camera must not hold up another.
+// Package hotplug says when to scan.
 //
 // Limits of libusb that a caller may notice: a control transfer ends by its
 // deadline but not by a cancelled context; a halted endpoint is cleared without the
