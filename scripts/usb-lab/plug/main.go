@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -19,9 +17,6 @@ type command struct {
 	Guest  []string      `arg:"" passthrough:"" help:"The command that runs the guest."`
 }
 
-// copied is what the agent says of a recording that it has read to its end, twice.
-const copied = "recording copied and confirmed"
-
 func main() {
 	var c command
 	kong.Parse(&c, kong.Name("plug"), kong.Description("Plug cameras into the USB test guest and measure."))
@@ -29,115 +24,4 @@ func main() {
 		fmt.Fprintln(os.Stderr, "plug:", err)
 		os.Exit(1)
 	}
-}
-
-func (c *command) run() (err error) {
-	arguments := c.Guest
-	if len(arguments) > 0 && arguments[0] == "--" {
-		arguments = arguments[1:]
-	}
-	g, err := startGuest(arguments)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			g.kill()
-			g.tell()
-		}
-	}()
-	if _, err := g.await("connected to the server", 2*time.Minute); err != nil {
-		return err
-	}
-	m, err := dialMonitor(c.QMP)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, m.close()) }()
-	plugs, pulls, err := c.again(g, m)
-	if err != nil {
-		return err
-	}
-	if err := c.midRead(g, m); err != nil {
-		return err
-	}
-	if err := g.end(); err != nil {
-		return err
-	}
-	slowest := slices.Max(plugs)
-	fmt.Printf("plug: %d plugs, docking started after %v at the median and %v at most (allowed %v); departures noticed after %v at most\n",
-		len(plugs), median(plugs), slowest, c.Within, slices.Max(pulls))
-	if slowest > c.Within {
-		return fmt.Errorf("a plugged camera was in work after %v, allowed are %v", slowest, c.Within)
-	}
-	return nil
-}
-
-// again plugs one camera in and out.
-func (c *command) again(g *guest, m *monitor) (plugs, pulls []time.Duration, err error) {
-	for i := range c.Times {
-		id := fmt.Sprintf("small%d", i)
-		took, err := c.plug(g, m, id, c.Small)
-		if err != nil {
-			return nil, nil, err
-		}
-		plugs = append(plugs, took)
-		if _, err := g.await("camera listed", time.Minute); err != nil {
-			return nil, nil, err
-		}
-		began := time.Now()
-		if err := m.pull(id); err != nil {
-			return nil, nil, err
-		}
-		noticed, err := g.await("camera taken out", time.Minute)
-		if err != nil {
-			return nil, nil, err
-		}
-		pulls = append(pulls, noticed.Sub(began).Round(time.Millisecond))
-		fmt.Printf("plug: plug %d: docking started after %v; pulled: noticed after %v\n", i+1, took, pulls[i])
-	}
-	return plugs, pulls, nil
-}
-
-// midRead pulls a camera while it is read, and plugs it in again. That nothing is
-// lost is for the guest to check.
-func (c *command) midRead(g *guest, m *monitor) error {
-	if _, err := c.plug(g, m, "long0", c.Long); err != nil {
-		return err
-	}
-	if _, err := g.await("camera listed", time.Minute); err != nil {
-		return err
-	}
-	time.Sleep(300 * time.Millisecond) // the reading takes a second at least
-	if err := m.pull("long0"); err != nil {
-		return err
-	}
-	if _, err := g.await("camera taken out", time.Minute); err != nil {
-		return err
-	}
-	if g.said(copied, "LONG0001") {
-		return errors.New("the recording had been read before the camera was pulled: nothing was tried")
-	}
-	took, err := c.plug(g, m, "long1", c.Long)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("plug: pulled in mid-read and plugged in again: docking started after %v\n", took)
-	_, err = g.await(copied, 2*time.Minute)
-	return err
-}
-
-// plug gives how long it took from the plug until docking started.
-func (c *command) plug(g *guest, m *monitor, id, folder string) (time.Duration, error) {
-	began := time.Now()
-	if err := m.plug(id, folder); err != nil {
-		return 0, err
-	}
-	started, err := g.await("docking started", time.Minute)
-	return started.Sub(began).Round(time.Millisecond), err
-}
-
-func median(list []time.Duration) time.Duration {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[len(sorted)/2]
 }
