@@ -47,7 +47,7 @@ The storage:
   growing-file BYTES --path PATH --step BYTES
                                  so much is there, and more each time the host asks
   full-card, read-only-card
-  hostile-names all|parent|nul|long|surrogate|twins
+  hostile-names all|parent|nul|long|surrogate|twins|many
   hostile-content all|bombs|claims
   same-content --path PATH       the same bytes under a new name
 What it says:

@@ -36,6 +36,7 @@ type runCommand struct {
 	Unplugged  bool          `help:"Begin with every camera out of its bay."`
 	MakerKey   string        `type:"existingfile" placeholder:"FILE" help:"Ed25519 public key (PEM) of who signs firmware for the cameras. [a test key of the seed, see firmware-sim firmware make]"`
 	Extension  bool          `negatable:"" default:"true" help:"Cameras have the Sealdock extension: a key, a locked storage, receipts. [${default}]"`
+	Plain      int           `placeholder:"N" help:"The first N cameras have no extension, the others do."`
 }
 
 func (c *runCommand) config() (simulator.Config, error) {
@@ -43,7 +44,7 @@ func (c *runCommand) config() (simulator.Config, error) {
 	return simulator.Config{
 		Cameras: c.Cameras, Recordings: c.Recordings, ClipSize: int64(c.SizeMib * (1 << 20)), Folder: c.Footage,
 		FolderAll: c.FootageOn == "all", Files: c.Files, FileSize: int64(c.FileSize), Seed: c.Seed, Oracle: c.Oracle,
-		Cache: c.Cache, ShiftStart: c.ShiftStart, ClockError: c.ClockError, ClockDrift: c.ClockDrift, Unplugged: c.Unplugged, Plain: !c.Extension, Maker: maker,
+		Cache: c.Cache, ShiftStart: c.ShiftStart, ClockError: c.ClockError, ClockDrift: c.ClockDrift, Unplugged: c.Unplugged, Plain: !c.Extension, PlainFirst: c.Plain, Maker: maker,
 	}, err
 }
 

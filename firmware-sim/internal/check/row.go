@@ -15,13 +15,15 @@ type Row struct {
 	Short   bool   // in the short set too
 	Alone   bool   // no other row at the same time
 	Cameras int    // how many it needs
+	// Extended: its cameras have the Sealdock extension, else none of them has.
+	Extended bool
 	// Play does it. Nil: the row cannot be played over USB/IP, and Done says where it is.
 	Play func(*scene)
 }
 
 // Rows are all rows of the kit.
 func Rows() []Row {
-	return slices.Concat(cableRows(), storageRows(), sizeRows(), listRows(), protocolRows(), clockRows(), elsewhereRows())
+	return slices.Concat(cableRows(), storageRows(), sizeRows(), listRows(), protocolRows(), clockRows(), extensionRows(), elsewhereRows())
 }
 
 // choose picks rows by set and by name.
@@ -39,10 +41,14 @@ func choose(rows []Row, short bool, only string) ([]Row, error) {
 	return chosen, nil
 }
 
-// bays is how many bays the rows need together.
-func bays(rows []Row) (n int) {
+// bays is how many bays the rows need together, and how many of them are for cameras
+// without the extension: those are the first.
+func bays(rows []Row) (all, plain int) {
 	for _, r := range rows {
-		n += r.Cameras
+		all += r.Cameras
+		if !r.Extended {
+			plain += r.Cameras
+		}
 	}
-	return n
+	return all, plain
 }

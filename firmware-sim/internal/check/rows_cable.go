@@ -30,7 +30,7 @@ func pulled(name, covers string, at int64, where string, short bool) Row {
 
 // pulledErasing is a row in which the cable is pulled within a deletion.
 func pulledErasing(name, variant, where string) Row {
-	return Row{Name: name, Covers: "fault case 3", Cameras: 1,
+	return Row{Name: name, Covers: "fault case 3, unplug-at-erase", Cameras: 1,
 		Done:  "its cable is pulled at the second deletion, " + where,
 		Holds: "the next docking erases the rest, and nothing is sent twice",
 		Play: func(s *scene) {

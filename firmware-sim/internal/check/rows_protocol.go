@@ -86,7 +86,7 @@ func elsewhereRows() []Row {
 	return []Row{
 		{Name: "a broken card image", Covers: "attack case 23", Done: "make test-usb: a disk needs a kernel, USB/IP cameras have none",
 			Holds: "it is mounted read-only, nosuid, nodev, noexec, and nothing but regular files is read"},
-		{Name: "firmware that is not for it", Covers: "attack case 27", Done: "the rows of the vendor extension: this simulator's cameras have none",
+		{Name: "firmware that is not for it", Covers: "attack case 27", Done: "go test ./firmware-sim/internal/firmware: the camera refuses it whatever the dock sends",
 			Holds: "unsigned, older and other models' firmware is refused"},
 	}
 }

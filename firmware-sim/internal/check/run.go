@@ -54,7 +54,7 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	}
 	began := time.Now()
 	k := &kit{options: options}
-	if err := k.start(ctx, bays(rows)); err != nil {
+	if err := k.start(ctx, rows); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the station: %w", err), k.stop())
 	}
 	listening, cancel := context.WithCancel(ctx)
@@ -67,14 +67,14 @@ func Run(ctx context.Context, options Options) (_ *Report, err error) {
 	if err = errors.Join(err, k.stop()); err != nil {
 		return nil, err
 	}
-	if bays(rows) > 0 {
+	if k.station.Agent != nil {
 		results = append(results, up, k.proveStore(ctx))
 	}
 	return report(results, time.Since(began)), ctx.Err()
 }
 
-// start makes a station with so many cameras, all of them out of their bays.
-func (k *kit) start(ctx context.Context, cameras int) (err error) {
+// start makes a station with the cameras that the rows need, all of them out of their bays.
+func (k *kit) start(ctx context.Context, rows []Row) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	if k.station, err = station.New(ctx, k.options.Dir, k.options.Programs, station.Options{}); err != nil {
@@ -82,10 +82,11 @@ func (k *kit) start(ctx context.Context, cameras int) (err error) {
 	}
 	k.control = control.NewClient(k.station.ControlSocket())
 	k.watch = &watch{station: k.station}
+	cameras, plain := bays(rows)
 	if cameras == 0 {
 		return nil
 	}
-	args := []string{"--unplugged", "--cameras", fmt.Sprint(cameras), "--files", fmt.Sprint(files), "--file-size", fmt.Sprint(int64(fileSize))}
+	args := []string{"--unplugged", "--cameras", fmt.Sprint(cameras), "--plain", fmt.Sprint(plain), "--files", fmt.Sprint(files), "--file-size", fmt.Sprint(int64(fileSize))}
 	return firstError(
 		func() error { return k.station.StartSimulator(ctx, args...) },
 		func() error { return k.station.StartIngest(ctx) },
@@ -116,13 +117,17 @@ func (k *kit) stop() error {
 // playAll plays rows several at a time, then those that want to be alone.
 func (k *kit) playAll(ctx context.Context, rows []Row) ([]Result, error) {
 	results := make([]Result, len(rows))
-	next := 1
+	_, extended := bays(rows) // the first of those comes after the plain ones
+	plain := 0
 	var scenes []*scene
 	for _, r := range rows {
-		s := &scene{kit: k, verdict: Kept}
+		s, next := &scene{kit: k, verdict: Kept}, &plain
+		if r.Extended {
+			next = &extended
+		}
 		for range r.Cameras {
-			s.bays = append(s.bays, simulator.BusID(next))
-			next++
+			*next++
+			s.bays = append(s.bays, simulator.BusID(*next))
 		}
 		scenes = append(scenes, s)
 	}

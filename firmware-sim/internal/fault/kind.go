@@ -107,7 +107,7 @@ const (
 	VariantImpossible = "impossible" // dates that look right and are not on any calendar
 	VariantEmpty      = "empty"      // no dates
 	VariantFuture     = "future"     // a date far from now
-	VariantMany       = "many"       // Count handles too many
+	VariantMany       = "many"       // Count handles too many; of Names: 200 of them, not among VariantAll
 	VariantDouble     = "double"     // each handle twice
 	VariantLoop       = "loop"       // folders that contain each other
 	VariantEndless    = "endless"    // Count handles more at each listing, up to a million
@@ -147,7 +147,7 @@ func Kinds() []Kind {
 func Variants(k Kind) []string {
 	switch k {
 	case Names:
-		return []string{VariantAll, VariantParent, VariantNUL, VariantLong, VariantSurrogate, VariantTwins}
+		return []string{VariantAll, VariantParent, VariantNUL, VariantLong, VariantSurrogate, VariantTwins, VariantMany}
 	case Content:
 		return []string{VariantAll, VariantBombs, VariantClaims}
 	case Dates:

@@ -181,6 +181,24 @@ func TestHostileContentAndDoublesAreRealRecordings(t *testing.T) {
 	}
 }
 
+func TestTwoHundredNamesAreTwoHundredRecordings(t *testing.T) {
+	r := start(t, synthetic(""))
+	breaks(t, r, "1-1", fault.Fault{Kind: fault.Names, Variant: fault.VariantMany})
+	if n := len(objects(t, r.session("1-1"))); n != 3+200 {
+		t.Errorf("the host sees %d recordings", n)
+	}
+}
+
+func TestTheFirstCamerasAreWithoutTheExtension(t *testing.T) {
+	config := synthetic("")
+	config.PlainFirst = 1
+	r := start(t, config)
+	if err := r.Break("1-1", fault.Fault{Kind: fault.WrongKey}); !errors.Is(err, simulator.ErrNoExtension) {
+		t.Errorf("the first camera: %v", err)
+	}
+	breaks(t, r, "1-2", fault.Fault{Kind: fault.WrongKey})
+}
+
 func TestAFullCardTakesNoRecording(t *testing.T) {
 	r := start(t, synthetic(""))
 	breaks(t, r, "1-1", fault.Fault{Kind: fault.Full})

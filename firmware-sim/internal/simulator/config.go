@@ -30,6 +30,7 @@ type Config struct {
 	ClockDrift float64           // seconds per second
 	Unplugged  bool              // begin with every camera out of its bay
 	Plain      bool              // cameras without the Sealdock extension
+	PlainFirst int               // the first so many cameras are without it
 	Maker      ed25519.PublicKey // who signs firmware; empty: the test key of the seed
 }
 
@@ -49,6 +50,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("%d recordings per camera: want 0 to %d", c.Recordings, maxClips)
 	case c.Files < 0 || c.Files > maxFiles:
 		return fmt.Errorf("%d files per camera: want 0 to %d", c.Files, maxFiles)
+	case c.PlainFirst < 0:
+		return fmt.Errorf("%d cameras without the extension: want 0 or more", c.PlainFirst)
 	case c.FileSize < 0 || c.ClipSize < 0:
 		return errors.New("a size is negative")
 	case c.Files == 0 && c.Folder == "" && c.ClipSize < 1<<18:
@@ -83,7 +86,7 @@ func (c *Config) settings(n int) firmware.Settings {
 		maker = MakerKey(c.Seed).Public().(ed25519.PublicKey)
 	}
 	return firmware.Settings{
-		Extension: !c.Plain, KeySeed: derive(c.Seed, "camera", serial), Maker: maker, Counter: FirstCounter,
+		Extension: !c.Plain && n > c.PlainFirst, KeySeed: derive(c.Seed, "camera", serial), Maker: maker, Counter: FirstCounter,
 		Serial: serial, Manufacturer: "Sealdock", Model: Model, Firmware: "1.4.2-sim",
 		FriendlyName: fmt.Sprintf("Camera %d", n), Battery: 35 + sum[16]%60, ClockError: c.ClockError, ClockDrift: c.ClockDrift,
 	}

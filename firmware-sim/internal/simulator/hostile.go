@@ -44,6 +44,8 @@ func hostile(variant string) []hostileName {
 		return []hostileName{{deep, text(strings.Repeat("L", camera.MaxText-4) + ".MP4")}, {root, text(strings.Repeat("漢", camera.MaxText))}}
 	case fault.VariantSurrogate:
 		return []hostileName{{root, camera.Text{0xD800, '.', 'M', 'P', '4'}}, {root, camera.Text{'A', 0xDC00, 0xD800, 'B'}}}
+	case fault.VariantMany:
+		return manyNames(root)
 	case fault.VariantTwins:
 		return []hostileName{{root, text("TWIN.MP4")}, {root, text("TWIN.MP4")}, {root, text("twin.mp4")}}
 	}
@@ -52,6 +54,22 @@ func hostile(variant string) []hostileName {
 		all = append(all, hostile(v)...)
 	}
 	return all
+}
+
+// manyNames are 200 names, each of what trips programs up in one of the places of a name.
+func manyNames(root []camera.Text) (names []hostileName) {
+	fragments := []string{
+		"../", `..\`, "/", `\`, "%2e%2e%2f", "..;/", "file:///", "C:", "~", "-rf",
+		"\x00", "\n", "\r\n", "\t", "\x1b[2J", "\x7f", "\u202e", "\u200b", "\ufeff", "\u2028",
+		"'", `"`, "`", "$(id)", "; id", "| id", "&", "<b>", "{{7*7}}", "%s%n",
+		"CON", "nul.", "*", "?", " ", ".", "\u00e9", "e\u0301", "\U0001d49c", "=1+1",
+	}
+	for _, place := range []string{"%s", "%s.MP4", "A%s.MP4", "A%sB.JSON", "A.MP4%s"} {
+		for _, f := range fragments {
+			names = append(names, hostileName{root, camera.NewText(strings.Replace(place, "%s", f, 1))})
+		}
+	}
+	return names
 }
 
 // addHostile puts recordings with hostile names on a camera.
