@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -41,11 +42,15 @@ func (c *enrolCommand) Run(ctx context.Context) (err error) {
 		}
 		token = string(text)
 	}
+	defer func() { // also of what a refused enrolment left
+		if left := service.HandOver(config.Data); !errors.Is(left, fs.ErrNotExist) {
+			err = errors.Join(err, left)
+		}
+	}()
 	e, err := enrol.Enrol(ctx, enrol.Request{Server: c.Server, Token: strings.TrimSpace(token), Dock: c.Dock, Station: c.Station, Data: config.Data, Now: time.Now})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, service.HandOver(config.Data)) }()
 	fmt.Printf("Enrolled: dock %s of station %s, agency %s, until %s.\n", e.Dock, e.Station, e.Agency, e.Certificate.NotAfter.UTC().Format("2006-01-02 15:04 UTC"))
 	return c.tell(ctx, config)
 }

@@ -7,7 +7,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
 	"github.com/sealdock/sealdock/agent/internal/daemon"
+	"github.com/sealdock/sealdock/agent/internal/metrics"
 	"github.com/sealdock/sealdock/agent/internal/service"
 	"github.com/sealdock/sealdock/internal/buildinfo"
 	"github.com/sealdock/sealdock/internal/telemetry"
@@ -30,9 +34,27 @@ func (c *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	companions := []daemon.Companion{heartbeat(log)}
+	if config.Metrics.Address != "" {
+		companions = append(companions, figures(config.Metrics.Address, log))
+	}
 	return service.Host(ctx, func(ctx context.Context) error {
-		return daemon.Run(ctx, config, buildinfo.Version(version), time.Now, log, heartbeat(log))
+		return daemon.Run(ctx, config, buildinfo.Version(version), time.Now, log, companions...)
 	})
+}
+
+// figures serves what a monitoring system wants to know.
+func figures(address string, log *slog.Logger) daemon.Companion {
+	return func(ctx context.Context, view daemon.View) error {
+		registry := prometheus.NewRegistry()
+		all := []prometheus.Collector{metrics.New(view), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
+		for _, c := range all {
+			if err := registry.Register(c); err != nil {
+				return err
+			}
+		}
+		return metrics.Serve(ctx, address, registry, log)
+	}
 }
 
 // heartbeat tells systemd, where it waits for that, that the agent lives.

@@ -142,6 +142,7 @@ var doors = []struct {
 	{"github.com/kardianos/service", []string{"agent/internal/service"}, "it keeps state of its own for the whole process"},
 	{"github.com/coreos/go-systemd", []string{"agent/internal/service"}, "one place speaks to the service manager"},
 	{"github.com/chromedp/chromedp", []string{"internal/testkit/browser", "ingest/internal/dashboard", "agent/internal/kiosk", "internal/e2e/..."}, "tests only"},
+	{"github.com/prometheus/client_golang", []string{"agent", "agent/internal/metrics"}, "figures are gathered in one place, and the work knows nothing of them"},
 	{"github.com/alecthomas/kong", []string{"agent", "ingest", "firmware-sim", "scripts/..."}, "command lines belong to programs"},
 	{"golang.org/x/mod", []string{"internal/tlog/...", "internal/proof", "ingest/internal/audit", "ingest/internal/fsck", "ingest/internal/server", "ingest/internal/custody"}, "log maths is in tlog; others hold only its signer and hash types"},
 }
