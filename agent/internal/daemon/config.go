@@ -26,6 +26,7 @@ type Config struct {
 // Cameras says where cameras are looked for.
 type Cameras struct {
 	USB       bool          `toml:"usb" help:"Use this machine's own USB ports."`
+	Storage   bool          `toml:"storage" help:"Take in cameras on USB that are mass-storage devices (FAT, exFAT). They are mounted read-only and out of reach of other programs; that needs the right CAP_SYS_ADMIN, which the installed service has."`
 	USBIP     []string      `toml:"usbip" help:"USB/IP servers whose devices are used too: \"host:port\" or \"unix:/path\". USB/IP is not encrypted: same machine or a network of its own only."`
 	Bays      []string      `toml:"bays" help:"USB port paths such as \"1-1.2\" in the order in which the bays are numbered on the dock: the first is bay 1. Others go by their port path."`
 	SetClocks bool          `toml:"set_clocks" help:"Set the clock of each docked camera after it was compared with the dock's."`
@@ -75,7 +76,7 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Data:    "/var/lib/sealdock-agent",
-		Cameras: Cameras{USB: true, USBIP: []string{}, Bays: []string{}, SetClocks: true, Poll: 500 * time.Millisecond},
+		Cameras: Cameras{USB: true, Storage: true, USBIP: []string{}, Bays: []string{}, SetClocks: true, Poll: 500 * time.Millisecond},
 		Copying: Copying{Bays: 8, ReadTimeout: 30 * time.Second, Relist: 15 * time.Second, Erase: true},
 		Page:    Page{Address: kiosk.DefaultAddress, Names: []string{}},
 		Spool:   Spool{ReserveBytes: spool.DefaultReserve},
@@ -89,8 +90,8 @@ func (c Config) Check() error {
 	switch {
 	case c.Data == "":
 		return fmt.Errorf("setting data: a folder is needed")
-	case !c.Cameras.USB && len(c.Cameras.USBIP) == 0:
-		return fmt.Errorf("settings cameras.usb and cameras.usbip: no camera can be found with both off")
+	case !c.Cameras.USB && !c.Cameras.Storage && len(c.Cameras.USBIP) == 0:
+		return fmt.Errorf("settings cameras.usb, cameras.storage and cameras.usbip: no camera can be found with all of them off")
 	case c.Cameras.Poll < 50*time.Millisecond || c.Cameras.Poll > time.Minute:
 		return fmt.Errorf("setting cameras.poll: %v, allowed are 50ms to 1m", c.Cameras.Poll)
 	case c.Copying.Bays < 1 || c.Copying.Bays > 64:

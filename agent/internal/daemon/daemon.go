@@ -19,6 +19,7 @@ import (
 	"github.com/sealdock/sealdock/agent/internal/upload"
 	"github.com/sealdock/sealdock/agent/internal/usb"
 	"github.com/sealdock/sealdock/agent/internal/usbip"
+	"github.com/sealdock/sealdock/agent/internal/volume"
 	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/wire"
@@ -89,6 +90,9 @@ func (c Config) doors(log *slog.Logger) ([]door, error) {
 	ptp := camera.Options{Timeout: max(c.Copying.ReadTimeout/3, time.Second), Log: log}
 	if c.Cameras.USB {
 		all = append(all, door{camera.Over(usb.New(log), ptp), true})
+	}
+	if c.Cameras.Storage {
+		all = append(all, door{volume.New(volume.Options{Data: c.Data, Imaging: !c.Cameras.USB, Log: log}), true})
 	}
 	if len(c.Cameras.USBIP) > 0 {
 		bus, err := usbip.New(c.Cameras.USBIP, log)

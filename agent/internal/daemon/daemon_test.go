@@ -36,7 +36,7 @@ func enrolled(t *testing.T) Config {
 		t.Fatal(err)
 	}
 	config.Server.Address, config.Page.Address = "127.0.0.1:1", ""
-	config.Cameras.USB, config.Cameras.USBIP = false, []string{filepath.Join(config.Data, "no-such-server")}
+	config.Cameras.USB, config.Cameras.Storage, config.Cameras.USBIP = false, false, []string{filepath.Join(config.Data, "no-such-server")}
 	return config
 }
 
@@ -153,7 +153,7 @@ func TestTheDefaultConfigurationIsSoundAndShowsAsItLoads(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*Config){
 		"data":                 func(c *Config) { c.Data = "" },
-		"cameras.usb":          func(c *Config) { c.Cameras.USB = false },
+		"cameras.usb":          func(c *Config) { c.Cameras.USB, c.Cameras.Storage = false, false },
 		"cameras.poll":         func(c *Config) { c.Cameras.Poll = 0 },
 		"copying.bays":         func(c *Config) { c.Copying.Bays = 0 },
 		"copying.read_timeout": func(c *Config) { c.Copying.ReadTimeout = 0 },

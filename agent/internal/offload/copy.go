@@ -20,6 +20,7 @@ type sealing struct {
 	wrapped   []byte // the item key, to the agency
 	clocks    evidence.Clocks
 	confirmed evidence.Confirmation
+	hashes    []evidence.SourceHash // that came with it, compared
 }
 
 // copy brings one recording into the spool: read, read again, commit. Where the
@@ -96,7 +97,11 @@ func (d *Docking) sealInto(ctx context.Context, it *item, s *sealing) error {
 	if err := s.writer.Header(sealer.Header()); err != nil {
 		return err
 	}
+	check := d.brought(it.object)
 	s.reading, err = d.pass(ctx, it.object, true, func(w *window) error {
+		if check != nil {
+			check.Write(w.data)
+		}
 		sealed, err := sealer.Seal(d.sealed[:0], w.data, w.index, w.last)
 		if err != nil {
 			return fmt.Errorf("sealing %s: %w", it.source.Path, err)
@@ -104,6 +109,9 @@ func (d *Docking) sealInto(ctx context.Context, it *item, s *sealing) error {
 		d.sealed = sealed
 		return s.writer.Segment(sealed)
 	})
+	if err == nil {
+		s.hashes = d.compared(it, check)
+	}
 	return err
 }
 

@@ -153,6 +153,7 @@ func (d *Docking) manifest(it *item, s *sealing, root evidence.Digest) ([]byte, 
 		Evidence: it.id, Attempt: s.writer.Attempt(), Camera: d.camera, Recording: d.recordingInfo(it.object),
 		Length: s.length, SHA256: s.sha256, MerkleRoot: root, Confirmed: s.confirmed, Clocks: s.clocks, Agent: clean(d.desk.opt.Version, 64),
 	}
+	m.Recording.Hashes = s.hashes
 	if it.object.Kind == evidence.KindVideo {
 		m.Claims = d.claims[stem(it.object.Path)]
 	}
