@@ -36,7 +36,7 @@ func (e *RefusedError) Error() string {
 // Location is where a camera is plugged in. It does not change when another
 // camera is plugged into the same place.
 type Location struct {
-	Source string // "usb" or "usbip"
+	Source string // "usb", "usbip" or "storage"
 	Port   string // the bay: a port path such as "1-2.3"
 }
 
