@@ -23,14 +23,19 @@ func (c *Camera) adjust(to time.Time, uncertainty int64) answer {
 		return refuse(camera.RespInvalidParameter)
 	}
 	before := c.Clock()
-	c.setClock(to)
+	at := c.now()
 	ahead := before.Sub(to)
 	err := c.change(func(m *Memory) {
 		m.Clock = camera.Time{Uncertainty: uncertainty, Set: to.UnixMicro(), SetAhead: ahead.Microseconds()}
+		m.Ahead, m.SetAt = to.Sub(at), at
 	})
+	if err != nil {
+		return changed(err)
+	}
+	c.setClock(to)
 	c.log.Info("clock set by the host", "was", before, "is", to, "ahead", ahead)
 	c.journal.Note(c.settings.Serial, NoteClock, fmt.Sprintf("set to %s, was %v ahead", to.UTC().Format(time.RFC3339Nano), ahead))
-	return changed(err)
+	return accept()
 }
 
 func (c *Camera) getTime() answer {

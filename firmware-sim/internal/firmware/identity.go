@@ -44,6 +44,12 @@ func (c *Camera) Status() camera.Status {
 		Slot: slotName(e.memory.Firmware.Active), Agency: string(e.standing.agency()), Locked: c.lockedLocked(), Challenge: c.challengeLocked(),
 		Battery: battery, Charging: c.host != nil, Recording: e.recording, Boot: e.memory.Boot, Next: e.number,
 		Capacity: capacity, Free: uint64(max(0, capacity-c.used)), StorageHealth: "good"}
+	if c.faults.Has(fault.Full) {
+		s.Free = 0
+	}
+	if c.faults.Has(fault.ReadOnly) || c.faults.Has(fault.BadBlock) {
+		s.StorageHealth = "failing"
+	}
 	if len(e.memory.Authority) > 0 {
 		s.Authority = evidence.KeyID(e.memory.Authority).String()
 	}

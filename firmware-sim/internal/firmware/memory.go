@@ -3,6 +3,7 @@ package firmware
 import (
 	"crypto/ed25519"
 	"fmt"
+	"time"
 
 	"github.com/sealdock/sealdock/proto/camera"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -19,6 +20,8 @@ type Memory struct {
 	Boot        uint64         `json:"boot"`
 	Wearer      *camera.Wearer `json:"wearer,omitempty"` // nil: nobody was ever assigned
 	Clock       camera.Time    `json:"clock"`            // how it was last set; Clock itself is not used
+	Ahead       time.Duration  `json:"ahead"`            // of the clock against true time, when it was set
+	SetAt       time.Time      `json:"set_at,omitzero"`  // true time when it was set; zero: never
 	Firmware    Slots          `json:"firmware"`
 }
 
@@ -98,6 +101,9 @@ func (c *Camera) Start(m *Memory) error {
 			return fmt.Errorf("starting camera %s: %w", c.settings.Serial, err)
 		}
 		c.extension.memory, c.extension.standing = *m, s
+		if !m.SetAt.IsZero() {
+			c.offset, c.clockSet = m.Ahead, m.SetAt
+		}
 	}
 	c.mu.Unlock()
 	return c.boot()
