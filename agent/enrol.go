@@ -58,6 +58,9 @@ func (c *enrolCommand) Run(ctx context.Context) (err error) {
 // tell writes a configuration where there is none, and says what to do next.
 func (c *enrolCommand) tell(ctx context.Context, config daemon.Config) error {
 	config.Cameras.USBIP = append(config.Cameras.USBIP, c.USBIP...)
+	if len(c.USBIP) > 0 {
+		config.Cameras.Storage = false // a try with a simulator must not empty the memory sticks of the machine that it runs on
+	}
 	var text bytes.Buffer
 	if err := conf.Show(&text, &config); err != nil {
 		return err
