@@ -230,6 +230,9 @@ func (l *link) Close() error {
 
 // close ends everything. The caller has the turn.
 func (l *link) close() error {
+	if l.closed {
+		return nil
+	}
 	failed := []error{l.settle()}
 	for _, h := range l.held {
 		failed = append(failed, h.file.Close())

@@ -26,6 +26,7 @@ type folderMedium struct {
 	locked          error
 	writable_, ends int // how often it was made writable and read-only
 	failEnd         error
+	closed          bool
 	hang            chan struct{} // readOnly waits for it, if it is there
 }
 
@@ -47,7 +48,14 @@ func (m *folderMedium) readOnly() error {
 
 func (m *folderMedium) present() bool  { return !m.gone.Load() }
 func (m *folderMedium) inserted() bool { return !m.taken.Load() }
-func (m *folderMedium) close() error   { return nil }
+
+func (m *folderMedium) close() error {
+	if m.closed {
+		return errors.New("closed twice")
+	}
+	m.closed = true
+	return nil
+}
 
 func onFolder(t testing.TB, folder string) (*link, *folderMedium) {
 	t.Helper()
@@ -394,6 +402,9 @@ func TestADeviceThatHangsEndsWithTheContext(t *testing.T) {
 		}
 		close(m.hang)
 		synctest.Wait()
+		if err := l.Close(); err != nil {
+			t.Errorf("closing again: %v", err)
+		}
 		if _, err := take(t.Context(), l, got["A.MP4"], io.Discard); !errors.Is(err, camera.ErrGone) {
 			t.Errorf("after closing: %v", err)
 		}
