@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/internal/testkit/footage"
@@ -43,8 +44,8 @@ type Recording struct {
 func (c *Camera) Names() []string { return append([]string{c.Serial}, c.Claims...) }
 
 // odd says whether a recording's path is one that a dock may have to change:
-// not printable, not unique on its camera, or very long. Such a recording is
-// recognised by its bytes.
+// not printable, not unique on its camera, very long, or with the sign that starts
+// an escape. Such a recording is recognised by its bytes.
 func (c *Camera) odd(r Recording) bool {
 	same := 0
 	for _, other := range c.Recordings {
@@ -52,7 +53,7 @@ func (c *Camera) odd(r Recording) bool {
 			same++
 		}
 	}
-	return r.RawPath != nil || same > 1 || len(r.Path) > 512
+	return r.RawPath != nil || same > 1 || len(r.Path) > 512 || strings.Contains(r.Path, "%")
 }
 
 // Oracle reads the book as it stands.
