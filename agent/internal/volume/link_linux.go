@@ -47,6 +47,7 @@ type link struct {
 	port     string
 	identity camera.Identity
 	storages []*storage // all of them, before the link is used
+	most     int        // files that stay open between reading and erasing
 	log      *slog.Logger
 
 	// turn holds one token. Who takes it owns all below: the caller's call, or one that a
@@ -76,7 +77,7 @@ var (
 
 func newLink(port string, identity camera.Identity, log *slog.Logger) *link {
 	l := &link{
-		port: port, identity: identity, log: log.With("bay", port), turn: make(chan struct{}, 1),
+		port: port, identity: identity, most: mostHeld(), log: log.With("bay", port), turn: make(chan struct{}, 1),
 		handles: map[place]uint32{}, files: map[uint32]*file{}, held: map[uint32]*held{}, inodes: map[uint32]uint64{}, lists: map[place]*lists{},
 	}
 	l.turn <- struct{}{}

@@ -318,6 +318,32 @@ func TestErasingWritesForAsShortAsItCan(t *testing.T) {
 	}
 }
 
+func TestFewFilesStayOpenAndAllAreErased(t *testing.T) {
+	card := tree(t, t.TempDir(), map[string]string{"A.MP4": "a", "B.MP4": "b", "C.MP4": "c"})
+	l, _ := onFolder(t, card)
+	if l.most < 1 || l.most > maxHeld {
+		t.Errorf("%d files may stay open", l.most)
+	}
+	l.most = 1
+	got, _ := listed(t, l)
+	for _, o := range got {
+		if _, err := take(t.Context(), l, o, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if len(l.held) != 1 || len(l.order) != 1 {
+			t.Errorf("%d files are open", len(l.held))
+		}
+	}
+	for _, o := range got {
+		if err := l.Delete(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := listed(t, l); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
 func TestACardThatMustNotBeWrittenToRefusesInGoodOrder(t *testing.T) {
 	card := tree(t, t.TempDir(), map[string]string{"A.MP4": "a"})
 	l, m := onFolder(t, card)

@@ -14,8 +14,19 @@ import (
 
 const (
 	window  = 1 << 20 // bytes that are read at a time
-	maxHeld = 512     // files that stay open between reading and erasing
+	maxHeld = 512     // files that stay open at most
 )
+
+// mostHeld is how many files one link keeps open: a thirty-second of what this
+// process may have open, so that eight bays take a quarter. A file that was closed
+// is known again by its inode for as long as the kernel remembers that.
+func mostHeld() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1
+	}
+	return int(max(1, min(limit.Cur/32, maxHeld)))
+}
 
 // held is a file that was opened for reading. It stays open so that what is erased is
 // what was read.
@@ -110,7 +121,7 @@ func (l *link) open(o *camera.Object, anew bool) (*held, error) {
 		return nil, errors.Join(fmt.Errorf("%w: the kernel no longer knows that it is the file that was read", camera.ErrChanged), opened.Close())
 	}
 	l.inodes[o.Handle] = h.opened.Ino
-	for len(l.order) >= maxHeld {
+	for len(l.order) >= l.most {
 		l.drop(l.order[0])
 	}
 	l.held[o.Handle] = h
