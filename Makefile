@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-fips test-race fuzz bench check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +43,9 @@ check-camera: setup build ## every known camera fault and attack against agent a
 
 test-usb: setup build ## against a real kernel USB stack, in a QEMU guest
 	@scripts/usb-lab/run
+
+test-systemd: setup build ## the agent as a service under a real systemd, in a QEMU guest; as root
+	@scripts/systemd-lab/run
 
 test-race: setup ## unit tests under the race detector
 	$(GO) test -race -short -timeout 30m ./proto/... ./internal/... ./agent/... ./ingest/... ./firmware-sim/...
