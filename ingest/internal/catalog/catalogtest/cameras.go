@@ -149,6 +149,8 @@ func assignments(s suite) {
 			s.Errorf("at %v: %+v, %v; want %s", at, got, err, want)
 		}
 	}
+	s.update(end(day(20))) // one that never was in force leaves room for another
+	s.update(assign(day(20), time.Time{}, "Cy"))
 	all, err := s.db.Assignments(s.Context(), Agency, "C")
 	s.must(err)
 	is(s, "assignments", len(all), 3)

@@ -35,7 +35,7 @@ func (tx *Tx) InsertAssignment(ctx context.Context, a *catalog.Assignment) error
 	what := "assigning camera " + clean(a.Camera)
 	var overlapping int
 	err := tx.one(ctx, "other assignments of the camera", func(s scanner) error { return s.Scan(&overlapping) },
-		`SELECT count(*) FROM assignments WHERE agency = $1 AND camera = $2 AND (until_at = 0 OR until_at > $3) AND (CAST($4 AS BIGINT) = 0 OR from_at < $4) AND (until_at = 0 OR until_at > from_at)`,
+		`SELECT count(*) FROM assignments WHERE agency = $1 AND camera = $2 AND (until_at = 0 OR until_at > $3) AND (CAST($4 AS BIGINT) = 0 OR from_at < $4)`,
 		a.Agency, clean(a.Camera), micros(a.From), micros(a.Until))
 	if err == nil && overlapping > 0 {
 		err = fmt.Errorf("%s: another assignment covers a part of that time, which %w", what, catalog.ErrConflict)
@@ -58,8 +58,11 @@ func (tx *Tx) EndAssignment(ctx context.Context, agency evidence.AgencyID, camer
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.exec(ctx, "ending an assignment of camera "+clean(camera), catalog.ErrNotFound,
-		"UPDATE assignments SET until_at = $4 WHERE agency = $1 AND camera = $2 AND from_at = $3", agency, clean(camera), micros(a.From), micros(at)); err != nil {
+	query, args := "UPDATE assignments SET until_at = $4 WHERE agency = $1 AND camera = $2 AND from_at = $3", []any{agency, clean(camera), micros(a.From), micros(at)}
+	if a.From.Equal(at) {
+		query, args = "DELETE FROM assignments WHERE agency = $1 AND camera = $2 AND from_at = $3", args[:3] // it never was in force
+	}
+	if err := tx.exec(ctx, "ending an assignment of camera "+clean(camera), catalog.ErrNotFound, query, args...); err != nil {
 		return nil, err
 	}
 	return a, tx.setWearer(ctx, agency, camera, at, a.Until, "", "")
