@@ -29,6 +29,14 @@ const (
 	ListFirmware   Action = "firmware.list"
 	ManageFirmware Action = "firmware.manage" // publish and withdraw
 	ListSettings   Action = "settings.list"
+
+	ListCameras      Action = "cameras.list" // and each one's page, ledger and completeness
+	AssignCamera     Action = "cameras.assign"
+	HoldCamera       Action = "cameras.hold"
+	EndCameraHold    Action = "cameras.end_hold"
+	DecideCameraKey  Action = "cameras.decide_key" // approve and block
+	ListAlerts       Action = "alerts.list"
+	AcknowledgeAlert Action = "alerts.acknowledge"
 )
 
 // Actor is a signed-in person.
@@ -65,9 +73,10 @@ func May(a *Actor, do Action, on Object) bool {
 		return false
 	}
 	switch do {
-	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings:
+	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings,
+		ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert:
 		return a.Role == Operator || a.Role == Administrator
-	case ManageAccount, ManageFirmware:
+	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey:
 		return a.Role == Administrator
 	}
 	return false

@@ -29,9 +29,11 @@ func (c *Custody) Answer(ctx context.Context, peer receive.Peer, ask *upload.Ask
 	case ask.GetClock() != nil:
 		return &upload.Answer{Clock: &upload.ClockAnswer{DockUs: ask.GetClock().GetDockUs(), ReceivedUs: received.UnixMicro(), SentUs: c.Now().UnixMicro()}}, nil
 	case ask.GetCamera() != nil:
-		// Of a camera that has no record here, nothing is known.
-		q := ask.GetCamera()
-		return &upload.Answer{Camera: &upload.CameraAnswer{Serial: q.GetSerial(), Key: q.GetKey(), Standing: upload.StandingUnknown}}, nil
+		answer, err := c.CameraAnswer(ctx, peer, ask.GetCamera())
+		if err != nil {
+			return nil, fmt.Errorf("answering about a camera: %w", err)
+		}
+		return &upload.Answer{Camera: answer}, nil
 	case ask.GetPolicy() != nil:
 		answer, err := c.Fleet.Policy(ctx, peer.Agency, ask.GetPolicy().GetHave())
 		if err != nil {

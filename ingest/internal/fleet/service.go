@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -117,4 +118,13 @@ func (s *Service) Certify(serial string, key []byte) ([]byte, error) {
 		return nil, fmt.Errorf("certifying a camera's key: %w", err)
 	}
 	return envelope, nil
+}
+
+// Authority returns the public key of the agency's camera authority, nil where
+// its key is not on this server.
+func (s *Service) Authority() ed25519.PublicKey {
+	if s.Key == nil {
+		return nil
+	}
+	return s.Key.Public()
 }
