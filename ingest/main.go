@@ -18,17 +18,20 @@ import (
 var version = ""
 
 type commands struct {
-	Init      initCommand      `cmd:"" help:"Make a new server: data folder, keys, configuration, first sign-in link."`
-	Run       runCommand       `cmd:"" help:"Run the server until it is interrupted."`
-	DockToken tokenCommand     `cmd:"" help:"Make the token with which one dock enrols. The server may be running."`
-	SetupLink linkCommand      `cmd:"" help:"Make a new link for the first administrator. The server may be running."`
-	Release   releaseCommand   `cmd:"" name:"release-account" help:"Let an account sign in again that is locked after refused sign-ins. The server may be running."`
-	Items     itemsCommand     `cmd:"" help:"List the evidence that the catalog holds."`
-	Fsck      fsckCommand      `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
-	Firmware  firmwareCommands `cmd:"" help:"Firmware of cameras: whose is taken, what docks get. The server may be running."`
-	Settings  settingsCommands `cmd:"" help:"Settings of cameras, and how long they keep recordings. The server may be running."`
-	Config    configCommands   `cmd:"" help:"Show the configuration."`
-	Version   versionCommand   `cmd:"" help:"Print the version."`
+	Init         initCommand         `cmd:"" help:"Make a new server: data folder, keys, configuration, first sign-in link."`
+	Run          runCommand          `cmd:"" help:"Run the server until it is interrupted."`
+	DockToken    tokenCommand        `cmd:"" help:"Make the token with which one dock enrols. The server may be running."`
+	SetupLink    linkCommand         `cmd:"" help:"Make a new link for the first administrator. The server may be running."`
+	Release      releaseCommand      `cmd:"" name:"release-account" help:"Let an account sign in again that is locked after refused sign-ins. The server may be running."`
+	Items        itemsCommand        `cmd:"" help:"List the evidence that the catalog holds."`
+	Fsck         fsckCommand         `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
+	Cameras      cameraCommands      `cmd:"" help:"Cameras: how they stand, whose they are, holds. The server may be running."`
+	Completeness completenessCommand `cmd:"" help:"Tell what of all that cameras ever showed is not in the store. The server may be running."`
+	Alerts       alertCommands       `cmd:"" help:"What people must look at. The server may be running."`
+	Firmware     firmwareCommands    `cmd:"" help:"Firmware of cameras: whose is taken, what docks get. The server may be running."`
+	Settings     settingsCommands    `cmd:"" help:"Settings of cameras, and how long they keep recordings. The server may be running."`
+	Config       configCommands      `cmd:"" help:"Show the configuration."`
+	Version      versionCommand      `cmd:"" help:"Print the version."`
 }
 
 const description = `The Sealdock evidence server.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -21,6 +22,7 @@ type Config struct {
 	Auth    *auth.Service
 	Reading *reading.Service
 	Fleet   *fleet.Service
+	Cameras *cameras.Service
 	Log     *slog.Logger
 }
 
@@ -38,6 +40,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/firmware", a.private(a.firmware))
 	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
 	mux.HandleFunc("GET /api/v1/camera-settings", a.private(a.cameraSettings))
+	a.cameraRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
 	return mux
 }

@@ -1,7 +1,8 @@
 // Package api is Sealdock's JSON interface, version 1, below /api/v1/: the
 // overview, docks, the list of items, one item with its checks, its custody
 // events and its receipt; firmware and settings of cameras, and the withdrawal of
-// firmware.
+// firmware; cameras, their completeness, alerts, and what people decide about
+// them.
 //
 // It promises the same answers, the same rights and the same custody events as
 // the dashboard, because both ask the same services. Errors are problem details

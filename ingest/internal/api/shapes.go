@@ -92,6 +92,15 @@ type itemShape struct {
 	ErasedAt       *time.Time             `json:"erased_at"`
 	ReleaseResult  evidence.ReleaseResult `json:"release_result,omitempty"`
 	Marks          []string               `json:"marks,omitempty"`
+
+	CorrectedAt    *time.Time              `json:"corrected_at"` // StartedAt by the server's clock; null: not measured
+	UncertaintyUs  int64                   `json:"uncertainty_us,omitempty"`
+	Wearer         string                  `json:"wearer,omitempty"` // to whom the camera was assigned
+	WearerID       string                  `json:"wearer_id,omitempty"`
+	Sequence       uint64                  `json:"sequence,omitempty"`
+	SequenceSource evidence.SequenceSource `json:"sequence_source,omitempty"`
+	Confirmed      evidence.Confirmation   `json:"confirmed,omitempty"`
+	Urgent         bool                    `json:"urgent,omitempty"`
 }
 
 type checkShape struct {
@@ -177,6 +186,8 @@ func itemOf(i *catalog.Item) itemShape {
 		Dock: i.Dock, Station: i.Station, Bay: i.Bay, ClaimedOfficer: i.Officer, Category: i.Category,
 		StartedAt: moment(i.StartedAt), OfferedAt: moment(i.OfferedAt), StoredAt: moment(i.StoredAt),
 		ProvenAt: moment(i.ProvenAt), ErasedAt: moment(i.ErasedAt), ReleaseResult: i.ReleaseResult, Marks: i.Marks,
+		CorrectedAt: moment(i.CorrectedAt), UncertaintyUs: i.Uncertainty.Microseconds(), Wearer: i.Wearer, WearerID: i.WearerID,
+		Sequence: i.Sequence, SequenceSource: i.SequenceSource, Confirmed: i.Confirmed, Urgent: i.Urgent,
 	}
 }
 

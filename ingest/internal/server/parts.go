@@ -14,6 +14,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/audit"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/custody"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
@@ -99,6 +100,7 @@ type parts struct {
 	tiles    tlog.Tiles
 	audit    *audit.Log
 	fleet    *fleet.Service
+	cameras  *cameras.Service
 	custody  *custody.Custody
 	live     *receive.Live
 	receiver *receive.Receiver
@@ -141,7 +143,9 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	p.custody = custody.New(custody.Config{
 		Catalog: p.catalog, Vault: p.vault, Log: p.audit, LogOrigin: c.LogOrigin, LogPublicKey: p.secrets.checkpoint.Public(),
 		Keys: p.secrets.ring, ReceiptKey: p.secrets.receipt, Fleet: p.fleet, Version: version, Now: now, Logger: telemetry.Component(log, "custody"),
+		CameraAuthority: p.fleet.Authority(), Certify: p.fleet.Certify,
 	})
+	p.cameras = cameras.New(cameras.Config{Catalog: p.catalog, Blobs: p.vault, Agency: c.agency(), Certify: p.fleet.Certify, Now: now, Log: telemetry.Component(log, "cameras")})
 	p.live = receive.NewLive(now)
 	memory := c.MemoryMiB << 20
 	p.receiver = receive.New(p.custody, p.live, telemetry.Component(log, "receive"), receive.Options{Memory: memory, MemoryPerDock: max(memory/8, 16<<20), Now: now})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
@@ -36,6 +37,7 @@ type Store struct {
 	Auth     *auth.Service
 	Reading  *reading.Service
 	Fleet    *fleet.Service
+	Cameras  *cameras.Service
 	DockKey  ed25519.PrivateKey
 	Receipts ed25519.PrivateKey
 	entries  int64
@@ -67,6 +69,7 @@ func New(t testing.TB) *Store {
 		Catalog: db, Agency: Agency, Key: camera, ReceiptKeys: [][]byte{receiptPublic}, Images: filepath.Join(dir, "firmware"), Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	check(t, err)
+	s.Cameras = cameras.New(cameras.Config{Catalog: db, Blobs: s.Blobs, Agency: Agency, Certify: s.Fleet.Certify, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	s.Reading = reading.New(reading.Config{
 		Catalog: db, Blobs: s.Blobs, Keys: ring, Live: s.Live, ReceiptKey: receiptPublic, Agency: Agency,
 		Space: func() (uint64, error) { return 5 << 40, nil }, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
