@@ -30,7 +30,11 @@ func (c *doctorCommand) Run(ctx context.Context) error {
 	findings := doctor.Examine(ctx, doctor.ThisStation(config, configErr, serviceState, time.Now))
 	show := showFindings
 	if c.JSON {
-		show = func(out io.Writer, findings []doctor.Finding) error { return json.NewEncoder(out).Encode(findings) }
+		show = func(out io.Writer, findings []doctor.Finding) error {
+			encoder := json.NewEncoder(out)
+			encoder.SetEscapeHTML(false)
+			return encoder.Encode(findings)
+		}
 	}
 	if err := show(os.Stdout, findings); err != nil {
 		return err

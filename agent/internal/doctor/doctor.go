@@ -28,7 +28,7 @@ func warn(said, advice string) Finding { return Finding{Verdict: Warn, Said: sai
 func fail(said, advice string) Finding { return Finding{Verdict: Fail, Said: said, Advice: advice} }
 func one(finding Finding) []Finding    { return []Finding{finding} }
 func unknown(said string, err error) Finding {
-	return warn(said+" ("+err.Error()+")", "Run sealdock-agent doctor as root, so that it may look.")
+	return warn(said+" ("+err.Error()+")", "Run sealdock-agent doctor as root, on the machine itself and not in a container, so that it may look.")
 }
 
 // checkTime is how long one check may take.

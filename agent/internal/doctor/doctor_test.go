@@ -180,6 +180,8 @@ func TestEachFaultIsFoundWithAdvice(t *testing.T) {
 		{"UDP blocked", func(b *bench) { b.udp = silence }, "server", Fail, "UDP is blocked", "firewalls"},
 		{"server not running", func(b *bench) { b.udp, b.tcp = silence, refused }, "server", Fail, "is up, but no server answers", "sealdock-ingest"},
 		{"server's machine down", func(b *bench) { b.udp, b.tcp = silence, nobody }, "server", Fail, "does not answer at all", "switched on"},
+		{"no way to the server", func(b *bench) { b.udp, b.tcp = errors.New("write udp4: network is unreachable"), nobody }, "server", Fail, "does not answer at all", "switched on"},
+		{"server closes at once", func(b *bench) { b.udp = &wire.PeerError{Code: 7, Reason: "not you"} }, "server", Fail, "not you", "enrol"},
 		{"certificate refused", func(b *bench) { b.udp = fmt.Errorf("%w: the peer refuses our certificate", wire.ErrHandshake) }, "server", Fail, "refuses our certificate", "enrol"},
 		{"web port closed alone", func(b *bench) { b.tcp = refused }, "server", Warn, "TCP 8443", "enrolling"},
 		{"address without port", func(b *bench) { b.Config.Server.Address = "evidence" }, "server", Fail, "not host:port", "server.address"},

@@ -47,11 +47,10 @@ func server(ctx context.Context, s *Station) []Finding {
 // upload judges the way of recordings by both answers.
 func (s *Station) upload(host, port string, tcp, udp error) Finding {
 	at := fmt.Sprintf("UDP %s of %s", port, host)
-	silent := errors.Is(udp, wire.ErrHandshake) && strings.Contains(udp.Error(), "no answer in time") || errors.Is(udp, context.DeadlineExceeded)
 	switch {
 	case udp == nil:
 		return fine("The server takes this dock's connection on " + at + ".")
-	case !silent:
+	case answered(udp):
 		return fail(fmt.Sprintf("A server answers on %s and no connection comes about: %v.", at, short(udp)), "If this is about a certificate or another server, check the clock, then enrol the dock again with a new token.")
 	case tcp == nil:
 		return fail("The server answers on TCP "+webPort+", but nothing comes back from "+at+": UDP is blocked on the way, or the server's port for docks is another.",
@@ -60,6 +59,14 @@ func (s *Station) upload(host, port string, tcp, udp error) Finding {
 		return fail("The machine "+host+" is up, but no server answers there: TCP "+webPort+" is closed and "+at+" is silent.", "Start sealdock-ingest on it, or correct the address (server.address).")
 	}
 	return fail(fmt.Sprintf("The machine %s does not answer at all, neither on TCP %s (%v) nor on %s.", host, webPort, short(tcp), at), "Check that it is switched on, that the address is right, and that this machine's network works (ip route get, ping).")
+}
+
+// answered says whether a failed handshake is a server's doing. Silence is not, nor
+// is a network that takes no packet.
+func answered(udp error) bool {
+	var closed *wire.PeerError
+	refused := errors.Is(udp, wire.ErrHandshake) && !strings.Contains(udp.Error(), "no answer in time")
+	return refused || errors.Is(udp, wire.ErrRefused) || errors.As(udp, &closed)
 }
 
 // short leaves out of an error what the sentence says already.
