@@ -87,6 +87,18 @@ func TestTheAPITellsWhatThePagesShow(t *testing.T) {
 	if len(item["checks"].([]any)) != 4 || item["manifest_signature_holds"] != true || item["receipt_signature_holds"] != true || item["sha256"] != clip.SHA256.String() {
 		t.Errorf("item: %v", item)
 	}
+	began := item["times"].(map[string]any)["began"].(map[string]any)
+	if item["corrected_at"] != nil || began["raw"] == nil || began["corrected"] != nil || item["confirmed"] != "reread" {
+		t.Errorf("of a clock that nobody measured it says %v, %v", item["corrected_at"], began)
+	}
+	raw := d.Clock.Now().Add(readingtest.Ahead)
+	wrong := d.Keep(t, readingtest.Recording{Path: "DCIM/3.MP4", Content: []byte("three"), Began: raw, Adjust: readingtest.WrongClock})
+	item = d.get(t, "/api/v1/items/"+wrong.ID.String())
+	began = item["times"].(map[string]any)["began"].(map[string]any)
+	if item["started_at"] != raw.Format(time.RFC3339Nano) || began["raw"] != item["started_at"] || began["corrected"] == nil || began["basis"] == "" ||
+		began["uncertainty_us"].(float64) <= 0 || item["uncertainty_us"] != began["uncertainty_us"] || item["sequence"] != 1284.0 || item["confirmed"] != "camera" {
+		t.Errorf("of a wrong clock it says %v beside %v", began, item)
+	}
 	events := d.get(t, "/api/v1/items/"+clip.ID.String()+"/events")["events"].([]any)
 	if newest := events[0].(map[string]any)["event"].(map[string]any); newest["type"] != string(evidence.EventEvidenceViewed) {
 		t.Errorf("the newest event: %v", newest)

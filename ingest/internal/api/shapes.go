@@ -69,38 +69,38 @@ type transferShape struct {
 }
 
 type itemShape struct {
-	ID             evidence.EvidenceID    `json:"id"`
-	Attempt        uint32                 `json:"attempt"`
-	State          catalog.ItemState      `json:"state"`
-	Reason         string                 `json:"reason,omitempty"`
-	Path           string                 `json:"path"`
-	Kind           evidence.Kind          `json:"kind"`
-	Length         uint64                 `json:"length"`
-	SHA256         evidence.Digest        `json:"sha256"`
-	MerkleRoot     evidence.Digest        `json:"merkle_root"`
-	Camera         string                 `json:"camera"`
-	CameraModel    string                 `json:"camera_model,omitempty"`
-	Dock           evidence.DockID        `json:"dock"`
-	Station        evidence.StationID     `json:"station"`
-	Bay            string                 `json:"bay"`
-	ClaimedOfficer string                 `json:"claimed_officer,omitempty"`
-	Category       string                 `json:"category,omitempty"`
-	StartedAt      *time.Time             `json:"started_at"` // camera's clock
-	OfferedAt      *time.Time             `json:"offered_at"`
-	StoredAt       *time.Time             `json:"stored_at"`
-	ProvenAt       *time.Time             `json:"proven_at"`
-	ErasedAt       *time.Time             `json:"erased_at"`
-	ReleaseResult  evidence.ReleaseResult `json:"release_result,omitempty"`
-	Marks          []string               `json:"marks,omitempty"`
-
-	CorrectedAt    *time.Time              `json:"corrected_at"` // StartedAt by the server's clock; null: not measured
-	UncertaintyUs  int64                   `json:"uncertainty_us,omitempty"`
-	Wearer         string                  `json:"wearer,omitempty"` // to whom the camera was assigned
+	ID             evidence.EvidenceID     `json:"id"`
+	Attempt        uint32                  `json:"attempt"`
+	State          catalog.ItemState       `json:"state"`
+	Reason         string                  `json:"reason,omitempty"`
+	Path           string                  `json:"path"`
+	Kind           evidence.Kind           `json:"kind"`
+	Length         uint64                  `json:"length"`
+	SHA256         evidence.Digest         `json:"sha256"`
+	MerkleRoot     evidence.Digest         `json:"merkle_root"`
+	Camera         string                  `json:"camera"`
+	CameraModel    string                  `json:"camera_model,omitempty"`
+	Dock           evidence.DockID         `json:"dock"`
+	Station        evidence.StationID      `json:"station"`
+	Bay            string                  `json:"bay"`
+	ClaimedOfficer string                  `json:"claimed_officer,omitempty"`
+	Category       string                  `json:"category,omitempty"`
+	StartedAt      *time.Time              `json:"started_at"`       // camera's clock
+	EndedAt        *time.Time              `json:"ended_at"`         // camera's clock
+	CorrectedAt    *time.Time              `json:"corrected_at"`     // server's clock; null: the camera's clock was not measured
+	Uncertainty    *int64                  `json:"uncertainty_us"`   // of corrected_at, either way
+	Wearer         string                  `json:"wearer,omitempty"` // to whom the camera was assigned then
 	WearerID       string                  `json:"wearer_id,omitempty"`
-	Sequence       uint64                  `json:"sequence,omitempty"`
+	Sequence       uint64                  `json:"sequence,omitempty"` // the camera's number of the recording
 	SequenceSource evidence.SequenceSource `json:"sequence_source,omitempty"`
 	Confirmed      evidence.Confirmation   `json:"confirmed,omitempty"`
 	Urgent         bool                    `json:"urgent,omitempty"`
+	OfferedAt      *time.Time              `json:"offered_at"`
+	StoredAt       *time.Time              `json:"stored_at"`
+	ProvenAt       *time.Time              `json:"proven_at"`
+	ErasedAt       *time.Time              `json:"erased_at"`
+	ReleaseResult  evidence.ReleaseResult  `json:"release_result,omitempty"`
+	Marks          []string                `json:"marks,omitempty"`
 }
 
 type checkShape struct {
@@ -113,6 +113,7 @@ type checkShape struct {
 type detailShape struct {
 	itemShape
 	Checks          []checkShape       `json:"checks"`
+	Times           timesShape         `json:"times"`
 	Manifest        *evidence.Manifest `json:"manifest"`
 	ManifestSigned  bool               `json:"manifest_signature_holds"`
 	HasReceipt      bool               `json:"has_receipt"`
@@ -120,6 +121,20 @@ type detailShape struct {
 	BlobMissing     bool               `json:"blob_missing"`
 	Siblings        []itemShape        `json:"siblings"`
 	DurableSegments uint64             `json:"durable_segments"`
+}
+
+// timesShape has what the camera's clock said beside what follows from the
+// measurements of it.
+type timesShape struct {
+	Began timeShape `json:"began"`
+	Ended timeShape `json:"ended"`
+}
+
+type timeShape struct {
+	Raw         *time.Time `json:"raw"`       // camera's clock, as it was
+	Corrected   *time.Time `json:"corrected"` // server's clock; null: cannot be told
+	Uncertainty *int64     `json:"uncertainty_us"`
+	Basis       string     `json:"basis,omitempty"` // what the correction rests on, for people
 }
 
 type eventShape struct {
@@ -180,15 +195,19 @@ func itemList(items []catalog.Item) []itemShape {
 }
 
 func itemOf(i *catalog.Item) itemShape {
-	return itemShape{
+	s := itemShape{
 		ID: i.ID, Attempt: i.Attempt, State: i.State, Reason: i.Reason, Path: i.Path, Kind: i.Kind, Length: i.Length,
 		SHA256: i.SHA256, MerkleRoot: i.MerkleRoot, Camera: i.Camera, CameraModel: i.CameraModel,
 		Dock: i.Dock, Station: i.Station, Bay: i.Bay, ClaimedOfficer: i.Officer, Category: i.Category,
-		StartedAt: moment(i.StartedAt), OfferedAt: moment(i.OfferedAt), StoredAt: moment(i.StoredAt),
-		ProvenAt: moment(i.ProvenAt), ErasedAt: moment(i.ErasedAt), ReleaseResult: i.ReleaseResult, Marks: i.Marks,
-		CorrectedAt: moment(i.CorrectedAt), UncertaintyUs: i.Uncertainty.Microseconds(), Wearer: i.Wearer, WearerID: i.WearerID,
-		Sequence: i.Sequence, SequenceSource: i.SequenceSource, Confirmed: i.Confirmed, Urgent: i.Urgent,
+		StartedAt: moment(i.StartedAt), EndedAt: moment(i.EndedAt), CorrectedAt: moment(i.CorrectedAt),
+		Wearer: i.Wearer, WearerID: i.WearerID, Sequence: i.Sequence, SequenceSource: i.SequenceSource, Confirmed: i.Confirmed, Urgent: i.Urgent,
+		OfferedAt: moment(i.OfferedAt), StoredAt: moment(i.StoredAt), ProvenAt: moment(i.ProvenAt), ErasedAt: moment(i.ErasedAt), ReleaseResult: i.ReleaseResult, Marks: i.Marks,
 	}
+	if !i.CorrectedAt.IsZero() {
+		microseconds := i.Uncertainty.Microseconds()
+		s.Uncertainty = &microseconds
+	}
+	return s
 }
 
 func itemDetailOf(v *reading.ItemView) detailShape {
@@ -197,10 +216,20 @@ func itemDetailOf(v *reading.ItemView) detailShape {
 		HasReceipt: v.Item.Receipt != nil, ReceiptSigned: v.ReceiptSigned, BlobMissing: v.BlobMissing,
 		Siblings: itemList(v.Siblings), DurableSegments: v.Item.DurableSegments,
 	}
+	d.Times = timesShape{timeOf(v.Item.StartedAt, v.Times.Began), timeOf(v.Item.EndedAt, v.Times.Ended)}
 	for _, c := range v.Checks {
 		d.Checks = append(d.Checks, checkShape{c.Place, c.Verdict, c.SHA256, c.MerkleRoot})
 	}
 	return d
+}
+
+func timeOf(raw time.Time, corrected *evidence.Corrected) timeShape {
+	t := timeShape{Raw: moment(raw)}
+	if corrected != nil {
+		microseconds := corrected.Uncertainty.Microseconds()
+		t.Corrected, t.Uncertainty, t.Basis = moment(corrected.At), &microseconds, corrected.Basis
+	}
+	return t
 }
 
 func eventsOf(rows []catalog.EventRow) []eventShape {

@@ -169,7 +169,8 @@ func TestFromTheSetUpLinkToAPlayingVideo(t *testing.T) {
 	s.fill(t)
 	content := video(t)
 	clip := s.Keep(t, readingtest.Recording{
-		Path: "DCIM/100SEALD/CLIP0051.MP4", Officer: "Jonah Reyes", Content: content, Began: s.Clock.Now().Add(-12 * time.Minute),
+		Path: "DCIM/100SEALD/CLIP0051.MP4", Officer: "Jonah Reyes", Content: content, Adjust: readingtest.WrongClock,
+		Began: s.Clock.Now().Add(readingtest.Ahead - 12*time.Minute), Ended: s.Clock.Now().Add(readingtest.Ahead - 12*time.Minute + 20*time.Second),
 		Marks: []evidence.Mark{{AtSeconds: 4, Label: "Traffic stop"}, {AtSeconds: 12.5, Label: "Driver steps out"}},
 	})
 	s.Keep(t, readingtest.Recording{Path: "DCIM/100SEALD/CLIP0051.JSON", Kind: evidence.KindMetadata, Officer: "Jonah Reyes", Content: []byte(`{"officer":"Jonah Reyes"}`)})

@@ -29,7 +29,7 @@ type fact struct {
 // facts is the column beside the player: what the manifest, the receipt and
 // the catalog say.
 func (d *Dashboard) facts(v *reading.ItemView) []factGroup {
-	return slices.Concat(recordingFacts(v), claimFacts(v), clockFacts(v), originalFacts(v), besideFacts(v))
+	return slices.Concat(timeFacts(v), recordingFacts(v), claimFacts(v), broughtFacts(v), clockFacts(v), originalFacts(v), besideFacts(v))
 }
 
 func recordingFacts(v *reading.ItemView) []factGroup {
@@ -55,7 +55,10 @@ func recordingFacts(v *reading.ItemView) []factGroup {
 		if m.Camera.Firmware != "" {
 			rows = append(rows, fact{Name: "Camera firmware", Value: m.Camera.Firmware, Mono: true})
 		}
-		rows = append(rows, fact{Name: "Manifest", Value: signed, Note: "dock agent " + m.Agent})
+		rows = append(rows, confirmFact(m), fact{Name: "Manifest", Value: signed, Note: "dock agent " + m.Agent})
+		if number := numberFact(&m.Recording); number != nil {
+			rows = slices.Insert(rows, 2, *number)
+		}
 	}
 	for _, mark := range item.Marks {
 		rows = append(rows, fact{Name: "Noted", Value: markText(mark)})
@@ -92,32 +95,6 @@ func claimFacts(v *reading.ItemView) []factGroup {
 		rows = append(rows, fact{Name: "Category", Value: item.Category})
 	}
 	return []factGroup{{"As the camera claims", rows}}
-}
-
-func clockFacts(v *reading.ItemView) []factGroup {
-	rows := []fact{}
-	add := func(name string, t time.Time, note string) {
-		if !t.IsZero() {
-			rows = append(rows, fact{Name: name, Time: t, Note: note})
-		}
-	}
-	add("Recording began", v.Item.StartedAt, "camera’s clock, as it was")
-	add("Recording ended", v.Item.EndedAt, "camera’s clock, as it was")
-	if m := v.Manifest; m != nil {
-		if m.Recording.CapturedRaw != "" {
-			rows = append(rows, fact{Name: "Listed by the camera as", Value: m.Recording.CapturedRaw, Mono: true, Note: "never corrected"})
-		}
-		if m.Clocks.CameraRaw != "" {
-			rows = append(rows, fact{Name: "Camera’s clock showed", Value: m.Clocks.CameraRaw, Mono: true})
-			add("at", m.Clocks.CameraAt, "dock’s clock")
-		}
-		add("Reading at the dock began", m.Clocks.DockStart, "dock’s clock")
-		add("Reading at the dock ended", m.Clocks.DockEnd, "dock’s clock")
-	}
-	add("Announced", v.Item.OfferedAt, "server’s clock")
-	add("Stored", v.Item.StoredAt, "server’s clock")
-	add("Last proven intact", v.Item.ProvenAt, "server’s clock")
-	return []factGroup{{"Clocks", rows}}
 }
 
 func originalFacts(v *reading.ItemView) []factGroup {

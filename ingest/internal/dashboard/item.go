@@ -16,6 +16,7 @@ import (
 type itemView struct {
 	base
 	Item                    itemRow
+	Recorded                *recordedView // nil: only the camera's clock tells
 	Banner                  *banner
 	Playable                bool
 	NoPlay, NoPlayWhy       string
@@ -32,6 +33,12 @@ type itemView struct {
 type banner struct {
 	status
 	Text string
+}
+
+// recordedView is when a recording began, by the server's clock.
+type recordedView struct {
+	At    time.Time
+	About string // how wrong that may be, either way
 }
 
 type markView struct {
@@ -61,6 +68,9 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		Hashes:      hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
 	page.Verdict = chainVerdict(v)
+	if at := v.Times.Began; at != nil {
+		page.Recorded = &recordedView{at.At, aboutText(at.Uncertainty)}
+	}
 	if item.State == catalog.StateQuarantined {
 		page.Verdict = status{"bad", "stop", "Not proven"}
 	}
@@ -158,6 +168,9 @@ func hashes(v *reading.ItemView) []hashView {
 		case reading.AtCamera:
 			h.Place, h.Where = "camera", "On the camera"
 			h.How = "The dock read the camera a second time, on its own, and got the same parts."
+			if c.SHA256 != nil {
+				h.How = "The camera had signed this hash for the recording, with a key that it has proven to hold."
+			}
 		case reading.AtDock:
 			h.Place, h.Where = "dock", "At the dock"
 			h.How = "Taken in one pass while reading, and signed by the dock before the first byte left it."

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
@@ -203,5 +204,43 @@ func TestTheReceiptIsShownAndHandedOutAsItWasSigned(t *testing.T) {
 	}
 	if n := s.Events(t, evidence.EventReceiptOpened, evidence.ItemObject(item.ID)); n != 2 {
 		t.Errorf("opened twice, %d events", n)
+	}
+}
+
+func TestAnItemShowsWhatItsCamerasClockSaidAndWhatFollows(t *testing.T) {
+	s := newSite(t)
+	s.Enrol(t, "north", "front-desk")
+	client := s.signedIn(t)
+	raw := s.Clock.Now().Add(-3 * time.Hour).Add(readingtest.Ahead)
+	signed := s.Keep(t, readingtest.Recording{Path: "DCIM/1.MP4", Content: []byte("one"), Began: raw, Ended: raw.Add(time.Minute), Adjust: readingtest.WrongClock})
+	page := s.get(t, client, "/evidence/"+signed.ID.String()).body
+	for _, want := range []string{
+		"When it was recorded", "Began, by the camera’s clock", "as it was; never changed", "Began, corrected", "Ended, corrected", "give or take", "camera clock and its drift measured at this docking",
+		"1 h 17 min ahead of the dock’s", "from 8 readings", "830 ms behind this server’s", "Camera’s clock loses", "signed by the camera", "All four equal",
+		"1\u202f284", "counted and signed by the camera", "Hashes that came with the footage", "XXH64", "0ea03b369a463d9d", "the dock computed it too: equal", "taken over, not computed",
+		raw.UTC().Format("2006-01-02T15:04:05"),
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	set := s.Keep(t, readingtest.Recording{Path: "DCIM/3.MP4", Content: []byte("three"), Began: s.Clock.Now().Add(-time.Hour), Adjust: readingtest.SetClock})
+	page = s.get(t, client, "/evidence/"+set.ID.String()).body
+	for _, want := range []string{"measured at this docking and when it was last set", "1.4 s ahead of the dock’s", "Camera’s clock last set", "afterwards 3 ms ahead of the dock’s, give or take 35 ms, from 6 readings"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("of a clock that was set the page does not say %q", want)
+		}
+	}
+	bare := s.Keep(t, readingtest.Recording{Path: "DCIM/2.MP4", Content: []byte("two"), Began: raw})
+	page = s.get(t, client, "/evidence/"+bare.ID.String()).body
+	for _, want := range []string{"cannot be told", "not compared with the dock’s", "not compared with this server’s", "by a second read", "(camera clock)"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("without measurements the page does not say %q", want)
+		}
+	}
+	for _, not := range []string{"Began, corrected", "Hashes that came"} {
+		if strings.Contains(page, not) {
+			t.Errorf("without measurements the page says %q", not)
+		}
 	}
 }

@@ -21,7 +21,7 @@ type Place string
 
 // The places, in the order in which a recording passes them.
 const (
-	AtCamera  Place = "camera"  // the second, independent read of the camera
+	AtCamera  Place = "camera"  // the second, independent read of the camera, or the hash that it signed
 	AtDock    Place = "dock"    // the dock's signed manifest
 	OnArrival Place = "arrival" // each part, as it came
 	AtRest    Place = "rest"    // read back from the store's medium
@@ -43,11 +43,14 @@ func checks(v *ItemView) []Check {
 	arrival, rest := Check{Place: OnArrival, Verdict: Pending}, Check{Place: AtRest, Verdict: Pending}
 	if m := v.Manifest; m != nil {
 		dock.SHA256, dock.MerkleRoot = &m.SHA256, &m.MerkleRoot
-		if m.Confirmed == evidence.ConfirmedByReread {
+		switch m.Confirmed {
+		case evidence.ConfirmedByReread:
 			camera.MerkleRoot = &m.MerkleRoot
+		case evidence.ConfirmedByCamera:
+			camera.SHA256 = m.Recording.Signed
 		}
 		if v.ManifestSigned {
-			camera.Verdict = verdict(camera.MerkleRoot != nil)
+			camera.Verdict = verdict(camera.MerkleRoot != nil || camera.SHA256 != nil && *camera.SHA256 == m.SHA256)
 			dock.Verdict = verdict(m.SHA256 == v.Item.SHA256 && m.MerkleRoot == v.Item.MerkleRoot)
 		}
 		arrival = arrivalCheck(v)

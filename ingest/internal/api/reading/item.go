@@ -23,6 +23,7 @@ type ItemView struct {
 	Receipt        *evidence.Receipt  // nil before it is signed, or when it cannot be read
 	ReceiptSigned  bool               // by this server's receipt key
 	Checks         []Check
+	Times          Times
 	Siblings       []catalog.Item
 	Releases       []catalog.Release
 	Events         []catalog.EventRow // newest first
@@ -82,7 +83,7 @@ func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, erro
 			v.TakenOver, err = nil, nil
 		}
 	}
-	v.Checks = checks(v)
+	v.Checks, v.Times = checks(v), times(v)
 	return v, err
 }
 

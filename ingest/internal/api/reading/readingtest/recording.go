@@ -23,7 +23,9 @@ type Recording struct {
 	Dock    evidence.DockID
 	Station evidence.StationID
 	Began   time.Time
+	Ended   time.Time
 	Marks   []evidence.Mark
+	Adjust  func(*evidence.Manifest) // changes the manifest before it is signed
 }
 
 // Key names an item's blob.
@@ -37,6 +39,9 @@ func (s *Store) Offer(t testing.TB, r Recording) *catalog.Item {
 	m := s.manifest(&r)
 	leaves := leavesOf(r.Content)
 	m.MerkleRoot = evidence.MerkleRoot(leaves)
+	if r.Adjust != nil {
+		r.Adjust(m)
+	}
 	payload, err := evidence.Encode(m)
 	check(t, err)
 	key, err := seal.NewKey()
@@ -52,9 +57,12 @@ func (s *Store) Offer(t testing.TB, r Recording) *catalog.Item {
 	item := &catalog.Item{
 		Agency: Agency, ID: m.Evidence, Attempt: 1, Dock: r.Dock, Station: r.Station, Bay: m.Bay, Docking: m.Docking,
 		Camera: r.Camera, CameraModel: r.Model, Path: r.Path, Kind: r.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot,
-		Officer: r.Officer, StartedAt: r.Began, State: catalog.StateReceiving, OfferedAt: s.Clock.Now(), EventIndex: -1,
+		Officer: r.Officer, StartedAt: r.Began, EndedAt: r.Ended, Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, State: catalog.StateReceiving, OfferedAt: s.Clock.Now(), EventIndex: -1,
 		ManifestDigest: evidence.SHA256(payload), Manifest: evidence.Sign(evidence.TypeManifest, payload, "dock", s.DockKey).Marshal(),
 		Leaves: evidence.EncodeLeaves(leaves), Header: sealer.Header(), WrappedKey: wrapped,
+	}
+	if at, ok := m.Clocks.Correct(r.Began); ok {
+		item.CorrectedAt, item.Uncertainty = at.At.Truncate(time.Microsecond), at.Uncertainty
 	}
 	s.Blobs.Put(Key(item), sealed(t, sealer, r.Content))
 	dock := evidence.Actor{Kind: "dock", ID: string(r.Dock)}
@@ -145,7 +153,7 @@ func (s *Store) manifest(r *Recording) *evidence.Manifest {
 		Evidence: evidence.NewEvidenceID(), Attempt: 1,
 		Camera:    evidence.CameraInfo{Serial: r.Camera, Vendor: "Sealdock", Model: r.Model, Firmware: "2.4.1"},
 		Recording: evidence.RecordingInfo{Path: r.Path, Handle: 7, Format: 0xB982, Size: uint64(len(r.Content)), SizeKnown: true, CapturedRaw: "20261122T135101", Kind: r.Kind},
-		Claims:    evidence.Claims{Officer: r.Officer, StartedAt: r.Began, Marks: r.Marks},
+		Claims:    evidence.Claims{Officer: r.Officer, StartedAt: r.Began, EndedAt: r.Ended, Marks: r.Marks},
 		Length:    uint64(len(r.Content)), SHA256: evidence.SHA256(r.Content), Confirmed: evidence.ConfirmedByReread,
 		Clocks: evidence.Clocks{DockStart: now.Add(-time.Minute), DockEnd: now.Add(-30 * time.Second), CameraRaw: "20261122T140209", CameraAt: now.Add(-time.Minute)},
 		Agent:  "0.1.0",
