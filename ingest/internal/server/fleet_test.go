@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/receive/receivetest"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -255,5 +256,42 @@ func TestWhatIsPublishedIsOnRecord(t *testing.T) {
 		if err != nil || n != 1 {
 			t.Errorf("%d events %s, %v; want 1", n, kind, err)
 		}
+	}
+}
+
+func TestAnApprovedCameraGetsACertificateOfItsAgency(t *testing.T) {
+	r := newServer(t)
+	r.start()
+	c := r.mustConnect(r.enrol("front-desk"))
+	key := bytes.Repeat([]byte{7}, ed25519.PublicKeySize)
+	now := time.Now()
+	err := r.catalog().Update(r.ctx, func(tx *sqldb.Tx) error {
+		_, err := tx.CameraKeySeen(r.ctx, &catalog.CameraKey{
+			Agency: "springfield", Camera: "CAM-1", Key: key, LastSeenAt: now, Standing: catalog.StandingApproved, DecidedBy: "local", DecidedAt: now,
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := c.Ask(&upload.Ask{Camera: &upload.CameraQuestion{Serial: "CAM-1", Key: key}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := answer.(*upload.Answer).GetCamera()
+	envelope, err := evidence.ParseEnvelope(got.GetCertificate())
+	if err != nil {
+		t.Fatalf("%v: %v", got, err)
+	}
+	payload, err := envelope.Verify(evidence.TypeCameraCertificate, policy(t, c, nil).GetAuthority())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var certificate evidence.CameraCertificate
+	if err := evidence.Decode(payload, &certificate); err != nil || certificate.Serial != "CAM-1" || !bytes.Equal(certificate.Key, key) || certificate.Agency != "springfield" {
+		t.Errorf("the certificate is %+v, %v", certificate, err)
+	}
+	if got.GetStanding() != upload.StandingApproved {
+		t.Errorf("it stands %q", got.GetStanding())
 	}
 }
