@@ -115,3 +115,12 @@ func TestAnOperatorsWayWithSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestADockThatIsNotThereCannotBeDisabled(t *testing.T) {
+	config := agency(t)
+	for _, command := range []string{"disable-dock", "enable-dock"} {
+		if _, _, err := run(t, command, "--config", config, "front-desk"); err == nil || !strings.Contains(err.Error(), "there is no dock front-desk") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+}

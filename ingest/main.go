@@ -21,6 +21,8 @@ type commands struct {
 	Init         initCommand         `cmd:"" help:"Make a new server: data folder, keys, configuration, first sign-in link."`
 	Run          runCommand          `cmd:"" help:"Run the server until it is interrupted."`
 	DockToken    tokenCommand        `cmd:"" help:"Make the token with which one dock enrols. The server may be running."`
+	DisableDock  disableCommand      `cmd:"" help:"Keep a dock out that was stolen or is no longer used; cameras open to it no more."`
+	EnableDock   enableCommand       `cmd:"" help:"Let a disabled dock in again."`
 	SetupLink    linkCommand         `cmd:"" help:"Make a new link for the first administrator. The server may be running."`
 	Release      releaseCommand      `cmd:"" name:"release-account" help:"Let an account sign in again that is locked after refused sign-ins. The server may be running."`
 	Items        itemsCommand        `cmd:"" help:"List the evidence that the catalog holds."`

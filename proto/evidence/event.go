@@ -35,6 +35,8 @@ const (
 	EventDockEnrolled      EventType = "dock.enrolled"
 	EventDockConnected     EventType = "dock.connected"
 	EventDockRefused       EventType = "dock.refused"
+	EventDockDisabled      EventType = "dock.disabled"
+	EventDockEnabled       EventType = "dock.enabled"
 	EventUserCreated       EventType = "user.created"
 	EventSignedIn          EventType = "session.signed_in"
 	EventSignInFailed      EventType = "session.sign_in_failed"

@@ -78,8 +78,12 @@ func (s *Service) read(ctx context.Context) (*upload.PolicyAnswer, error) {
 		return nil, err
 	}
 	policy.KeepDays = uint32(days)
-	if s.Key != nil {
-		policy.Authority = s.Key.Public()
+	authority, err := s.known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if authority != nil {
+		policy.Authority = authority
 		if err := s.readStatements(ctx, policy); err != nil {
 			return nil, err
 		}

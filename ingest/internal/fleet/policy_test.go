@@ -57,6 +57,35 @@ func TestCamerasAreToldOfEachChangeOfDocks(t *testing.T) {
 	}
 }
 
+func TestADisabledDockIsTrustedNoMoreAtOnce(t *testing.T) {
+	g := newRig(t)
+	g.enrol("front-desk")
+	back := g.enrol("back-door")
+	before := g.trusted(g.ask(nil))
+	set := func(dock evidence.DockID, enabled bool, want int) *evidence.CameraTrust {
+		t.Helper()
+		g.must(g.SetDockEnabled(t.Context(), CommandLine(), dock, enabled))
+		p, err := g.Policy(t.Context(), "springfield", nil)
+		g.must(err)
+		trust := g.trusted(p)
+		if len(trust.Docks) != want {
+			t.Fatalf("cameras are told of %d docks, want %d", len(trust.Docks), want)
+		}
+		return trust
+	}
+	after := set("front-desk", false, 1)
+	if after.Number <= before.Number || !bytes.Equal(after.Docks[0].Key, back) {
+		t.Errorf("after trust %d cameras are told %+v", before.Number, after)
+	}
+	set("front-desk", true, 2)
+	if err := g.SetDockEnabled(t.Context(), CommandLine(), "nowhere", false); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("an unknown dock got %v", err)
+	}
+	if g.events(evidence.EventDockDisabled) != 1 || g.events(evidence.EventDockEnabled) != 1 {
+		t.Error("the events of it are missing")
+	}
+}
+
 func TestTrustIsIssuedWithTheActThatChangesIt(t *testing.T) {
 	g := newRig(t)
 	g.must(g.db.Update(t.Context(), func(tx *sqldb.Tx) error { return g.RenewTrust(t.Context(), tx) }))
@@ -274,7 +303,7 @@ func TestWithoutTheAuthoritysKeyTheRestGoesOn(t *testing.T) {
 	statement, image := m.bundle(t, 7)
 	g.must(g.publish(statement, image))
 	g.must(g.SetKeepDays(t.Context(), CommandLine(), 5))
-	g.ask(nil)
+	before := g.ask(nil)
 	config := g.Config
 	config.Key = nil
 	lost, err := New(config)
@@ -284,8 +313,17 @@ func TestWithoutTheAuthoritysKeyTheRestGoesOn(t *testing.T) {
 	}
 	policy, err := lost.Policy(t.Context(), "springfield", nil)
 	g.must(err)
-	if len(policy.GetAuthority()) != 0 || len(policy.GetTrust()) != 0 || policy.GetKeepDays() != 5 || len(policy.GetFirmware()) != 1 {
-		t.Errorf("the policy is %v", policy)
+	if !proto.Equal(policy, before) || policy.GetKeepDays() != 5 || len(policy.GetFirmware()) != 1 || len(policy.GetTrust()) == 0 {
+		t.Errorf("the policy is %v, it was %v", policy, before)
+	}
+	g.must(g.db.Update(t.Context(), func(tx *sqldb.Tx) error {
+		return tx.SetSetting(t.Context(), &catalog.Setting{Agency: "springfield", Name: authoritySetting, Value: "xyz", UpdatedAt: g.now(), UpdatedBy: "x"})
+	}))
+	lost.forget()
+	policy, err = lost.Policy(t.Context(), "springfield", nil)
+	g.must(err)
+	if len(policy.GetAuthority()) != 0 || len(policy.GetTrust()) != 0 || policy.GetKeepDays() != 5 {
+		t.Errorf("with its public key unreadable the policy is %v", policy)
 	}
 	if _, err := lost.PublishSettings(t.Context(), CommandLine(), "", nil); !errors.Is(err, ErrNoAuthority) {
 		t.Errorf("settings got %v", err)

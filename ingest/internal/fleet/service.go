@@ -23,7 +23,7 @@ var ErrNoAuthority = errors.New("the key of the camera authority is not on this 
 type Config struct {
 	Catalog     *sqldb.DB
 	Agency      evidence.AgencyID
-	Key         *identity.StatementKey // the camera authority's; nil: lost, so cameras are told nothing new
+	Key         *identity.StatementKey // the camera authority's; nil: lost, so cameras are told nothing new, and what was signed stays in force
 	ReceiptKeys [][]byte               // Ed25519 public keys whose receipts count
 	Images      string                 // folder of firmware images, made when needed
 	Now         func() time.Time

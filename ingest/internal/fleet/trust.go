@@ -3,6 +3,8 @@ package fleet
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,11 +36,59 @@ func (s *Service) RenewTrust(ctx context.Context, tx *sqldb.Tx) error {
 	if err := tx.InsertCameraTrust(ctx, row); err != nil {
 		return err
 	}
+	known := &catalog.Setting{Agency: s.Agency, Name: authoritySetting, Value: hex.EncodeToString(s.Key.Public()), UpdatedAt: wanted.IssuedAt, UpdatedBy: Server().Actor.ID}
+	if err := tx.SetSetting(ctx, known); err != nil {
+		return err
+	}
 	number := strconv.FormatUint(wanted.Number, 10)
 	_, err = tx.AppendEvent(ctx, s.event(evidence.EventCameraTrustIssued, Server(), "camera-trust:"+number, map[string]string{
 		"number": number, "docks": strconv.Itoa(len(wanted.Docks)), "receipt_keys": strconv.Itoa(len(wanted.ReceiptKeys)), "statement_sha256": evidence.SHA256(envelope).String(),
 	}))
 	return err
+}
+
+// SetDockEnabled keeps a dock out, or lets it in again, and tells cameras in the
+// same step. A connection that is open goes on. catalog.ErrNotFound.
+func (s *Service) SetDockEnabled(ctx context.Context, by By, dock evidence.DockID, enabled bool) error {
+	kind := evidence.EventDockEnabled
+	if !enabled {
+		kind = evidence.EventDockDisabled
+	}
+	return s.update(ctx, func(tx *sqldb.Tx) error {
+		if err := tx.SetDockEnabled(ctx, s.Agency, dock, enabled); err != nil {
+			return err
+		}
+		if _, err := tx.AppendEvent(ctx, s.event(kind, by, evidence.DockObject(dock), nil)); err != nil {
+			return err
+		}
+		return s.RenewTrust(ctx, tx)
+	})
+}
+
+// authoritySetting is the name under which the catalog keeps the public key, in
+// hex, that signed the present trust: what it has signed stays good when the
+// private key is lost.
+const authoritySetting = "cameras.authority"
+
+// known returns the public key by which docks check what cameras are told, nil
+// when there is none yet.
+func (s *Service) known(ctx context.Context) (ed25519.PublicKey, error) {
+	if s.Key != nil {
+		return s.Key.Public(), nil
+	}
+	setting, err := s.Catalog.Setting(ctx, s.Agency, authoritySetting)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := hex.DecodeString(setting.Value)
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		s.Log.ErrorContext(ctx, "the public key of the camera authority cannot be read, so cameras are told nothing; restore keys/camera-authority.key from your backup", "setting", authoritySetting)
+		return nil, nil
+	}
+	return key, nil
 }
 
 // trust returns what cameras should be told, without number and time, or nil

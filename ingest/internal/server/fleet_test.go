@@ -201,8 +201,8 @@ func TestAnOlderFolderGetsACameraAuthorityAndALostOneIsNotReplaced(t *testing.T)
 	}
 	r.start()
 	c := r.mustConnect(d)
-	if p := policy(t, c, nil); len(p.GetAuthority()) != 0 || len(p.GetTrust()) != 0 {
-		t.Errorf("with the key lost the policy is %v", p)
+	if p := policy(t, c, first.GetDigest()); !bytes.Equal(p.GetDigest(), first.GetDigest()) {
+		t.Errorf("with the key lost what was signed is not in force any more: %v", p)
 	}
 	rec := d.Record(t, "DCIM/A.MP4", footage(1000))
 	if _, err := c.Upload(r.ctx, rec); err != nil {
@@ -294,4 +294,25 @@ func TestAnApprovedCameraGetsACertificateOfItsAgency(t *testing.T) {
 	if got.GetStanding() != upload.StandingApproved {
 		t.Errorf("it stands %q", got.GetStanding())
 	}
+}
+
+func TestADisabledDockIsTurnedAway(t *testing.T) {
+	r := newServer(t)
+	r.start()
+	d := r.enrol("front-desk")
+	r.mustConnect(d).Close()
+	enable := func(enabled bool) {
+		t.Helper()
+		if err := r.orders(func(s *fleet.Service) error {
+			return s.SetDockEnabled(r.ctx, fleet.CommandLine(), "front-desk", enabled)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enable(false)
+	if _, err := r.connect(d); code(err) != upload.CodeUnknownDevice {
+		t.Errorf("a disabled dock got %v", err)
+	}
+	enable(true)
+	r.mustConnect(d)
 }
