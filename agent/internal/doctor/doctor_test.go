@@ -45,7 +45,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), disk: Disk{Kind: "ext4", Free: 400e9, Total: 500e9}, state: service.StateRunning,
 		clock: Clock{Synchronised: true, Error: 3 * time.Millisecond}, buffers: Buffers{Wanted: 7 << 20, Receive: 14 << 20, Send: 14 << 20},
-		rights: map[string]Rights{service.DataDefault: {UID: 990, GID: 990, Mode: fs.ModeDir | 0o700}, camera: {UID: 0, GID: 990, Mode: fs.ModeDevice | 0o660}, "/dev/sda": {GID: 990, Mode: fs.ModeDevice | 0o640}}}
+		rights: map[string]Rights{service.DataDefault: {UID: 990, GID: 990, Mode: fs.ModeDir | 0o700}, camera: {UID: 0, GID: 990, Mode: fs.ModeDevice | 0o660}, "/dev/sda": {GID: 990, Mode: fs.ModeDevice | 0o660}}}
 	identity := &enrol.Enrolment{Certificate: &x509.Certificate{NotBefore: b.now.AddDate(0, 0, -10), NotAfter: b.now.AddDate(0, 0, 80)}}
 	identity.Server, identity.Dock, identity.Station, identity.Agency = "evidence.example.org:4433", "front-desk", "north", "riverton"
 	b.Station = &Station{Root: t.TempDir(), Config: daemon.Default(), Identity: identity, Now: func() time.Time { return b.now }, Network: b,

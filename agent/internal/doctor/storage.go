@@ -24,17 +24,17 @@ func storage(_ context.Context, s *Station) []Finding {
 	}
 	user, err := s.User()
 	if err != nil {
-		return append(found, warn("Who may read USB disks cannot be told: the agent's user does not exist.", "Run sealdock-agent install as root."))
+		return append(found, warn("Who may use USB disks cannot be told: the agent's user does not exist.", "Run sealdock-agent install as root."))
 	}
 	for _, name := range s.removable() {
 		rights, err := s.Rights(s.at("/dev/" + name))
-		if err == nil && !rights.allows(user, 4) {
-			found = append(found, fail(fmt.Sprintf("The USB disk /dev/%s cannot be read by %s: mode %04o, user %d, group %d.", name, user.Name, rights.Mode.Perm(), rights.UID, rights.GID),
+		if err == nil && !rights.allows(user, 6) {
+			found = append(found, fail(fmt.Sprintf("The USB disk /dev/%s cannot be used by %s: mode %04o, user %d, group %d.", name, user.Name, rights.Mode.Perm(), rights.UID, rights.GID),
 				"Run sealdock-agent install as root, which sets the udev rules up, then plug the camera in again."))
 		}
 	}
 	if len(found) == 0 {
-		return one(fine("The kernel reads FAT and exFAT, and the agent may read what is plugged in."))
+		return one(fine("The kernel reads FAT and exFAT, and the agent may use what is plugged in."))
 	}
 	return found
 }
