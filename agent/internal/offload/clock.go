@@ -18,7 +18,6 @@ const (
 	clockWrong    = time.Minute             // off by more: people are told
 	clockDoubt    = 2 * time.Second         // off by more: its drift is measured too
 	clockApart    = 2500 * time.Millisecond // between the two measurements of a drift
-	assumedPPM    = 100                     // drift that is assumed where none was measured
 )
 
 // compareClock measures how far the camera's clock is off the dock's, sets it, and
@@ -71,32 +70,65 @@ func (d *Docking) compareClock(ctx context.Context) error {
 func (d *Docking) measure(ctx context.Context, c camera.Clocked) (*evidence.Offset, error) {
 	var e clock.Estimate
 	for range clockReadings {
-		before := d.desk.opt.Now()
-		reading, resolution, ok, err := c.ReadClock(ctx)
-		after := d.desk.opt.Now()
-		if err != nil {
+		_, resolution, ok, err := d.readClock(ctx, c, &e)
+		if err != nil || !ok {
 			return nil, err
 		}
-		if !ok {
-			return nil, nil
-		}
-		e.Add(reading.Sub(after), reading.Add(resolution).Sub(before))
 		width, n := e.Width()
-		coarse := resolution > clockCoarse
-		if coarse && width <= clockCoarse || !coarse && (width <= clockFine && n >= 4 || n >= 16) {
-			break
+		if resolution <= clockCoarse {
+			if width <= clockFine && n >= 4 || n >= 16 {
+				break
+			}
+			continue
 		}
-		if coarse {
-			if err := rest(ctx, clockPace); err != nil {
+		if width <= clockCoarse {
+			if err := d.measureTick(ctx, c, &e); err != nil {
 				return nil, err
 			}
+			break
+		}
+		if err := rest(ctx, clockPace); err != nil {
+			return nil, err
 		}
 	}
 	return e.Offset(d.desk.opt.Now()), nil
 }
 
-// measureDrift measures a second time after a while. A drift counts only when it
-// is more than what would be assumed anyway.
+// readClock adds one exchange to an estimate.
+func (d *Docking) readClock(ctx context.Context, c camera.Clocked, e *clock.Estimate) (reading time.Time, resolution time.Duration, ok bool, err error) {
+	before := d.desk.opt.Now()
+	reading, resolution, ok, err = c.ReadClock(ctx)
+	if ok && err == nil {
+		e.Add(reading.Sub(d.desk.opt.Now()), reading.Add(resolution).Sub(before))
+	}
+	return reading, resolution, ok, err
+}
+
+// measureTick reads a clock of whole seconds in quick succession around its next
+// tick, which the estimate so far foretells: then the offset is known to the time
+// of one reading.
+func (d *Docking) measureTick(ctx context.Context, c camera.Clocked, e *clock.Estimate) error {
+	width, _ := e.Width()
+	now := d.desk.opt.Now()
+	reads := now.Add(time.Duration(e.Offset(now).Ahead) * time.Microsecond)
+	if err := rest(ctx, reads.Truncate(time.Second).Add(time.Second).Sub(reads)-width); err != nil {
+		return err
+	}
+	first, _, ok, err := d.readClock(ctx, c, e)
+	for range clockReadings {
+		if err != nil || !ok {
+			return err
+		}
+		var next time.Time
+		if next, _, ok, err = d.readClock(ctx, c, e); !next.Equal(first) {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureDrift measures a second time after a while. A clock that is this wrong
+// may run wrong too, so what was measured counts, however rough it is.
 func (d *Docking) measureDrift(ctx context.Context, c camera.Clocked) error {
 	if err := rest(ctx, clockApart); err != nil {
 		return err
@@ -105,11 +137,10 @@ func (d *Docking) measureDrift(ctx context.Context, c camera.Clocked) error {
 	if err != nil || second == nil {
 		return err
 	}
-	drift, ok := clock.Drift(d.measured, second)
-	d.measured = second
-	if ok && math.Abs(drift.PPM)-drift.Uncertainty > assumedPPM {
+	if drift, ok := clock.Drift(d.measured, second); ok {
 		d.drift = &drift
 	}
+	d.measured = second
 	return nil
 }
 

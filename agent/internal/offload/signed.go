@@ -121,6 +121,21 @@ func (d *Docking) recordingInfo(o camera.Object) evidence.RecordingInfo {
 	return r
 }
 
+// claimSigned fills what no sidecar claims of a recording from what the camera has
+// signed of it.
+func (d *Docking) claimSigned(it *item, c *evidence.Claims) {
+	s, ok := d.signed[it.object.Handle]
+	if !ok || it.object.Kind == evidence.KindMetadata {
+		return
+	}
+	if c.StartedAt.IsZero() {
+		c.StartedAt, c.EndedAt = plausible(s.StartedAt), plausible(s.EndedAt)
+	}
+	if c.Officer == "" && c.OfficerID == "" {
+		c.Officer, c.OfficerID = clean(s.Officer, 256), clean(s.OfficerID, 256)
+	}
+}
+
 // derivedNumber is the number at the end of a file's name, such as 7 in
 // CLIP0007.MP4; 0 when there is none. It is a hint: cameras start such numbers
 // anew.

@@ -157,6 +157,7 @@ func (d *Docking) manifest(it *item, s *sealing, root evidence.Digest) ([]byte, 
 	if it.object.Kind == evidence.KindVideo {
 		m.Claims = d.claims[stem(it.object.Path)]
 	}
+	d.claimSigned(it, &m.Claims)
 	for _, less := range []func(){func() { m.Claims.Marks = nil }, func() { m.Claims = evidence.Claims{} }, func() { m.Recording.RawName = nil }, nil} {
 		envelope, err := d.sign(evidence.TypeManifest, &m)
 		if err != nil {
