@@ -100,6 +100,15 @@ func (k *Desk) enter(serial string, d *Docking) (twin string) {
 	return ""
 }
 
+// twins tells the docking that has a serial number of another camera that gives it too.
+func (k *Desk) twins(serial, port string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if first := k.serials[serial]; first != nil {
+		first.alert(aboutDocking, twinAlert(port))
+	}
+}
+
 // leave forgets a docking.
 func (k *Desk) leave(d *Docking) {
 	k.mu.Lock()

@@ -95,6 +95,8 @@ type item struct {
 	sought   bool // looked for in the journal
 	listed   bool // still on the camera at the last listing
 	settled  bool // nothing more is done about it in this docking
+	seen     int  // listings in a row that show it as it is
+	changes  int  // listings that showed it otherwise than the one before
 	large    bool // it fits into no spool; it is in the log
 
 	finishing bool // read and confirmed; its copy is made durable aside
@@ -176,7 +178,8 @@ func (d *Docking) arrive(ctx context.Context) error {
 	}
 	if twin != "" {
 		d.find(evidence.FoundTwin, "the camera in bay %s gives the same serial number", twin)
-		d.alert(aboutDocking, fmt.Sprintf("The camera in bay %s gives the same serial number. Both are taken in; have the cameras looked at.", twin))
+		d.alert(aboutDocking, twinAlert(twin))
+		d.desk.twins(d.camera.Serial, d.port)
 	}
 	if err := d.list(ctx); err != nil {
 		return err
@@ -215,6 +218,10 @@ func (d *Docking) checkJournal(ctx context.Context) error {
 	d.log.Error("the journal is older than what the server has seen of it; receipts in it are asked for again", "dockings", d.number, "seen", seen, "receipts", taken)
 	d.number, err = d.desk.opt.Spool.NextDocking(ctx)
 	return err
+}
+
+func twinAlert(port string) string {
+	return fmt.Sprintf("The camera in bay %s gives the same serial number. Both are taken in; have the cameras looked at.", port)
 }
 
 // enter notes whose docking this is. A camera that was moved from one bay to
@@ -303,11 +310,20 @@ func (d *Docking) merge(objects []camera.Object) (news bool) {
 	}
 	for _, o := range objects {
 		key, source := objectKey{o.Storage, o.Handle}, sourceOf(d.camera.Serial, o)
-		if it, known := d.items[key]; known && it.source == source {
+		it, known := d.items[key]
+		if known && it.source == source {
 			it.object, it.listed = o, true
+			if it.seen++; it.seen == 2 && it.changes >= restless {
+				d.withdraw(it.about())
+			}
 			continue
 		}
-		d.items[key] = &item{object: o, source: source, listed: true}
+		fresh := &item{object: o, source: source, listed: true, seen: 1}
+		if known {
+			fresh.changes = it.changes + 1
+			d.changed(fresh)
+		}
+		d.items[key] = fresh
 		news = true
 	}
 	for key, it := range d.items {

@@ -60,6 +60,10 @@ func (d *Docking) authenticate(ctx context.Context) error {
 	var challenge [ptp.ChallengeSize]byte
 	rand.Read(challenge[:])
 	envelope, err := extended.ProveIdentity(ctx, challenge)
+	var refused *camera.RefusedError
+	if errors.As(err, &refused) && refused.Code == ptp.RespDeviceBusy {
+		return fmt.Errorf("asking for the proof of the camera's key: %w", err) // it is asked again at once, in a new docking
+	}
 	if err == nil {
 		err = d.judgeProof(envelope, challenge[:])
 	} else if err := d.tolerate("asking for the proof of its key", err); err != nil {

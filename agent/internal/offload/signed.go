@@ -28,11 +28,14 @@ func (d *Docking) readSigned(ctx context.Context, objects []camera.Object) error
 		if errors.As(err, &broken) {
 			d.signed, d.listings = nil, nil
 			d.find(evidence.FoundListingFailed, "the camera's signed listing does not hold: %v", err)
+			d.alert(aboutSignature, "The list that this camera has signed does not hold. What it holds is taken in; have the camera looked at.")
+			d.log.Error("the camera's signed listing does not hold", "error", err)
 			return nil
 		}
 		return d.tolerate("asking for the signed listing", err)
 	}
 	d.signed, d.listings, d.next = signed, texts, next
+	d.withdraw(aboutSignature)
 	shown := map[uint32]*camera.Object{}
 	for i := range objects {
 		shown[objects[i].Handle] = &objects[i]
@@ -41,8 +44,10 @@ func (d *Docking) readSigned(ctx context.Context, objects []camera.Object) error
 		o := shown[handle]
 		switch {
 		case o == nil:
+			d.alert(aboutSignature, "This camera has signed recordings that it does not show. Have it looked at before it is used again.")
 			d.find(evidence.FoundListingFailed, "recording %d (%s) is in the camera's signed listing and not in what it lists", r.Sequence, r.Name)
 		case o.SizeKnown && o.Size != r.Length:
+			d.alert(aboutSignature, "This camera shows a recording otherwise than it has signed it. What it holds is taken in; have it looked at.")
 			d.find(evidence.FoundListingFailed, "%s: the camera lists %d bytes and signed %d", o.Path, o.Size, r.Length)
 		}
 	}

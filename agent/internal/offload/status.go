@@ -156,6 +156,8 @@ const (
 	aboutLock     = "lock"
 	aboutSettings = "settings"
 	aboutFirmware = "firmware"
+
+	aboutSignature = "signature"
 )
 
 // about names what an alert on a recording's copy is about, so that it can be

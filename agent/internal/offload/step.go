@@ -43,7 +43,7 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 	until := began.Add(max(lookEvery, 10*d.desk.opt.Now().Sub(began)))
 	for i, it := range queue {
 		now := d.desk.opt.Now()
-		if it.settled || it.finishing || it.retryAt.After(now) {
+		if it.settled || it.finishing || it.retryAt.After(now) || !it.read && !d.steady(it) {
 			continue
 		}
 		if now.After(until) {
@@ -69,7 +69,11 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 	if d.eraseNow(queue, t, false) {
 		return true, d.erase(ctx, queue)
 	}
-	d.summarise(queue)
+	if it, changes := d.unsteady(); it != nil && changes < restless && t.waiting == 0 {
+		d.say("reading", "Looking whether the camera still records.")
+	} else {
+		d.summarise(queue)
+	}
 	if err := d.indicate(ctx); err != nil {
 		return false, err
 	}
@@ -77,7 +81,7 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 		return tended, err
 	}
 	if !d.desk.opt.Now().Before(d.relistAt()) {
-		return false, d.list(ctx)
+		return true, d.list(ctx)
 	}
 	return false, nil
 }
@@ -158,7 +162,7 @@ func (d *Docking) relistAt() time.Time {
 	if d.stale {
 		pause = min(pause, max(newsPause, 4*d.listing))
 	}
-	return d.listedAt.Add(pause)
+	return d.steadyAt(pause)
 }
 
 // erasePause is until when an erasure waits for more receipts.
@@ -335,8 +339,9 @@ func (d *Docking) ended(ctx context.Context, it *item, err error) error {
 		return nil
 	case errors.Is(err, camera.ErrChanged):
 		d.log.Warn("the camera renumbered its recordings", "path", it.source.Path)
-		d.listedAt = time.Time{} // list again at once
-		delete(d.items, objectKey{it.object.Storage, it.object.Handle})
+		it.seen = 0
+		it.changes++
+		d.changed(it)
 		if d.troubles++; d.troubles < maxTroubles {
 			return nil
 		}

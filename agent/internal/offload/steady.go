@@ -1,0 +1,52 @@
+package offload
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	steadyPause = 300 * time.Millisecond // between two listings of a recording that may still grow
+	restless    = 3                      // changes after which people are told
+)
+
+// steady reports whether a recording may be read: two listings in a row show it
+// with the same size and times, or the camera has signed it. One that still grows
+// would be taken in as a part of itself.
+func (d *Docking) steady(it *item) bool {
+	if it.seen >= 2 {
+		return true
+	}
+	s, ok := d.signed[it.object.Handle]
+	return ok && d.ours() && it.object.SizeKnown && s.Length == it.object.Size
+}
+
+// unsteady gives the most often changed of the recordings that may still grow;
+// none when there are none.
+func (d *Docking) unsteady() (it *item, changes int) {
+	for _, i := range d.items {
+		if i.listed && !i.settled && !i.read && !d.steady(i) && (it == nil || i.changes > changes) {
+			it, changes = i, i.changes
+		}
+	}
+	return it, changes
+}
+
+// steadyAt is when the camera is listed again for the sake of recordings that may
+// still grow: soon at first, ever later when they go on changing.
+func (d *Docking) steadyAt(relist time.Duration) time.Time {
+	it, changes := d.unsteady()
+	if it == nil {
+		return d.listedAt.Add(relist)
+	}
+	return d.listedAt.Add(min(relist, max(steadyPause, 4*d.listing)<<min(changes, 8)))
+}
+
+// changed notes that a listing shows a recording otherwise than the one before.
+func (d *Docking) changed(it *item) {
+	if it.changes != restless {
+		return
+	}
+	d.alert(it.about(), fmt.Sprintf("%s changes from one look to the next. It is taken in when it stays the same; until then it stays on the camera. If it does not end, have the camera looked at.", it.source.Path))
+	d.log.Warn("a recording changes from one listing to the next", "path", it.source.Path, "size", it.object.Size)
+}
