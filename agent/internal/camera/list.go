@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	ptp "github.com/sealdock/sealdock/proto/camera"
 )
@@ -14,6 +15,7 @@ const (
 	maxDepth    = 64
 	maxStorages = 64
 	maxWarnings = 1000
+	maxRefused  = 500
 )
 
 // fingerprint is what a handle is recognised by.
@@ -51,6 +53,7 @@ type walk struct {
 	seen     map[uint32]bool
 	folders  map[uint32]string // safe path of each folder by handle
 	queue    []folder
+	refused  int // handles in a row that could not be described
 	full     bool
 }
 
@@ -128,10 +131,8 @@ func (w *walk) storage(ctx context.Context, id uint32, root string) error {
 		if err != nil {
 			return err
 		}
-		for _, h := range handles {
-			if err := w.visit(ctx, h, f, false); err != nil {
-				return err
-			}
+		if err := w.all(ctx, handles, f, false); err != nil {
+			return err
 		}
 	}
 	if w.full {
@@ -141,12 +142,21 @@ func (w *walk) storage(ctx context.Context, id uint32, root string) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range all {
-		if w.seen[h] {
-			continue
-		}
-		if err := w.visit(ctx, h, folder{storage: id, path: path.Join(root, "unlisted")}, true); err != nil {
+	unseen := slices.DeleteFunc(all, func(h uint32) bool { return w.seen[h] })
+	return w.all(ctx, unseen, folder{storage: id, path: path.Join(root, "unlisted")}, true)
+}
+
+// all visits the handles of one list, and gives it up after maxRefused in a row
+// that stand for nothing, so that they do not keep the walk from other folders.
+func (w *walk) all(ctx context.Context, handles []uint32, in folder, orphans bool) error {
+	w.refused = 0
+	for n, h := range handles {
+		if err := w.visit(ctx, h, in, orphans); err != nil {
 			return err
+		}
+		if w.refused == maxRefused {
+			w.miss(in.handle, "%d handles in a row in %q stand for nothing; the last %d of this list are not asked for", maxRefused, in.path, len(handles)-n-1)
+			return nil
 		}
 	}
 	return nil
@@ -192,11 +202,13 @@ func (w *walk) visit(ctx context.Context, handle uint32, in folder, orphan bool)
 	info, err := w.l.objectInfo(ctx, handle)
 	if isRefusal(err) || errors.Is(err, ptp.ErrMalformed) {
 		w.miss(handle, "an object is listed but cannot be described, so it is NOT taken in: %v", err)
+		w.refused++
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	w.refused = 0
 	if known, ok := w.folders[info.Parent]; orphan && ok {
 		in.path = known
 	}
