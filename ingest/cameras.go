@@ -14,7 +14,7 @@ import (
 )
 
 type cameraCommands struct {
-	List     listCamerasCommand `cmd:"" default:"1" help:"List the cameras that were ever docked: how they stand, whose they are, what waits."`
+	List     listCamerasCommand `cmd:"" default:"withargs" help:"List the cameras that were ever docked: how they stand, whose they are, what waits."`
 	Keys     keysCommand        `cmd:"" help:"List a camera's keys."`
 	Approve  approveCommand     `cmd:"" help:"Approve a camera's key: it is this agency's camera."`
 	Block    blockCommand       `cmd:"" help:"Block a camera's key: what it holds is taken in, nothing is erased from it."`

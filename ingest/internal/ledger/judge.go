@@ -83,7 +83,7 @@ func (j *judge) orphan(o Orphan) {
 			f = j.seen(f, s)
 		}
 	}
-	f.Text = fmt.Sprintf("%s: its row, item %s, is missing from the catalog, although there is %s. Restore the catalog from a backup; the bytes may still be in the vault%s",
+	f.Text = fmt.Sprintf("%s: its row, item %s, is missing from the catalog, although these speak of it: %s. Restore the catalog from a backup; the bytes may still be in the vault%s",
 		name, o.ID, strings.Join(o.Sources, ", "), j.where(f))
 	j.add(f)
 }
@@ -121,7 +121,7 @@ func (j *judge) shown(s *catalog.Shown) {
 	switch {
 	case !s.VanishedAt.IsZero():
 		f.Reason = Vanished
-		f.Text = fmt.Sprintf("%s: vanished from the camera between two dockings; %s. No receipt was given for it, and no dock tells of erasing it%s, and was gone %s", named(s), state, j.where(f), j.gone(s))
+		f.Text = fmt.Sprintf("%s: vanished from the camera between two dockings; %s. No receipt was given for it, and no dock tells of erasing it%s, found gone %s", named(s), state, j.where(f), j.gone(s))
 	case j.Now.Sub(s.LastAt) <= j.Grace:
 		j.report.OnWay++
 		return

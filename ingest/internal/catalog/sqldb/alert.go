@@ -29,7 +29,7 @@ func alertWhere(f *catalog.AlertFilter) *where {
 	return &w
 }
 
-// Alerts returns the newest alerts that fit, first raised last.
+// Alerts returns the newest alerts that fit, last raised first.
 func (r *Reader) Alerts(ctx context.Context, f catalog.AlertFilter, limit int) ([]catalog.Alert, error) {
 	w := alertWhere(&f)
 	return list(ctx, r, "alerts", scanAlert, fmt.Sprintf("SELECT %s FROM alerts %s ORDER BY raised_at DESC, id DESC LIMIT %d", alertColumns, w, page(limit)), w.args...)
