@@ -170,6 +170,10 @@ func listQuery(r *http.Request) (f catalog.ItemFilter, cursor string, limit int,
 			f.Dock = evidence.DockID(value)
 		case "station":
 			f.Station = evidence.StationID(value)
+		case "unassigned":
+			if f.NoWearer = value == "true"; !f.NoWearer {
+				return f, "", 0, errors.New("unassigned: true")
+			}
 		case "cursor":
 			cursor = value
 		case "limit":
@@ -177,7 +181,7 @@ func listQuery(r *http.Request) (f catalog.ItemFilter, cursor string, limit int,
 				return f, "", 0, errors.New("limit: 1 to 200")
 			}
 		default:
-			return f, "", 0, errors.New(clip(name) + ": not a parameter; there are q, state, kind, camera, dock, station, cursor, limit")
+			return f, "", 0, errors.New(clip(name) + ": not a parameter; there are q, state, kind, camera, dock, station, unassigned, cursor, limit")
 		}
 	}
 	if limit == 0 {

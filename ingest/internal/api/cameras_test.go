@@ -99,12 +99,15 @@ func TestACameraIsShownWhole(t *testing.T) {
 			t.Errorf("%s: %v", path, r)
 		}
 	}
+	if n := len(d.get(t, "/api/v1/items?unassigned=true")["items"].([]any)); n != 0 {
+		t.Errorf("%d items without a wearer", n)
+	}
 	for query, want := range map[string]int{"": 1, "?open=true": 1, "?camera=CAM-1&code=vanished": 1, "?camera=CAM-2": 0, "?dock=front-desk": 0} {
 		if n := len(d.get(t, "/api/v1/alerts"+query)["alerts"].([]any)); n != want {
 			t.Errorf("alerts%s: %d, want %d", query, n, want)
 		}
 	}
-	for path, want := range map[string]int{"/api/v1/cameras/CAM-2": 404, "/api/v1/cameras/CAM-2/completeness": 404, "/api/v1/alerts?open=maybe": 400, "/api/v1/alerts?x=1": 400} {
+	for path, want := range map[string]int{"/api/v1/cameras/CAM-2": 404, "/api/v1/cameras/CAM-2/completeness": 404, "/api/v1/alerts?open=maybe": 400, "/api/v1/items?unassigned=no": 400, "/api/v1/alerts?x=1": 400} {
 		if code, _, v := d.ask(t, "GET", path, d.session); code != want {
 			t.Errorf("%s: %d, want %d: %v", path, code, want, v)
 		}

@@ -115,6 +115,8 @@ type ItemFilter struct {
 	From    time.Time // recorded at or after (CorrectedAt, else StartedAt, else OfferedAt)
 	To      time.Time // recorded before
 	Erased  *bool     // whether the original was erased
+
+	NoWearer bool // only items whose wearer is not known: the lane of the unassigned
 }
 
 // MaxPage is the longest page of a list. A limit of 0 or above it means MaxPage.

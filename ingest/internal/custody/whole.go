@@ -39,11 +39,10 @@ func (r *raiser) reviewVanished(ctx context.Context, camera string, docking evid
 	if len(gone) == 0 {
 		return r.clear(ctx, catalog.AlertVanished, object, about, "they are there again")
 	}
-	items, err := r.tx.ItemsOf(ctx, r.peer.Agency, camera)
+	holdings, err := r.holdings(ctx, camera, docking, gone)
 	if err != nil {
 		return err
 	}
-	holdings := ledger.Hold(items)
 	var lost, kept []string
 	for i := range gone {
 		switch item := holdings.Of(&gone[i]); {
@@ -60,6 +59,23 @@ func (r *raiser) reviewVanished(ctx context.Context, camera string, docking evid
 		return r.raise(ctx, catalog.AlertVanished, object, about, "%d recordings are gone from camera %s, and no dock tells of erasing them. All are in the store: %s", len(kept), camera, several(kept))
 	}
 	return r.clear(ctx, catalog.AlertVanished, object, about, "docks have told of erasing them")
+}
+
+// holdings finds the items of what is gone. As a rule all are joined by their
+// place; only where one is not, all items of the camera are looked through.
+func (r *raiser) holdings(ctx context.Context, camera string, docking evidence.DockingID, gone []catalog.Shown) (*ledger.Holdings, error) {
+	items, err := r.tx.ItemsVanished(ctx, r.peer.Agency, camera, docking)
+	if err != nil {
+		return nil, err
+	}
+	holdings := ledger.Hold(items)
+	for i := range gone {
+		if holdings.Of(&gone[i]) == nil {
+			items, err = r.tx.ItemsOf(ctx, r.peer.Agency, camera)
+			return ledger.Hold(items), err
+		}
+	}
+	return holdings, nil
 }
 
 // compareListing holds the camera's signed listing against what the dock lists.

@@ -35,6 +35,7 @@ func listsFilter(s suite) {
 	items[4].StartedAt, items[4].CorrectedAt = time.Time{}, time.Time{} // counts as recorded when it was offered
 	items[6].CorrectedAt = base.Add(-9 * time.Hour)                     // the camera's clock was an hour ahead
 	items[6].Wearer, items[6].WearerID = "Joan Roe", "B900"
+	items[9].Wearer, items[9].WearerID = "", ""
 	s.insert(items...)
 	s.store(items[5])
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
@@ -61,6 +62,7 @@ func listsFilter(s suite) {
 		{"to, by the camera's wrong clock", catalog.ItemFilter{To: base.Add(-8*time.Hour - time.Second)}, 1},
 		{"wearer", catalog.ItemFilter{Officer: "Joan Roe"}, 1},
 		{"wearer id", catalog.ItemFilter{Officer: "B900"}, 1},
+		{"no wearer", catalog.ItemFilter{NoWearer: true}, 1},
 		{"wearer by text", catalog.ItemFilter{Text: "joan ünal"}, 1},
 		{"erased", catalog.ItemFilter{Erased: &erased}, 1},
 		{"words in any case", catalog.ItemFilter{Text: "JANE garage"}, 1},

@@ -147,3 +147,10 @@ func (r *Reader) Releases(ctx context.Context, agency evidence.AgencyID, id evid
 func (r *Reader) ItemsOf(ctx context.Context, agency evidence.AgencyID, camera string) ([]catalog.Item, error) {
 	return list(ctx, r, "the items of a camera", scanItem, "SELECT "+itemColumns+" FROM items WHERE agency = $1 AND camera = $2 ORDER BY offered_at, id", agency, clean(camera))
 }
+
+// ItemsVanished returns the items, without statements, of the recordings that
+// were gone from a camera by a docking: those that the ledger joins by place.
+func (r *Reader) ItemsVanished(ctx context.Context, agency evidence.AgencyID, camera string, docking evidence.DockingID) ([]catalog.Item, error) {
+	return list(ctx, r, "the items of vanished recordings", scanItem, "SELECT "+itemColumns+` FROM items WHERE agency = $1 AND camera = $2
+		AND placed IN (SELECT place FROM shown WHERE agency = $1 AND camera = $2 AND vanished_in = $3) ORDER BY offered_at, id`, agency, clean(camera), docking.String())
+}

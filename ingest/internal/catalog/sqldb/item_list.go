@@ -77,6 +77,9 @@ func itemWhere(f *catalog.ItemFilter) *where {
 	if f.Erased != nil {
 		w.and(map[bool]string{true: "erased_at > 0", false: "erased_at = 0"}[*f.Erased])
 	}
+	if f.NoWearer {
+		w.and("wearer = '' AND wearer_id = ''")
+	}
 	for n, word := range strings.Fields(strings.ToLower(clean(f.Text))) {
 		if n == maxWords {
 			break
