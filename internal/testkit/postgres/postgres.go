@@ -123,6 +123,20 @@ func (s *Server) Database(t testing.TB) string {
 	return s.url(name)
 }
 
+// Exec runs a statement on a database of the server, as somebody with its
+// password can: for tests that tamper.
+func (s *Server) Exec(t testing.TB, address, statement string, args ...any) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), statement, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *Server) url(database string) string {
 	return fmt.Sprintf("postgres://%s@/%s?host=%s", superuser, database, url.QueryEscape(s.dir))
 }

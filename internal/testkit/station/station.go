@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,9 +137,14 @@ func (s *Station) StartIngest(ctx context.Context) (err error) {
 }
 
 // StartSimulator starts the simulator with its USB/IP address, control socket
-// and oracle set, and waits until its cameras are made and offered.
+// and oracle set, and waits until its cameras are made and offered. Unless args
+// speak of the extension, the cameras have none: of those that have one, nothing
+// is erased before somebody has approved their keys.
 func (s *Station) StartSimulator(ctx context.Context, args ...string) (err error) {
 	before, _ := os.Stat(s.LogPath("simulator"))
+	if !slices.ContainsFunc(args, func(arg string) bool { return strings.HasSuffix(arg, "extension") || strings.HasPrefix(arg, "--plain") }) {
+		args = append([]string{"--no-extension"}, args...)
+	}
 	args = append([]string{"run", "--listen", s.usbip, "--control", s.controlPath(), "--oracle", s.oraclePath()}, args...)
 	s.Simulator, err = start("simulator", s.LogPath("simulator"), s.Programs.Simulator, args...)
 	if err != nil {
