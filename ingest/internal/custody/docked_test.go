@@ -76,15 +76,25 @@ func (c *fakeCamera) sign(t testing.TB, payloadType string, statement evidence.S
 	return evidence.Sign(payloadType, payload, "camera", c.key).Marshal()
 }
 
+// listings are the parts of the camera's signed listing.
+func (c *fakeCamera) listings(t testing.TB, at time.Time) (signed [][]byte) {
+	t.Helper()
+	parts := max(1, (len(c.holds)+evidence.MaxListing-1)/evidence.MaxListing)
+	for n := range parts {
+		l := &evidence.CameraListing{Version: 1, Serial: c.serial, Boot: 1, Part: n + 1, Parts: parts, At: at, Next: c.next, Recordings: []evidence.CameraRecording{}}
+		for _, r := range c.holds[n*evidence.MaxListing : min(len(c.holds), (n+1)*evidence.MaxListing)] {
+			l.Recordings = append(l.Recordings, evidence.CameraRecording{Sequence: r.Sequence, Handle: r.Handle, Name: r.Path, Length: r.Size, SHA256: *r.Signed})
+		}
+		signed = append(signed, c.sign(t, evidence.TypeCameraListing, l))
+	}
+	return signed
+}
+
 // inventory is what a dock makes of the camera.
 func (s *station) inventory(dock *receivetest.Dock) *evidence.Inventory {
 	c := s.camera
 	s.journal++
 	battery := 80
-	listing := &evidence.CameraListing{Version: 1, Serial: c.serial, Boot: 1, Part: 1, Parts: 1, At: s.at, Next: c.next, Recordings: []evidence.CameraRecording{}}
-	for _, r := range c.holds {
-		listing.Recordings = append(listing.Recordings, evidence.CameraRecording{Sequence: r.Sequence, Handle: r.Handle, Name: r.Path, Length: r.Size, SHA256: *r.Signed})
-	}
 	proof := &evidence.CameraProof{Version: 1, Serial: c.serial, Key: c.public(), Nonce: make([]byte, 16), Agency: c.agency, Model: "M", Firmware: "1", At: s.at, Certificate: c.identity}
 	v := &evidence.Inventory{
 		Version: 1, Agency: dock.Agency, Station: dock.Station, Dock: dock.ID, Bay: "1-1", Docking: evidence.NewDockingID(), Part: 1, Parts: 1, TakenAt: s.at,
@@ -93,7 +103,7 @@ func (s *station) inventory(dock *receivetest.Dock) *evidence.Inventory {
 		Clocks: &evidence.Clocks{DockStart: s.at, DockEnd: s.at, CameraRaw: "x", CameraAt: s.at,
 			Camera: &evidence.Offset{At: s.at, Ahead: 2_000_000, Uncertainty: 400_000, Exchanges: 3}, Dock: &evidence.Offset{At: s.at, Ahead: 500_000, Uncertainty: 1000, Exchanges: 3}},
 		ClockSet: &evidence.Offset{At: s.at, Ahead: 30_000, Uncertainty: 20_000, Exchanges: 3},
-		Proof:    c.sign(s.t, evidence.TypeCameraProof, proof), Listings: [][]byte{c.sign(s.t, evidence.TypeCameraListing, listing)},
+		Proof:    c.sign(s.t, evidence.TypeCameraProof, proof), Listings: c.listings(s.t, s.at),
 	}
 	s.at = s.at.Add(time.Hour)
 	return v

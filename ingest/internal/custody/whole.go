@@ -84,25 +84,20 @@ func (a *arrival) compareListing(ctx context.Context) error {
 	if d.Access != evidence.AccessExtension {
 		return nil
 	}
-	first, err := a.firstPart(ctx)
+	code, about := catalog.AlertCode(evidence.FoundListingFailed), d.ID.String()
+	parts, bad, err := a.signedListing(ctx)
 	if err != nil {
 		return err
 	}
-	code, about := catalog.AlertCode(evidence.FoundListingFailed), d.ID.String()
-	var parts []evidence.CameraListing
-	for _, raw := range first.Listings {
-		var part evidence.CameraListing
-		if err := openSigned(raw, evidence.TypeCameraListing, first.Camera.Key, &part); err != nil {
-			return a.raise(ctx, code, a.object, about, "camera %s: its signed listing does not hold: %v", v.Camera.Serial, err)
-		}
-		parts = append(parts, part)
+	if bad != nil {
+		return a.raise(ctx, code, a.object, about, "camera %s: its signed listing does not hold: %v", v.Camera.Serial, bad)
 	}
 	listing, err := ledger.Join(v.Camera.Serial, parts)
 	if err != nil {
 		return a.raise(ctx, code, a.object, about, "camera %s: %v", v.Camera.Serial, err)
 	}
-	if first.Next != 0 && first.Next != listing.Next {
-		return a.raise(ctx, code, a.object, about, "camera %s: its next number is %d by its signed listing, the dock says %d", v.Camera.Serial, listing.Next, first.Next)
+	if d.Next != 0 && d.Next != listing.Next {
+		return a.raise(ctx, code, a.object, about, "camera %s: its next number is %d by its signed listing, the dock says %d", v.Camera.Serial, listing.Next, d.Next)
 	}
 	shown, err := a.tx.ShownIn(ctx, v.Agency, v.Camera.Serial, d.ID, false)
 	if err != nil {
@@ -115,26 +110,46 @@ func (a *arrival) compareListing(ctx context.Context) error {
 	return a.raise(ctx, code, a.object, about, "camera %s: what dock %s lists differs in %d places from what the camera has signed: %s", v.Camera.Serial, d.Dock, count, several(named))
 }
 
-// firstPart returns the part of the inventory that carries what the camera has
-// signed.
-func (a *arrival) firstPart(ctx context.Context) (*evidence.Inventory, error) {
+// signedListing gathers what the camera has signed from all parts of the
+// inventory. bad says why it does not hold.
+func (a *arrival) signedListing(ctx context.Context) (parts []evidence.CameraListing, bad, err error) {
+	for n := 1; n <= a.docking.Parts; n++ {
+		told, err := a.part(ctx, n)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, raw := range told.Listings {
+			var part evidence.CameraListing
+			if err := openSigned(raw, evidence.TypeCameraListing, a.docking.Key, &part); err != nil {
+				return nil, err, nil
+			}
+			if parts = append(parts, part); len(parts) > ledger.MaxListingParts {
+				return nil, fmt.Errorf("it has more than %d parts", ledger.MaxListingParts), nil
+			}
+		}
+	}
+	return parts, nil, nil
+}
+
+// part returns one part of the inventory.
+func (a *arrival) part(ctx context.Context, n int) (*evidence.Inventory, error) {
 	v := a.inventory
-	if v.Part == 1 {
+	if v.Part == n {
 		return v, nil
 	}
-	row, err := a.tx.InventoryOf(ctx, v.Agency, v.Camera.Serial, v.Docking, 1)
+	row, err := a.tx.InventoryOf(ctx, v.Agency, v.Camera.Serial, v.Docking, n)
 	if err != nil {
 		return nil, err
 	}
 	envelope, err := evidence.ParseEnvelope(row.Envelope)
 	if err != nil {
-		return nil, fmt.Errorf("reading the first part of the inventory of docking %s: %w", v.Docking, err)
+		return nil, fmt.Errorf("reading part %d of the inventory of docking %s: %w", n, v.Docking, err)
 	}
-	first := new(evidence.Inventory)
-	if err := evidence.Decode(envelope.Payload, first); err != nil {
-		return nil, fmt.Errorf("reading the first part of the inventory of docking %s: %w", v.Docking, err)
+	told := new(evidence.Inventory)
+	if err := evidence.Decode(envelope.Payload, told); err != nil {
+		return nil, fmt.Errorf("reading part %d of the inventory of docking %s: %w", n, v.Docking, err)
 	}
-	return first, nil
+	return told, nil
 }
 
 // checkCount looks for numbers that the camera gave out and never showed.

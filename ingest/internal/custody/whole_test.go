@@ -136,10 +136,19 @@ func TestPartsInAnyOrder(t *testing.T) {
 	s.docked()
 	s.camera.lose(6)
 	v := s.inventory(s.dock)
+	// The camera signs in two parts, each of which travels with one of the inventory's.
+	half := func(part int, from, to int) []byte {
+		l := &evidence.CameraListing{Version: 1, Serial: s.camera.serial, Boot: 1, Part: part, Parts: 2, At: v.TakenAt, Next: s.camera.next}
+		for _, r := range s.camera.holds[from:to] {
+			l.Recordings = append(l.Recordings, evidence.CameraRecording{Sequence: r.Sequence, Name: r.Path, Length: r.Size, SHA256: *r.Signed})
+		}
+		return s.camera.sign(t, evidence.TypeCameraListing, l)
+	}
 	first, second := *v, *v
-	first.Parts, first.Recordings = 2, v.Recordings[:3]
-	second.Part, second.Parts, second.Recordings = 2, 2, v.Recordings[3:]
-	second.Proof, second.Listings, second.Clocks, second.ClockSet, second.Battery = nil, nil, nil, nil, nil
+	first.Parts, first.Recordings, first.Listings = 2, v.Recordings[:3], [][]byte{half(1, 0, 4)}
+	second.Part, second.Parts, second.Recordings, second.Listings = 2, 2, v.Recordings[3:], [][]byte{half(2, 4, 5)}
+	second.Proof, second.Clocks, second.ClockSet, second.Battery = nil, nil, nil, nil
+	second.TakenAt = v.TakenAt.Add(3 * time.Millisecond)
 	s.send(s.dock, s.peer, &second)
 	s.stand("after the second part alone")
 	s.send(s.dock, s.peer, &first)

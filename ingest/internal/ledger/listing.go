@@ -13,6 +13,10 @@ type Listing struct {
 	Recordings map[uint64]evidence.CameraRecording // by number
 }
 
+// MaxListingParts bounds the parts of a signed listing that are looked at: with
+// 2000 recordings each, more than any camera holds.
+const MaxListingParts = 100
+
 // Join makes one listing of the parts that a camera has signed, in any order.
 func Join(serial string, parts []evidence.CameraListing) (*Listing, error) {
 	if len(parts) == 0 {
