@@ -104,7 +104,7 @@ func TestSizesAndCountsAreShownShort(t *testing.T) {
 }
 
 func TestEveryIconIsDrawn(t *testing.T) {
-	for _, name := range []string{"ok", "moving", "warn", "stop", "ring", "wait", "off", "info", "wall", "evidence", "shield", "station", "video", "notes", "file", "receipt", "camera", "dock", "disk", "eye", "search", "next", "down", "play", "pause", "back", "ahead", "frameback", "frameahead", "full", "sound", "mute"} {
+	for _, name := range []string{"ok", "moving", "warn", "stop", "ring", "wait", "off", "info", "wall", "evidence", "shield", "station", "video", "notes", "file", "receipt", "camera", "bell", "person", "key", "hold", "dock", "disk", "eye", "search", "next", "down", "play", "pause", "back", "ahead", "frameback", "frameahead", "full", "sound", "mute"} {
 		if _, ok := iconShape(name); !ok {
 			t.Errorf("no icon %q", name)
 		}

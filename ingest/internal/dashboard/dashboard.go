@@ -13,12 +13,14 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/cameras"
 )
 
 // Config is what the dashboard stands on.
 type Config struct {
 	Auth    *auth.Service    // required
 	Reading *reading.Service // required
+	Cameras *cameras.Service // required
 	// API answers below /api/v1/, see package api; nil: there is none.
 	API http.Handler
 	// Zone is the agency's time zone, in which pages show times; nil is UTC.
@@ -41,6 +43,7 @@ type Dashboard struct {
 	release string           // names this set of assets in addresses
 	clients chan struct{}    // one per open live overview
 	streams chan struct{}    // one per footage being read
+	survey  survey
 }
 
 type asset struct {
@@ -117,6 +120,11 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET /evidence/{id}/receipt", d.private(d.receipt))
 	mux.HandleFunc("POST /evidence/{id}/receipt", d.private(d.receiptFile))
 	mux.HandleFunc("GET /quarantine", d.private(d.quarantine))
+	mux.HandleFunc("GET /cameras", d.private(d.cameras))
+	mux.HandleFunc("GET /cameras/{serial}", d.private(d.cameraPage))
+	d.actRoutes(mux)
+	mux.HandleFunc("GET /alerts", d.private(d.alerts))
+	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {
 		mux.Handle("/api/v1/", d.API)
 	}

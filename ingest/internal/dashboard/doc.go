@@ -1,6 +1,7 @@
 // Package dashboard is Sealdock in the browser: set-up, sign-in, the live
-// overview, the evidence list, an item with its player, hashes and custody,
-// receipts, and quarantine.
+// overview, alerts, cameras with their keys, assignments and completeness, the
+// evidence list, an item with its player, hashes and custody, receipts, and
+// quarantine.
 //
 // It promises:
 //   - Pages are complete without JavaScript; with it the overview is live and
@@ -14,7 +15,9 @@
 //   - Every time shown names its zone.
 //
 // It decides nothing: who may do what, and what is recorded, is decided in
-// auth and reading. It never imports the write side.
+// auth, reading and cameras. It never imports the write side. Completeness of
+// all cameras is up to a minute old, and says of when; a camera's own page asks
+// anew.
 //
 // The server's wiring is its only caller; handlers run concurrently.
 package dashboard

@@ -15,6 +15,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -35,9 +36,10 @@ func newSite(t *testing.T, adjust ...func(*dashboard.Config)) *site {
 	if err != nil {
 		zone = time.FixedZone("EST", -5*3600)
 	}
+	desks := cameras.New(cameras.Config{Catalog: store.DB, Blobs: store.Blobs, Agency: readingtest.Agency, Certify: store.Fleet.Certify, Now: store.Clock.Now, Log: log})
 	config := dashboard.Config{
-		Auth: store.Auth, Reading: store.Reading, Zone: zone, Now: store.Clock.Now, Log: log,
-		API: api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Fleet: store.Fleet, Log: log}),
+		Auth: store.Auth, Reading: store.Reading, Cameras: desks, Zone: zone, Now: store.Clock.Now, Log: log,
+		API: api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Fleet: store.Fleet, Cameras: desks, Log: log}),
 	}
 	for _, change := range adjust {
 		change(&config)

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 )
@@ -193,11 +195,19 @@ func (d *Dashboard) form(w http.ResponseWriter, r *http.Request) bool {
 
 // sentence makes an error's text a sentence to show.
 func sentence(err error) string {
-	text := err.Error()
-	if text == "" || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		return ""
 	}
-	text = strings.ToUpper(text[:1]) + text[1:]
+	return sentenceOf(err.Error())
+}
+
+// sentenceOf gives a text a sentence's beginning and end.
+func sentenceOf(text string) string {
+	if text == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
 	if !strings.HasSuffix(text, ".") {
 		text += "."
 	}

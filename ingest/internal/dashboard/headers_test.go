@@ -57,6 +57,9 @@ func (s *site) get(t *testing.T, client *http.Client, path string, headers ...st
 func everyRoute(id evidence.EvidenceID) []struct{ method, path string } {
 	return []struct{ method, path string }{
 		{"GET", "/"}, {"GET", "/evidence"}, {"GET", "/evidence?q=clip&state=stored"}, {"GET", "/quarantine"},
+		{"GET", "/cameras"}, {"GET", "/cameras?which=needs&q=SD"}, {"GET", "/cameras/SD-04412"}, {"GET", "/cameras?serial=.."}, {"GET", "/cameras/%2F%2Fevil"}, {"POST", "/cameras/approve"},
+		{"POST", "/cameras/block"}, {"POST", "/cameras/hold"}, {"POST", "/cameras/end-hold"}, {"POST", "/cameras/assign"}, {"POST", "/cameras/unassign"},
+		{"GET", "/alerts"}, {"GET", "/alerts?show=all"}, {"POST", "/alerts/acknowledge"},
 		{"GET", "/evidence/" + id.String()}, {"GET", "/evidence/" + id.String() + "/receipt"}, {"POST", "/evidence/" + id.String() + "/receipt"},
 		{"GET", "/evidence/" + id.String() + "/play"}, {"POST", "/evidence/" + id.String() + "/original"},
 		{"GET", "/evidence/" + strings.Repeat("0", 32)}, {"GET", "/evidence/../../etc/passwd"}, {"GET", "/evidence/%2e%2e"}, {"GET", "/nothing"},
@@ -167,7 +170,7 @@ func TestWhatAnotherSiteAsksForIsRefused(t *testing.T) {
 	s.Enrol(t, "north", "front-desk")
 	item := s.Keep(t, readingtest.Recording{Path: "DCIM/A.MP4", Content: []byte("moving pictures")})
 	client := s.signedIn(t)
-	for _, path := range []string{"/sign-in", "/sign-out", "/setup", "/evidence/" + item.ID.String() + "/original", "/evidence/" + item.ID.String() + "/receipt", "/api/v1/items"} {
+	for _, path := range []string{"/sign-in", "/sign-out", "/setup", "/evidence/" + item.ID.String() + "/original", "/evidence/" + item.ID.String() + "/receipt", "/api/v1/items", "/cameras/approve", "/cameras/hold", "/cameras/assign", "/alerts/acknowledge"} {
 		for _, headers := range [][]string{
 			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
 			{"Origin", "http://" + strings.TrimPrefix(s.server.URL, "https://") + "0"},

@@ -88,11 +88,14 @@ func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor) erro
 		return err
 	}
 	v := d.wall(o)
+	if v.Alerts, v.OpenAlerts, err = d.pressingAlerts(ctx, actor); err != nil {
+		return err
+	}
 	var html bytes.Buffer
 	if err := d.pages.ExecuteTemplate(&html, "wall", v); err != nil {
 		return fmt.Errorf("drawing the overview: %w", err)
 	}
-	data, err := json.Marshal(map[string]any{"html": html.String(), "at": d.clockText(o.At), "quarantined": v.Quarantined})
+	data, err := json.Marshal(map[string]any{"html": html.String(), "at": d.clockText(o.At), "quarantined": v.Quarantined, "alerts": v.OpenAlerts})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ type wallView struct {
 	// MoreTransfers counts those that are not drawn.
 	MoreTransfers int
 	Arrivals      []catalog.Item
+	// Alerts are the newest of OpenAlerts, which wait for people.
+	Alerts     []alertView
+	OpenAlerts uint64
 }
 
 type storeView struct {
@@ -75,7 +78,12 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, actor *auth
 		d.fail(w, r, actor, err)
 		return
 	}
-	d.show(w, r, http.StatusOK, "overview", overviewView{d.roomBase(r.Context(), actor, "Overview", "overview", "live.js"), d.wall(o)})
+	v := overviewView{d.roomBase(r.Context(), actor, "Overview", "overview", "live.js"), d.wall(o)}
+	if v.Alerts, v.OpenAlerts, err = d.pressingAlerts(r.Context(), actor); err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
+	d.show(w, r, http.StatusOK, "overview", v)
 }
 
 func (d *Dashboard) wall(o *reading.Overview) wallView {

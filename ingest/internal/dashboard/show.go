@@ -17,6 +17,7 @@ type base struct {
 	Title, Agency, Room string
 	User                struct{ Name, Role string }
 	Held                uint64 // items in quarantine
+	Open                uint64 // alerts that wait for people
 	Scripts             []string
 }
 
@@ -35,6 +36,11 @@ func (d *Dashboard) roomBase(ctx context.Context, actor *auth.Actor, title, room
 		d.Log.WarnContext(ctx, "counting the items in quarantine", "error", err)
 	}
 	b.Held = uint64(max(held, 0))
+	open, err := d.Cameras.For(actor).OpenAlerts(ctx)
+	if err != nil {
+		d.Log.WarnContext(ctx, "counting the open alerts", "error", err)
+	}
+	b.Open = uint64(max(open, 0))
 	return b
 }
 

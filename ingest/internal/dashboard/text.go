@@ -31,6 +31,8 @@ func (d *Dashboard) functions() template.FuncMap {
 		"kindIcon": kindIcon,
 		"kindWord": kindWord,
 		"chunks":   chunks,
+		"camera":   cameraLink,
+		"battery":  batteryText,
 	}
 }
 

@@ -47,7 +47,7 @@ func (p *parts) dashboard() (http.Handler, error) {
 		Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
 	})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, API: api.New(api.Config{Auth: people, Reading: services, Fleet: p.fleet, Cameras: p.cameras, Log: telemetry.Component(p.log, "api")}),
+		Auth: people, Reading: services, Cameras: p.cameras, API: api.New(api.Config{Auth: people, Reading: services, Fleet: p.fleet, Cameras: p.cameras, Log: telemetry.Component(p.log, "api")}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }

@@ -5,7 +5,7 @@ import { morph } from "./morph.js";
 const place = document.querySelector("[data-live]");
 const state = document.querySelector("[data-live-state]");
 const slowest = 30_000;
-const count = document.querySelector("[data-live-count]");
+const counts = { quarantined: document.querySelector("[data-live-count]"), alerts: document.querySelector("[data-live-alerts]") };
 let source = null;
 let wait = 1000;
 let timer = 0;
@@ -25,10 +25,12 @@ function open() {
   source = new EventSource(place.dataset.live);
   source.addEventListener("wall", (event) => {
     wait = 1000;
-    const { html, at, quarantined } = JSON.parse(event.data);
+    const { html, at, ...waiting } = JSON.parse(event.data);
     morph(place, html);
-    count.hidden = quarantined === 0;
-    count.firstElementChild.textContent = quarantined;
+    for (const [name, count] of Object.entries(counts)) {
+      count.hidden = waiting[name] === 0;
+      count.firstElementChild.textContent = waiting[name];
+    }
     show("ok", "Live", "as of " + at);
   });
   source.addEventListener("end", () => {
