@@ -97,6 +97,7 @@ type item struct {
 	settled  bool // nothing more is done about it in this docking
 	seen     int  // listings in a row that show it as it is
 	changes  int  // listings that showed it otherwise than the one before
+	shrank   bool // one of them showed it smaller
 	large    bool // it fits into no spool; it is in the log
 
 	finishing bool // read and confirmed; its copy is made durable aside
@@ -320,7 +321,7 @@ func (d *Docking) merge(objects []camera.Object) (news bool) {
 		}
 		fresh := &item{object: o, source: source, listed: true, seen: 1}
 		if known {
-			fresh.changes = it.changes + 1
+			fresh.changes, fresh.shrank = it.changes+1, it.shrank || o.Size < it.object.Size
 			d.changed(fresh)
 		}
 		d.items[key] = fresh

@@ -58,7 +58,7 @@ func (d *Docking) erase(ctx context.Context, queue []*item) error {
 	}
 	var tried []*item
 	for _, it := range queue {
-		if it.erasable() && d.ripe(it) { // else gone from the listing, or another object by now
+		if it.erasable() && d.ripe(it) && d.same(it) { // else gone from the listing, or another object by now
 			tried = append(tried, it)
 		}
 	}

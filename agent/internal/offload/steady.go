@@ -10,10 +10,17 @@ const (
 	restless    = 3                      // changes after which people are told
 )
 
-// steady reports whether a recording may be read: two listings in a row show it
-// with the same size and times, or the camera has signed it. One that still grows
-// would be taken in as a part of itself.
+// steady reports whether a recording may be read: it is the same from one look to
+// the next, or its size went down, so that it does not grow but the camera lies.
+// The latter is taken in as it comes, once. One that still grows would be taken in
+// as a part of itself.
 func (d *Docking) steady(it *item) bool {
+	return d.same(it) || it.shrank && !it.standing.State.HasReceipt()
+}
+
+// same reports whether two listings in a row showed a recording with the same size
+// and times, or the camera has signed it. Only then is it erased.
+func (d *Docking) same(it *item) bool {
 	if it.seen >= 2 {
 		return true
 	}
@@ -25,7 +32,7 @@ func (d *Docking) steady(it *item) bool {
 // none when there are none.
 func (d *Docking) unsteady() (it *item, changes int) {
 	for _, i := range d.items {
-		if i.listed && !i.settled && !i.read && !d.steady(i) && (it == nil || i.changes > changes) {
+		if i.listed && !i.settled && !i.read && !d.same(i) && (it == nil || i.changes > changes) {
 			it, changes = i, i.changes
 		}
 	}

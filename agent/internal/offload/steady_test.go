@@ -56,6 +56,42 @@ func TestASizeThatNeverStaysIsToldAndLookedAtEverMoreSeldom(t *testing.T) {
 	}
 }
 
+// A size that goes up and down is a lie: what comes is taken in, and nothing is
+// erased before the camera tells one size.
+func TestASizeThatGoesUpAndDownIsTakenInAndNotErased(t *testing.T) {
+	d := newDock(t, func(o *Options, so *spool.Options) { slowRelist(o, so); o.Relist = 500 * time.Millisecond })
+	c := newCamera("CAM-1")
+	data := noise(1, 100_000)
+	o := c.record("A.MP4", evidence.KindVideo, data)
+	l := liar{fakeLink{c}, o, new(bool)}
+	d.serve(l, "1-1")
+	d.until("taken in", func() bool { d.receive(); return d.holds(data) })
+	listed := c.listings()
+	d.until("looked at again and again", func() bool { d.receive(); return c.listings() > listed+4 })
+	if len(c.paths()) != 1 || c.readsOf("A.MP4") > 4 {
+		t.Fatalf("%v left, read %d times", c.paths(), c.readsOf("A.MP4"))
+	}
+	c.set(func() { *l.honest = true })
+	d.until("erased", func() bool { d.receive(); return len(c.paths()) == 0 })
+}
+
+// liar lists a byte more at every second asking.
+type liar struct {
+	fakeLink
+	object *fakeObject
+	honest *bool
+}
+
+func (l liar) List(ctx context.Context) ([]camera.Object, []camera.Warning, error) {
+	l.set(func() { l.object.Size = uint64(len(l.object.data)) })
+	lies := false
+	l.set(func() { lies = !*l.honest })
+	if lies && l.listings()%2 == 1 {
+		l.set(func() { l.object.Size++ })
+	}
+	return l.fakeLink.List(ctx)
+}
+
 // restlessLink lists another size each time.
 type restlessLink struct {
 	fakeLink

@@ -140,7 +140,7 @@ func (d *Docking) hurry(ctx context.Context) error {
 func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
 	erasable := 0
 	for _, it := range queue {
-		if it.erasable() && d.ripe(it) {
+		if it.erasable() && d.ripe(it) && d.same(it) {
 			erasable++
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // authority, foreign one whose camera says that it is another agency's. What
 // people decided about the very key goes before all else.
 func standingOf(known []catalog.CameraKey, key []byte, certified, foreign bool) catalog.Standing {
-	approved, blocked := false, false
+	approved, blocked, other := false, false, false
 	for i := range known {
 		k := &known[i]
 		if len(key) > 0 && bytes.Equal(k.Key, key) && k.Standing != catalog.StandingPending {
@@ -28,6 +28,7 @@ func standingOf(known []catalog.CameraKey, key []byte, certified, foreign bool) 
 		}
 		approved = approved || k.Standing == catalog.StandingApproved
 		blocked = blocked || k.Standing == catalog.StandingBlocked
+		other = other || !bytes.Equal(k.Key, key)
 	}
 	switch {
 	case len(key) == 0 && (approved || blocked):
@@ -42,6 +43,8 @@ func standingOf(known []catalog.CameraKey, key []byte, certified, foreign bool) 
 		return catalog.StandingApproved
 	case foreign:
 		return catalog.StandingForeign
+	case other: // two keys wait for people: which of them is the camera's is theirs to say
+		return catalog.StandingChanged
 	}
 	return catalog.StandingPending
 }
