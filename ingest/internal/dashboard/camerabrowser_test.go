@@ -6,6 +6,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -27,6 +28,9 @@ func TestACameraIsApprovedByKeyboard(t *testing.T) {
 		chromedp.Submit(chromedp.ID("name")), chromedp.WaitVisible(chromedp.CSS(".figures")))
 	b.until(`document.querySelector("[data-live-state]").textContent.includes("Live")`)
 	b.pictures("alerted-overview")
+	s.raise(t, catalog.AlertKeyMissing, catalog.SeverityUrgent, evidence.CameraObject("SD-04418"), "camera SD-04418 has a key and came without it")
+	s.Live.Set(liveDay(s.Clock.Now()))
+	b.until(`document.querySelector("[data-live-alerts] b").textContent === "6" && document.body.textContent.includes("All 6 alerts")`)
 	b.do(chromedp.Navigate(b.origin+"/alerts"), chromedp.WaitVisible(chromedp.CSS(".alert")))
 	b.pictures("alerts")
 	b.do(chromedp.Navigate(b.origin+"/cameras/SD-04409"), chromedp.WaitVisible(chromedp.CSS(".finding-group")))

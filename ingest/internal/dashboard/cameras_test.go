@@ -45,7 +45,7 @@ func TestCamerasThatNeedAPersonComeFirstAndSayWhy(t *testing.T) {
 		t.Errorf("the list shows %v, want %v", got, want)
 	}
 	for _, phrase := range []string{"3 need a person", "5 recordings missing", "Another key than before", "New key, waits for approval", "Another agency’s", "No key", "Key approved", "On hold",
-		"1 h 17 min behind", "Not measured", "not assigned", "Ines Okafor", "B-2210", "Needs a person: not complete, 2 open alerts", "Needs a person: key waits for approval, 1 open alert", "Complete</span>"} {
+		"1 h 17 min behind", "not measured", "not assigned", "Ines Okafor", "B-2210", "Needs a person: not complete, 2 open alerts", "Needs a person: key waits for approval, 1 open alert", "Complete</span>"} {
 		if !strings.Contains(a.body, phrase) {
 			t.Errorf("the list does not say %q", phrase)
 		}
@@ -335,5 +335,25 @@ func TestSerialsAndNamesOfCamerasAreText(t *testing.T) {
 		if !s.camera(t, serial).HeldAt.IsZero() {
 			t.Errorf("the hold of %q did not end", serial)
 		}
+	}
+}
+
+func TestEvidenceOfUnassignedCamerasIsALaneOfItsOwn(t *testing.T) {
+	s := newSite(t)
+	s.Enrol(t, "north", "front-desk")
+	client := s.signedIn(t)
+	s.show(t, seen{serial: "SD-1", standing: catalog.StandingKeyless, dock: "front-desk", station: "north", bay: "1-1", at: s.Clock.Now()})
+	for i, camera := range []string{"SD-1", "SD-2", "SD-2"} {
+		s.Keep(t, readingtest.Recording{Path: fmt.Sprintf("DCIM/%d.MP4", i), Camera: camera, Began: s.Clock.Now(), Content: []byte(fmt.Sprint(i))})
+	}
+	if a := s.act(t, client, "assign", "SD-1", "officer", "Ines Okafor", "from", "2026-11-20T06:00"); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("assigning: %d", a.StatusCode)
+	}
+	all, lane := s.get(t, client, "/evidence"), s.get(t, client, "/evidence?wearer=unassigned")
+	if strings.Count(all.body, `<th scope="row">`) != 3 || !containsAll(all.body, "Ines Okafor", "had the camera") {
+		t.Error("the officer who had the camera is not shown")
+	}
+	if strings.Count(lane.body, `<th scope="row">`) != 2 || strings.Contains(lane.body, "Ines Okafor") {
+		t.Error("the lane of the unassigned holds others")
 	}
 }

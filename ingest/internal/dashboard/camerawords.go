@@ -156,7 +156,7 @@ const wrongClock = time.Minute
 // measurements are summed where the dock's clock was compared with the server's.
 func clockOf(d *catalog.Docking) clockWords {
 	if d.Clock == nil {
-		return clockWords{Status: status{"", "ring", "Not measured"}, Raw: d.CameraRaw}
+		return clockWords{Status: status{"", "ring", "not measured"}, Raw: d.CameraRaw}
 	}
 	ahead, uncertain := span(d.Clock)
 	against := "compared with the dock’s clock"
@@ -164,7 +164,7 @@ func clockOf(d *catalog.Docking) clockWords {
 		more, doubt := span(d.DockClock)
 		ahead, uncertain, against = ahead+more, uncertain+doubt, "compared with this server’s clock"
 	}
-	w := clockWords{Status: status{"ok", "ok", "Right, ±\u00a0" + aboutText(uncertain)}}
+	w := clockWords{Status: status{"ok", "ok", "right, ±\u00a0" + aboutText(uncertain)}}
 	if ahead.Abs() > max(rightClock, uncertain) {
 		way := "ahead"
 		if ahead < 0 {

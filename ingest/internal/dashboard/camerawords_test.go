@@ -71,12 +71,12 @@ func TestAClockIsToldWithItsUncertainty(t *testing.T) {
 		docking          catalog.Docking
 		word, tone, note string
 	}{
-		{catalog.Docking{CameraRaw: "x"}, "Not measured", "", ""},
-		{catalog.Docking{Clock: offset(300*time.Millisecond, 40*time.Millisecond)}, "Right, ±\u00a040 ms", "ok", "compared with the dock’s clock"},
+		{catalog.Docking{CameraRaw: "x"}, "not measured", "", ""},
+		{catalog.Docking{Clock: offset(300*time.Millisecond, 40*time.Millisecond)}, "right, ±\u00a040 ms", "ok", "compared with the dock’s clock"},
 		{catalog.Docking{Clock: offset(-77*time.Minute, 200*time.Millisecond), DockClock: offset(time.Second, 100*time.Millisecond), ClockSet: offset(time.Millisecond, 30*time.Millisecond)},
 			"1 h 17 min behind, ±\u00a0300 ms", "warn", "compared with this server’s clock; then set by the dock, to within 31 ms"},
 		{catalog.Docking{Clock: offset(5*time.Second, time.Millisecond)}, "5.0 s ahead, ±\u00a01 ms", "", "compared with the dock’s clock; the dock could not set it"},
-		{catalog.Docking{Clock: offset(5*time.Second, 20*time.Second)}, "Right, ±\u00a020.0 s", "ok", "compared with the dock’s clock"},
+		{catalog.Docking{Clock: offset(5*time.Second, 20*time.Second)}, "right, ±\u00a020.0 s", "ok", "compared with the dock’s clock"},
 	} {
 		got := clockOf(&c.docking)
 		if got.Status.Word != c.word || got.Status.Tone != c.tone || got.Note != c.note {

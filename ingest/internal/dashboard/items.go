@@ -31,6 +31,7 @@ type itemsView struct {
 	Filter        catalog.ItemFilter
 	Narrowed      bool
 	States, Kinds []option
+	Wearers       []option
 	Docks         []string
 	Items         []itemRow
 	First, Older  string // addresses
@@ -52,6 +53,7 @@ func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 	v.Narrowed = filter != catalog.ItemFilter{}
 	v.States = options(string(filter.State), "", "Any state", "stored", "Stored", "receiving", "Receiving", "quarantined", "Quarantine", "superseded", "Superseded")
 	v.Kinds = options(string(filter.Kind), "", "Any kind", "video", "Video", "metadata", "Sidecar", "other", "Other file")
+	v.Wearers = options(q.Get("wearer"), "", "Any", nobodys, "Camera not assigned")
 	docks, err := d.Reading.Docks(r.Context(), actor)
 	if err != nil {
 		d.fail(w, r, actor, err)
@@ -66,7 +68,7 @@ func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 
 // filterOf reads the search form. What cannot be meant is left out.
 func filterOf(q url.Values) catalog.ItemFilter {
-	f := catalog.ItemFilter{Text: searchText(q.Get("q"), 200), Camera: searchText(q.Get("camera"), 256)}
+	f := catalog.ItemFilter{Text: searchText(q.Get("q"), 200), Camera: searchText(q.Get("camera"), 256), NoWearer: q.Get("wearer") == nobodys}
 	if dock := strings.TrimSpace(q.Get("dock")); evidence.CheckName("dock", dock) == nil {
 		f.Dock = evidence.DockID(dock)
 	}
