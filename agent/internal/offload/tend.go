@@ -118,6 +118,14 @@ func (d *Docking) tendFirmware(ctx context.Context, p *policy.Policy) (busy bool
 		d.giveUp(offer, "it did not start with it and went back to the release before. "+status.Message)
 		return false, nil
 	}
+	if !offer.May(d.desk.opt.Now()) {
+		d.firmwareNote(fmt.Sprintf("Firmware %s waits for its hour.", offer.Release))
+		return false, nil
+	}
+	if d.cameraStatus.Recording {
+		d.firmwareNote(fmt.Sprintf("Firmware %s waits until the camera no longer records.", offer.Release))
+		return false, nil
+	}
 	if d.cameraStatus.Battery >= 0 && d.cameraStatus.Battery < offer.MinBattery {
 		d.firmwareNote(fmt.Sprintf("Firmware %s waits for %d %% charge.", offer.Release, offer.MinBattery))
 		return false, nil
@@ -171,13 +179,9 @@ func (d *Docking) stage(ctx context.Context) error {
 	return s.file.Close()
 }
 
-// apply has the camera restart into the image, within the window.
+// apply has the camera restart into the image.
 func (d *Docking) apply(ctx context.Context, offer *policy.Firmware) (busy bool, err error) {
 	d.updating(-1)
-	if !offer.May(d.desk.opt.Now()) {
-		d.firmwareNote(fmt.Sprintf("Firmware %s is on the camera and waits for its hour.", offer.Release))
-		return false, nil
-	}
 	d.say(upload.BayReading, fmt.Sprintf("The camera restarts with firmware %s. Leave it in the dock.", offer.Release))
 	d.log.Info("the camera is told to restart with its new firmware", "release", offer.Release)
 	if err := d.extended.FirmwareApply(ctx); err != nil {

@@ -204,6 +204,16 @@ func (s *Station) Control(ctx context.Context, args ...string) (string, error) {
 	return s.call(ctx, s.Programs.Simulator, args...)
 }
 
+// Operate runs a command of sealdock-ingest, as the server's operator would.
+func (s *Station) Operate(ctx context.Context, args ...string) (string, error) {
+	return s.call(ctx, s.Programs.Ingest, append(args, "--config", s.ingestConfig())...)
+}
+
+// Sim runs a command of firmware-sim that needs no simulator.
+func (s *Station) Sim(ctx context.Context, args ...string) (string, error) {
+	return s.call(ctx, s.Programs.Simulator, args...)
+}
+
 // await waits until ready or until the process has ended.
 func (s *Station) await(ctx context.Context, p *Process, ready func() bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
