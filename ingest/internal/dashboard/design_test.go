@@ -59,7 +59,7 @@ func TestColoursAreToldApart(t *testing.T) {
 	surfaces := []string{"paper", "card", "sunken"}
 	pairs := []pair{
 		{"ink", surfaces, 7}, {"ink-2", surfaces, 4.5}, {"ink-3", surfaces, 4.5}, {"accent", surfaces, 4.5}, {"accent-hover", surfaces, 4.5},
-		{"on-accent", []string{"accent", "accent-hover"}, 4.5}, {"bad", surfaces, 4.5},
+		{"on-accent", []string{"accent", "accent-hover"}, 4.5}, {"bad", surfaces, 4.5}, {"warn", surfaces, 4.5},
 		{"accent", []string{"accent-soft"}, 4.5}, {"on-rail", []string{"rail", "rail-2"}, 7}, {"on-rail-2", []string{"rail", "rail-2"}, 4.5},
 		{"edge", []string{"card", "paper"}, 3}, {"focus", surfaces, 3}, {"seal", []string{"rail", "rail-2"}, 3},
 	}
