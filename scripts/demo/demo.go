@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -49,7 +50,7 @@ func (d *demo) run(ctx context.Context) error {
 		}
 	}()
 	fmt.Printf("Making footage for %d cameras with %d recordings each (kept for next time) …\n", d.cameras, d.clips)
-	if err := s.StartSimulator(ctx, "--cameras", strconv.Itoa(d.cameras), "--recordings", strconv.Itoa(d.clips), "--size-mib", strconv.Itoa(d.sizeMiB)); err != nil {
+	if err := s.StartSimulator(ctx, "--plain", "1", "--cameras", strconv.Itoa(d.cameras), "--recordings", strconv.Itoa(d.clips), "--size-mib", strconv.Itoa(d.sizeMiB)); err != nil {
 		return err
 	}
 	fmt.Println("Starting the ingest server, enrolling the dock, starting the agent …")
@@ -62,10 +63,43 @@ func (d *demo) run(ctx context.Context) error {
 	if err := s.StartAgent(ctx); err != nil {
 		return err
 	}
+	if err := d.welcome(ctx, s); err != nil {
+		return err
+	}
 	if d.once {
 		return d.compare(ctx, s)
 	}
 	return d.show(ctx, s)
+}
+
+// welcome does what an operator does with new cameras: approve the keys that they
+// have proven, and say whose they are. The first camera is of a kind without a key.
+func (d *demo) welcome(ctx context.Context, s *station.Station) error {
+	oracle, err := s.Oracle()
+	if err != nil {
+		return err
+	}
+	fmt.Println("Waiting for the cameras to show their keys, and approving them …")
+	officers := []string{"Ines Okafor", "Tom Berg", "Ana Ruiz", "Lee Park"}
+	wait, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for i, c := range oracle.Cameras {
+		if err := station.Wait(wait, func() (bool, string) {
+			list, err := s.Operate(ctx, "cameras", "list")
+			return err == nil && strings.Contains(list, c.Serial), "camera " + c.Serial + " is not known at the server"
+		}); err != nil {
+			return fmt.Errorf("%w; the agent's last words:\n%s", err, s.Agent.Tail(20))
+		}
+		if i > 0 {
+			if _, err := s.Operate(ctx, "cameras", "approve", c.Serial, "--reason", "delivered for the demo"); err != nil {
+				return err
+			}
+		}
+		if _, err := s.Operate(ctx, "cameras", "assign", c.Serial, "--officer", officers[i%len(officers)], "--officer-id", strconv.Itoa(4711+i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // show keeps the station running for somebody to look at.
@@ -77,6 +111,7 @@ Footage is arriving. The logs are in %[1]s.
   First sign-in:       %[3]s
   (the certificate is the demo's own: the browser will warn)
 
+  The bays' page:      http://127.0.0.1:7081
   Watch the dock:      %[4]s status --watch --data %[5]s
   Record a new clip:   %[6]s ctl record --control %[7]s 1-1
 
