@@ -3,21 +3,31 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
 func configuration(_ context.Context, s *Station) []Finding {
 	if s.ConfigErr != nil {
-		return one(fail("The configuration cannot be used: "+s.ConfigErr.Error()+".", "Correct it; sealdock-agent config show explains every setting."))
+		return one(fail("The configuration cannot be used: "+sentence(s.ConfigErr), "Correct it; sealdock-agent config show explains every setting."))
 	}
 	return one(fine("The configuration has no errors."))
 }
 
 func enrolment(_ context.Context, s *Station) []Finding {
 	if s.Identity == nil {
-		return one(fail("This machine is no dock that can run: "+s.IdentityErr.Error()+".", "Get a token from the server's administrator and run sealdock-agent enrol; if rights are the matter, run doctor as root."))
+		return one(fail("This machine is no dock that can run: "+sentence(s.IdentityErr), "Get a token from the server's administrator and run sealdock-agent enrol; if rights are the matter, run doctor as root."))
 	}
 	return one(fine(fmt.Sprintf("This is dock %s of station %s, agency %s, server %s.", s.Identity.Dock, s.Identity.Station, s.Identity.Agency, s.address())))
+}
+
+// sentence ends what an error says as a sentence ends; it may be a question already.
+func sentence(err error) string {
+	said := err.Error()
+	if strings.HasSuffix(said, "?") || strings.HasSuffix(said, ".") {
+		return said
+	}
+	return said + "."
 }
 
 // soon is how long before its end a certificate is spoken of.

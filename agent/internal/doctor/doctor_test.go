@@ -118,6 +118,18 @@ func TestAHealthyStationHasNothingToMend(t *testing.T) {
 	}
 }
 
+func TestDisksThatAreNotUsedAreNoFault(t *testing.T) {
+	b := newBench(t)
+	b.Config.Cameras.Storage = false
+	b.rights["/dev/sda"] = Rights{GID: 6, Mode: fs.ModeDevice | 0o660}
+	b.remove("/lib/modules")
+	for _, f := range Examine(t.Context(), b.Station) {
+		if f.Verdict != OK {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 var (
 	silence = fmt.Errorf("dialling: %w: no answer in time", wire.ErrHandshake)
 	refused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
@@ -134,6 +146,7 @@ func TestEachFaultIsFoundWithAdvice(t *testing.T) {
 		advice  string // part of the advice
 	}{
 		{"a slip in the configuration", func(b *bench) { b.ConfigErr = errors.New("line 3: unknown key spoool") }, "configuration", Fail, "spoool", "config show"},
+		{"a slip with a guess", func(b *bench) { b.ConfigErr = errors.New(`unknown key "a", did you mean "b"?`) }, "configuration", Fail, `did you mean "b"?`, "config show"},
 		{"not enrolled", func(b *bench) { b.Identity, b.IdentityErr = nil, enrol.ErrNotEnrolled }, "enrolment", Fail, "not enrolled", "enrol"},
 		{"certificate ended", func(b *bench) { b.Identity.Certificate.NotAfter = b.now.Add(-time.Hour) }, "certificate", Fail, "ended on 2026-03-01", "new token"},
 		{"certificate ends soon", func(b *bench) { b.Identity.Certificate.NotAfter = b.now.AddDate(0, 0, 3) }, "certificate", Warn, "in 3 days", "new token"},
@@ -197,6 +210,9 @@ func TestEachFaultIsFoundWithAdvice(t *testing.T) {
 					t.Errorf("no advice: %+v", f)
 				}
 				found = found || f.Check == fault.check && f.Verdict == fault.verdict && strings.Contains(f.Said, fault.said) && strings.Contains(f.Advice, fault.advice)
+				if strings.HasSuffix(f.Said, "?.") || strings.HasSuffix(f.Said, "..") {
+					t.Errorf("this is no end of a sentence: %q", f.Said)
+				}
 				if strings.Contains(f.Said, "\x1b") {
 					t.Errorf("a camera's own words reach the terminal as they are: %q", f.Said)
 				}

@@ -11,6 +11,9 @@ import (
 // storage looks at what cameras that are mass storage need: the kernel's file
 // systems, and rights on their block devices.
 func storage(_ context.Context, s *Station) []Finding {
+	if !s.Config.Cameras.Storage {
+		return one(fine("USB disks are not used (cameras.storage = false)."))
+	}
 	var found []Finding
 	known, err := os.ReadFile(s.at("/proc/filesystems"))
 	if err != nil {
