@@ -82,6 +82,11 @@ func (a *agent) bayView(s offload.Status) kiosk.Bay {
 	switch {
 	case s.State == protocol.BayAttention && len(s.Notices) > 0:
 		b.Sentence = s.Notices[len(s.Notices)-1]
+		for _, notice := range s.Notices { // the newest that says what it is about
+			if notice != offload.DiscreetNotice {
+				b.Sentence = notice
+			}
+		}
 	case s.State == protocol.BayAttention && s.CameraSerial != "":
 		b.Sentence = "This camera needs a person to look. Its recordings stay on it."
 	default: // sentences of the agent itself; what an error said stands in brackets

@@ -72,6 +72,7 @@ func (s *status) Status() Status {
 	out.BytesDone = min(s.copied+min(s.passed/2, s.size), out.BytesTotal)
 	out.Safe = (out.State == upload.BayDone || out.State == upload.BayUploading) && out.UpdatePercent < 0
 	switch left := out.BytesTotal - out.BytesDone; {
+	case out.State != upload.BayCopying:
 	case left == 0:
 		out.SecondsLeft = 0
 	case out.BytesPerSecond > 0: // each byte is read twice
@@ -138,11 +139,14 @@ func (s *status) say(state, message string) {
 // alert is a sentence that a person must read, and what it is about.
 type alert struct{ about, sentence string }
 
+// DiscreetNotice stands for alerts that name recordings.
+const DiscreetNotice = "Something on this camera needs a person to look. It stays on the camera."
+
 // notice is the alert without what only some may read: recordings' names can be
 // people's.
 func (a alert) notice() string {
 	if strings.HasPrefix(a.about, aboutCopy) || a.about == aboutSizes || a.about == aboutListing {
-		return "Something on this camera needs a person to look. It stays on the camera."
+		return DiscreetNotice
 	}
 	return a.sentence
 }

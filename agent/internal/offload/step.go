@@ -70,7 +70,7 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 		return true, d.erase(ctx, queue)
 	}
 	if it, changes := d.unsteady(); it != nil && changes < restless && t.waiting == 0 {
-		d.say("reading", "Looking whether the camera still records.")
+		d.say("reading", "Making sure that nothing is being recorded any more.")
 	} else {
 		d.summarise(queue)
 	}
