@@ -44,7 +44,7 @@ type Docking struct {
 	pressed      chan struct{} // the button at the bay was pressed
 
 	answer     *upload.CameraAnswer // how the camera stands at the server; nil before the first answer
-	askedAt    time.Time
+	askAt      time.Time            // when it is asked again
 	answeredAt time.Time
 	reason     string // why nothing is erased, as last found
 

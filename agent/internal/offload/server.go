@@ -24,28 +24,40 @@ type Server interface {
 const (
 	askTimeout = 3 * time.Second
 	askEvery   = 15 * time.Second // how often a docked camera is asked for anew
+	askSoon    = time.Second      // how soon, at the earliest, after a question that had no answer
 	askFresh   = 30 * time.Second // how old an answer may be that something is erased on
 )
 
-// ask asks the server how the camera stands. Without an answer the one before
-// counts, as long as it is fresh.
-func (d *Docking) ask(ctx context.Context) {
+// ask asks the server how the camera stands, and says whether it answered. Without
+// an answer the one before counts, as long as it is fresh.
+func (d *Docking) ask(ctx context.Context) (answered bool) {
 	if d.desk.opt.Server == nil {
-		return
+		return false
 	}
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	d.askedAt = d.desk.opt.Now()
+	began := d.desk.opt.Now()
 	answer, err := d.desk.opt.Server.Camera(limited, d.camera.Serial, d.key)
 	if err != nil {
+		now := d.desk.opt.Now()
+		d.askAt = now.Add(askAgain(now.Sub(began)))
 		d.log.Debug("the server does not say how the camera stands", "error", err)
-		return
+		return false
 	}
+	d.askAt = began.Add(askEvery)
 	if d.answer == nil || d.answer.GetStanding() != answer.GetStanding() || d.answer.GetHold() != answer.GetHold() {
 		d.log.Info("how the camera stands at the server", "standing", answer.GetStanding(), "officer", answer.GetOfficerId(), "hold", answer.GetHold())
 	}
-	d.answer, d.answeredAt = answer, d.askedAt
+	d.answer, d.answeredAt = answer, began
 	d.wears(clean(answer.GetOfficer(), 256), answer.GetStanding() != upload.StandingUnknown && answer.GetStanding() != upload.StandingPending)
+	return true
+}
+
+// askAgain is how long after a question without an answer the next one comes. A
+// camera may be met before the dock's connection is up, and is then refused at
+// once; waiting for a server that is silent takes a tenth of the time at most.
+func askAgain(took time.Duration) time.Duration {
+	return min(askEvery, max(askSoon, 10*took))
 }
 
 // withheld is why nothing may be erased from this camera at the moment, in a

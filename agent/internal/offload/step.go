@@ -89,10 +89,10 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 // stand keeps what the server says of the camera fresh, and follows it: a camera
 // that was approved meanwhile is opened and listed anew.
 func (d *Docking) stand(ctx context.Context) error {
-	if d.desk.opt.Server != nil && d.desk.opt.Now().Sub(d.askedAt) >= askEvery {
+	if d.desk.opt.Server != nil && !d.desk.opt.Now().Before(d.askAt) {
 		before := d.answer.GetStanding()
-		d.ask(ctx)
-		if d.extended != nil && (d.cameraStatus.Locked || d.answer.GetStanding() != before) {
+		answered := d.ask(ctx)
+		if answered && d.extended != nil && (d.cameraStatus.Locked || d.answer.GetStanding() != before) {
 			if err := d.open(ctx); err != nil {
 				return err
 			}
@@ -416,7 +416,7 @@ func (d *Docking) wait(ctx context.Context, changed <-chan struct{}) error {
 		until = min(until, pause)
 	}
 	if d.desk.opt.Server != nil {
-		until = min(until, d.askedAt.Add(askEvery).Sub(now))
+		until = min(until, d.askAt.Sub(now))
 		if d.extended != nil {
 			until = min(until, d.care.at.Sub(now))
 		}
