@@ -131,7 +131,7 @@ func TestDisksThatAreNotUsedAreNoFault(t *testing.T) {
 }
 
 var (
-	silence = fmt.Errorf("dialling: %w: no answer in time", wire.ErrHandshake)
+	errSilence = fmt.Errorf("dialling: %w: no answer in time", wire.ErrHandshake)
 	refused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	nobody  = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}
 )
@@ -190,9 +190,9 @@ func TestEachFaultIsFoundWithAdvice(t *testing.T) {
 		{"clock off by a minute", func(b *bench) { b.offset = time.Minute }, "clock", Warn, "at least 59s", "which is wrong"},
 		{"clock off by an hour", func(b *bench) { b.offset = -time.Hour }, "clock", Fail, "at least 59m59s", "which is wrong"},
 		{"no DNS", func(b *bench) { b.resolve = &net.DNSError{Err: "no such host", IsNotFound: true} }, "server", Fail, "cannot be resolved", "DNS"},
-		{"UDP blocked", func(b *bench) { b.udp = silence }, "server", Fail, "UDP is blocked", "firewalls"},
-		{"server not running", func(b *bench) { b.udp, b.tcp = silence, refused }, "server", Fail, "is up, but no server answers", "sealdock-ingest"},
-		{"server's machine down", func(b *bench) { b.udp, b.tcp = silence, nobody }, "server", Fail, "does not answer at all", "switched on"},
+		{"UDP blocked", func(b *bench) { b.udp = errSilence }, "server", Fail, "UDP is blocked", "firewalls"},
+		{"server not running", func(b *bench) { b.udp, b.tcp = errSilence, refused }, "server", Fail, "is up, but no server answers", "sealdock-ingest"},
+		{"server's machine down", func(b *bench) { b.udp, b.tcp = errSilence, nobody }, "server", Fail, "does not answer at all", "switched on"},
 		{"no way to the server", func(b *bench) { b.udp, b.tcp = errors.New("write udp4: network is unreachable"), nobody }, "server", Fail, "does not answer at all", "switched on"},
 		{"server closes at once", func(b *bench) { b.udp = &wire.PeerError{Code: 7, Reason: "not you"} }, "server", Fail, "not you", "enrol"},
 		{"certificate refused", func(b *bench) { b.udp = fmt.Errorf("%w: the peer refuses our certificate", wire.ErrHandshake) }, "server", Fail, "refuses our certificate", "enrol"},

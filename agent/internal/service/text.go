@@ -48,7 +48,7 @@ func Unit(executable, data string) (string, error) {
 func plainPath(path string) error {
 	switch {
 	case !strings.HasPrefix(path, "/") || filepath.Clean(path) != path:
-		return fmt.Errorf("%q: a service needs an absolute path without . and ..", path)
+		return fmt.Errorf("%q: a service needs an absolute path without dot segments", path)
 	case !regexp.MustCompile(`^[A-Za-z0-9/._+-]+$`).MatchString(path):
 		return fmt.Errorf("%q: a service's paths may consist of letters, digits and / . _ + - only", path)
 	}
