@@ -132,8 +132,8 @@ func TestDisksThatAreNotUsedAreNoFault(t *testing.T) {
 
 var (
 	errSilence = fmt.Errorf("dialling: %w: no answer in time", wire.ErrHandshake)
-	refused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	nobody  = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}
+	refused    = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	nobody     = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}
 )
 
 func TestEachFaultIsFoundWithAdvice(t *testing.T) {
