@@ -207,10 +207,10 @@ func (d *Docking) meet(ctx context.Context) error {
 // checkJournal finds out whether this journal is older than what the server has
 // seen of it. Then no receipt in it counts any more.
 func (d *Docking) checkJournal(ctx context.Context) error {
-	if d.answer == nil || d.answer.GetJournal() < d.number {
-		return nil
-	}
 	seen := d.answer.GetJournal()
+	if counted, err := d.desk.opt.Spool.Dockings(ctx); err != nil || seen <= counted {
+		return err // other bays may have been docked since this one was counted
+	}
 	taken, err := d.desk.opt.Spool.Distrust(ctx, seen)
 	if err != nil {
 		return err

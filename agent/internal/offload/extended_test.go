@@ -226,6 +226,28 @@ func TestAnOldJournalErasesNothingFromMemory(t *testing.T) {
 	}
 }
 
+// The server may know of dockings in other bays that were counted after this one.
+func TestDockingsOfOtherBaysMakeNoJournalOld(t *testing.T) {
+	d, server := agencyDock(t, upload.StandingUnknown)
+	first := newSmart("CAM-1")
+	asked := make(chan struct{})
+	first.proof = func(*evidence.CameraProof) {
+		for range 3 { // meanwhile others are docked, and the server hears of them
+			if _, err := d.opt.Spool.NextDocking(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		server.set(func() { server.answer.Journal = 4 })
+		close(asked)
+	}
+	d.serve(first.link(), "1-1")
+	<-asked
+	d.until("an inventory", func() bool { return len(d.inventories()) > 0 })
+	if d.found(evidence.FoundStaleJournal)() {
+		t.Error("the journal was taken for an old one")
+	}
+}
+
 func TestACameraAtRestIsLookedAfter(t *testing.T) {
 	d, server := agencyDock(t, upload.StandingApproved)
 	server.answer.Officer, server.answer.OfficerId = "A. Silva", "4711"

@@ -28,6 +28,15 @@ func (s *Spool) NextDocking(ctx context.Context) (n uint64, err error) {
 	return n, err
 }
 
+// Dockings is the highest number that NextDocking gave.
+func (s *Spool) Dockings(ctx context.Context) (n uint64, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT coalesce(max(value), 0) FROM counter WHERE name = ?", dockings).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("reading the journal: %w", err)
+	}
+	return n, nil
+}
+
 // Distrust is for a journal that turned out to be older than what the server has
 // seen of it: a restored copy. It counts on from the server's number, and takes
 // back every receipt that the journal holds: those recordings are read from their

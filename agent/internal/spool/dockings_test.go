@@ -17,6 +17,9 @@ func TestDockingsAreCountedOverRestartsAndNeverBackwards(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = reopen(t, s)
+	if n, err := s.Dockings(t.Context()); err != nil || n != 3 {
+		t.Errorf("counted %d, %v", n, err)
+	}
 	if n, err := s.NextDocking(t.Context()); err != nil || n != 4 {
 		t.Errorf("after a restart: %d, %v", n, err)
 	}
