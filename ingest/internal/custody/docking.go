@@ -282,7 +282,7 @@ func (a *arrival) journal(ctx context.Context) error {
 	if d.Journal == 0 || a.inventory.Journal == 0 {
 		return nil
 	}
-	stale, err := a.tx.EarlierJournal(ctx, d)
+	stale, err := a.tx.SameJournal(ctx, d)
 	if err != nil || !stale {
 		return err
 	}

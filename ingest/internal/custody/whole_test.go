@@ -221,6 +221,12 @@ func TestAJournalThatWentBack(t *testing.T) {
 	s.docked()
 	s.send(s.dock, s.peer, late)
 	s.stand("when an older one comes late")
+	again := s.inventory(s.dock) // a camera that stays in its bay while others come, and is listed anew
+	s.send(s.dock, s.peer, again)
+	s.docked()
+	again.TakenAt = again.TakenAt.Add(time.Hour)
+	s.send(s.dock, s.peer, again)
+	s.stand("when a docking of before is listed anew")
 	s.journal -= 2
 	s.docked()
 	s.stand("when it counts again", stale)

@@ -137,13 +137,14 @@ func (r *Reader) InventoryParts(ctx context.Context, agency evidence.AgencyID, c
 	return n, err
 }
 
-// EarlierJournal says whether a dock has given a docking's count to another
-// docking, or a higher one to an earlier docking: its journal went back.
-func (r *Reader) EarlierJournal(ctx context.Context, d *catalog.Docking) (bool, error) {
+// SameJournal says whether a dock has given a docking's count to another docking
+// too: its journal went back. Counts out of order are no sign of it: dockings of
+// several bays overlap, and each may send more than one inventory.
+func (r *Reader) SameJournal(ctx context.Context, d *catalog.Docking) (bool, error) {
 	var n int
 	err := r.one(ctx, "the docking count of a dock", func(s scanner) error { return s.Scan(&n) },
-		`SELECT count(*) FROM dockings WHERE agency = $1 AND dock = $2 AND id <> $3 AND journal >= $4 AND (journal = $4 OR taken_at < $5)`,
-		d.Agency, d.Dock, d.ID.String(), number(d.Journal), micros(d.TakenAt))
+		`SELECT count(*) FROM dockings WHERE agency = $1 AND dock = $2 AND id <> $3 AND journal = $4`,
+		d.Agency, d.Dock, d.ID.String(), number(d.Journal))
 	return n > 0, err
 }
 
