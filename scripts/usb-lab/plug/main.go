@@ -1,12 +1,33 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"github.com/alecthomas/kong"
 )
+
+type commands struct {
+	Measure command `cmd:"" help:"Run the guest, plug cameras in and out, and measure."`
+	Pull    pull    `cmd:"" help:"Take one device out of a guest that runs."`
+}
+
+// pull takes one device out.
+type pull struct {
+	QMP string `name:"qmp" required:"" help:"QEMU's control socket."`
+	ID  string `arg:"" help:"The device's name in QEMU."`
+}
+
+// Run is called by kong.
+func (p *pull) Run() error {
+	m, err := dialMonitor(p.QMP)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.pull(p.ID), m.close())
+}
 
 type command struct {
 	QMP    string        `name:"qmp" required:"" help:"QEMU's control socket."`
@@ -18,9 +39,9 @@ type command struct {
 }
 
 func main() {
-	var c command
-	kong.Parse(&c, kong.Name("plug"), kong.Description("Plug cameras into the USB test guest and measure."))
-	if err := c.run(); err != nil {
+	var c commands
+	called := kong.Parse(&c, kong.Name("plug"), kong.Description("Plug cameras into the USB test guest and measure."))
+	if err := called.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "plug:", err)
 		os.Exit(1)
 	}

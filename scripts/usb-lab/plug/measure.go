@@ -6,15 +6,19 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
+// tries is how often a series is measured on a busy machine.
+const tries = 3
+
 // copied is what the agent says of a recording that it has read to its end, twice.
 const copied = "recording copied and confirmed"
 
-// run plugs, pulls, measures and judges.
-func (c *command) run() (err error) {
+// Run plugs, pulls, measures and judges. It is called by kong.
+func (c *command) Run() (err error) {
 	arguments := c.Guest
 	if len(arguments) > 0 && arguments[0] == "--" {
 		arguments = arguments[1:]
@@ -37,7 +41,7 @@ func (c *command) run() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
-	plugs, pulls, err := c.again(g, m)
+	plugs, pulls, err := c.measure(g, m)
 	if err != nil {
 		return err
 	}
@@ -56,11 +60,23 @@ func (c *command) run() (err error) {
 	return nil
 }
 
-// again plugs one camera in and out.
-func (c *command) again(g *guest, m *monitor) (plugs, pulls []time.Duration, err error) {
+// measure plugs one camera in and out. A series with a plug that took too long while
+// other programs wanted the machine says nothing about ours, and is measured again.
+func (c *command) measure(g *guest, m *monitor) (plugs, pulls []time.Duration, err error) {
+	for try := 1; ; try++ {
+		plugs, pulls, err = c.series(g, m, try)
+		if err != nil || slices.Max(plugs) <= c.Within || try == tries || !busy() {
+			return plugs, pulls, err
+		}
+		fmt.Printf("plug: one of %d plugs took %v with a load of %s on %d processors: measured again\n", len(plugs), slices.Max(plugs), load(), runtime.NumCPU())
+	}
+}
+
+// series plugs and pulls so often as is wanted.
+func (c *command) series(g *guest, m *monitor, try int) (plugs, pulls []time.Duration, err error) {
 	for i := range c.Times {
-		id := fmt.Sprintf("small%d", i)
-		took, err := c.plug(g, m, id, c.Small)
+		id := fmt.Sprintf("small%d-%d", try, i)
+		seen, took, err := c.plug(g, m, id, c.Small)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -77,7 +93,7 @@ func (c *command) again(g *guest, m *monitor) (plugs, pulls []time.Duration, err
 			return nil, nil, err
 		}
 		pulls = append(pulls, noticed.Sub(began).Round(time.Millisecond))
-		fmt.Printf("plug: plug %d: docking started after %v; pulled: noticed after %v\n", i+1, took, pulls[i])
+		fmt.Printf("plug: plug %d: seen after %v, docking started after %v; pulled: noticed after %v\n", i+1, seen, took, pulls[i])
 	}
 	return plugs, pulls, nil
 }
@@ -85,7 +101,7 @@ func (c *command) again(g *guest, m *monitor) (plugs, pulls []time.Duration, err
 // midRead pulls a camera while it is read, and plugs it in again. That nothing is
 // lost is for the guest to check.
 func (c *command) midRead(g *guest, m *monitor) error {
-	if _, err := c.plug(g, m, "long0", c.Long); err != nil {
+	if _, _, err := c.plug(g, m, "long0", c.Long); err != nil {
 		return err
 	}
 	if _, err := g.await("camera listed", time.Minute); err != nil {
@@ -101,7 +117,7 @@ func (c *command) midRead(g *guest, m *monitor) error {
 	if g.said(copied, "LONG0001") {
 		return errors.New("the recording had been read before the camera was pulled: nothing was tried")
 	}
-	took, err := c.plug(g, m, "long1", c.Long)
+	_, took, err := c.plug(g, m, "long1", c.Long)
 	if err != nil {
 		return err
 	}
@@ -110,19 +126,31 @@ func (c *command) midRead(g *guest, m *monitor) error {
 	return err
 }
 
-// plug gives how long it took from the plug until docking started.
-func (c *command) plug(g *guest, m *monitor, id, folder string) (time.Duration, error) {
+// plug gives how long it took from the plug until the agent saw the camera, most of
+// which is the emulated kernel's work, and until docking started.
+func (c *command) plug(g *guest, m *monitor, id, folder string) (seen, started time.Duration, err error) {
 	began := time.Now()
 	if err := m.plug(id, folder); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	started, err := g.await("docking started", time.Minute)
-	return started.Sub(began).Round(time.Millisecond), err
+	came, err := g.await("camera plugged in", time.Minute)
+	if err != nil {
+		return 0, 0, err
+	}
+	docked, err := g.await("docking started", time.Minute)
+	return came.Sub(began).Round(time.Millisecond), docked.Sub(began).Round(time.Millisecond), err
 }
 
 func median(list []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(list))
 	return sorted[len(sorted)/2]
+}
+
+// busy says whether other programs wait for processors: the guest alone does not
+// have more threads at work than there are processors, and one that gives to the disk.
+func busy() bool {
+	value, err := strconv.ParseFloat(load(), 64)
+	return err == nil && value > float64(runtime.NumCPU()+1)
 }
 
 // load is the machine's load average of the last minute, for those who judge the figures.
