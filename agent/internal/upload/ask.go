@@ -154,6 +154,8 @@ func (u *Uploader) askPolicy(ctx context.Context) error {
 	a, err := u.Ask(ctx, &protocol.Ask{Policy: &protocol.PolicyQuestion{Have: u.opt.Policy.Current().Digest}})
 	var refused *protocol.Error
 	switch {
+	case errors.As(err, &refused) && refused.Code == protocol.CodeUnknownDevice:
+		return err // disabled since: the session ends, and the next greeting says so
 	case errors.As(err, &refused):
 		u.opt.Log.Warn("the server gives no policy, the one before stays in force", "error", refused)
 		return nil

@@ -34,7 +34,10 @@ func (c *Custody) Answer(ctx context.Context, peer receive.Peer, ask *upload.Ask
 			return nil, fmt.Errorf("answering about a camera: %w", err)
 		}
 		return &upload.Answer{Camera: answer}, nil
-	case ask.GetPolicy() != nil:
+	case ask.GetPolicy() != nil: // asked every few seconds
+		if _, err := c.stands(ctx, peer); err != nil {
+			return nil, err
+		}
 		answer, err := c.Fleet.Policy(ctx, peer.Agency, ask.GetPolicy().GetHave())
 		if err != nil {
 			return nil, fmt.Errorf("answering with the policy: %w", err)

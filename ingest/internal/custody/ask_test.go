@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/proto/evidence"
 	"github.com/sealdock/sealdock/proto/upload"
 )
@@ -41,7 +42,7 @@ func TestQuestionsAreAnswered(t *testing.T) {
 	}
 	stranger := g.peer
 	stranger.Agency = "shelbyville"
-	if _, err := g.custody.Answer(t.Context(), stranger, &upload.Ask{Policy: &upload.PolicyQuestion{}}, received); codeOf(err) != upload.CodeWrongAgency {
+	if _, err := g.custody.Answer(t.Context(), stranger, &upload.Ask{Policy: &upload.PolicyQuestion{}}, received); codeOf(err) != upload.CodeUnknownDevice {
 		t.Errorf("another agency's dock got %v", err)
 	}
 	if _, err := g.custody.Answer(t.Context(), g.peer, &upload.Ask{}, received); codeOf(err) != upload.CodeBadFrame {
@@ -49,6 +50,31 @@ func TestQuestionsAreAnswered(t *testing.T) {
 	}
 	if _, err := g.custody.Firmware(t.Context(), g.peer, evidence.Digest{1}); codeOf(err) != upload.CodeNotFound {
 		t.Errorf("an unknown image got %v", err)
+	}
+}
+
+// A dock that is disabled is kept out at once, also on a connection that it has.
+func TestADisabledDockIsKeptOutOfWhatItHasOpen(t *testing.T) {
+	g := newRig(t)
+	set := func(enabled bool) {
+		t.Helper()
+		if err := g.custody.Catalog.Update(t.Context(), func(tx *sqldb.Tx) error {
+			return tx.SetDockEnabled(t.Context(), g.peer.Agency, g.peer.Dock, enabled)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(false)
+	_, err := g.custody.Offer(t.Context(), g.peer, &upload.Offer{})
+	if codeOf(err) != upload.CodeUnknownDevice {
+		t.Errorf("its offer got %v", err)
+	}
+	if _, err := g.custody.Answer(t.Context(), g.peer, &upload.Ask{Policy: &upload.PolicyQuestion{}}, time.Now()); codeOf(err) != upload.CodeUnknownDevice {
+		t.Errorf("its question got %v", err)
+	}
+	set(true)
+	if _, err = g.custody.Offer(t.Context(), g.peer, &upload.Offer{}); codeOf(err) == upload.CodeUnknownDevice {
+		t.Errorf("when it was let in again: %v", err)
 	}
 }
 

@@ -142,11 +142,12 @@ func (c *Custody) step(name Step, do func() error) error {
 	return nil
 }
 
-// Welcome lets enrolled and enabled docks in.
-func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welcome, evidence.StationID, error) {
+// stands gives the row of a dock that may do its work here. Any other is refused,
+// on record, also in the middle of a connection: a dock is disabled at once.
+func (c *Custody) stands(ctx context.Context, peer receive.Peer) (*catalog.Dock, error) {
 	dock, err := c.Catalog.Dock(ctx, peer.Agency, peer.Dock)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
-		return nil, "", fmt.Errorf("looking for dock %s: %w", peer.Dock, err)
+		return dock, fmt.Errorf("looking for dock %s: %w", peer.Dock, err)
 	}
 	why := ""
 	switch {
@@ -159,7 +160,16 @@ func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welco
 	}
 	if why != "" {
 		c.noteRefusal(ctx, evidence.EventDockRefused, peer, evidence.DockObject(peer.Dock), why, nil)
-		return nil, "", upload.Errorf(upload.CodeUnknownDevice, "%s", why)
+		return dock, upload.Errorf(upload.CodeUnknownDevice, "%s", why)
+	}
+	return dock, nil
+}
+
+// Welcome lets enrolled and enabled docks in.
+func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welcome, evidence.StationID, error) {
+	dock, err := c.stands(ctx, peer)
+	if err != nil {
+		return nil, "", err
 	}
 	public, err := c.Keys.Public(peer.Agency)
 	if err != nil {

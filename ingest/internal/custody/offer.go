@@ -19,6 +19,9 @@ import (
 // Offer judges an offer and commits its manifest, hash first, before it returns
 // an Intake. It returns the receipt when the recording is stored already.
 func (c *Custody) Offer(ctx context.Context, peer receive.Peer, message *upload.Offer) (*receive.Admission, error) {
+	if _, err := c.stands(ctx, peer); err != nil {
+		return nil, err
+	}
 	o, err := c.judge(ctx, peer, message)
 	if err != nil {
 		return nil, err
