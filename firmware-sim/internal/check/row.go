@@ -23,7 +23,7 @@ type Row struct {
 
 // Rows are all rows of the kit.
 func Rows() []Row {
-	return slices.Concat(cableRows(), storageRows(), sizeRows(), listRows(), protocolRows(), clockRows(), extensionRows(), elsewhereRows())
+	return slices.Concat(cableRows(), storageRows(), sizeRows(), listRows(), protocolRows(), clockRows(), extensionRows(), oursRows(), elsewhereRows())
 }
 
 // choose picks rows by set and by name.
