@@ -22,6 +22,7 @@ type cameraCommands struct {
 	Release  endHoldCommand     `cmd:"" help:"End a hold."`
 	Assign   assignCommand      `cmd:"" help:"Say whose camera it is, from when and until when."`
 	Unassign unassignCommand    `cmd:"" help:"End an assignment."`
+	Begin    beginCommand       `cmd:"" help:"Say from which number on a camera's count is looked at, where it was used elsewhere before."`
 }
 
 // desk runs one step on what is known of cameras.

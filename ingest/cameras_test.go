@@ -106,5 +106,17 @@ func TestAnOperatorsWayWithCameras(t *testing.T) {
 	if out := refused("1 findings", "completeness", "--camera", "CAM-1", "--json"); !strings.Contains(out, `"complete":false`) || !strings.Contains(out, `"first_number":1`) {
 		t.Errorf("report:\n%s", out)
 	}
+	refused("--at", "cameras", "begin", "CAM-1", "--reason", "used before")
+	refused("--reason", "cameras", "begin", "CAM-1", "--at", "2")
+	refused("Choose 2, or a lower number", "cameras", "begin", "CAM-1", "--at", "3", "--reason", "used before")
+	says("count from 2 on. It is on record", "cameras", "begin", "CAM-1", "--at", "2", "--reason", "used at the academy")
+	if out := says("Camera CAM-1: complete.", "completeness"); !strings.Contains(out, "\n  numbers below 2 are not counted, by the server's command line on ") || !strings.Contains(out, " UTC: used at the academy.\n") || strings.Contains(out, "never_shown") {
+		t.Errorf("report:\n%s", out)
+	}
+	says(`"not_counted":{"below":2,"by":"local",`, "completeness", "--json")
+	says("count from 1 on", "cameras", "begin", "CAM-1", "--at", "1", "--reason", "that was the other camera")
+	if out := refused("1 findings", "completeness"); strings.Contains(out, "not counted") {
+		t.Errorf("taken back:\n%s", out)
+	}
 	refused("--grace", "completeness", "--grace", "-1s")
 }

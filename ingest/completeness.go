@@ -29,6 +29,23 @@ type reportLine struct {
 	LastSeen time.Time     `json:"last_seen,omitzero"`
 	Missing  []findingLine `json:"missing"`
 	Hints    []findingLine `json:"hints"`
+
+	Uncounted *uncountedLine `json:"not_counted,omitempty"` // numbers that are not looked for by somebody's decision
+}
+
+type uncountedLine struct {
+	Below  uint64    `json:"below"`
+	By     string    `json:"by"` // user id, or "local"
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+	Text   string    `json:"text"`
+}
+
+func uncountedOf(u *ledger.Uncounted) *uncountedLine {
+	if u == nil {
+		return nil
+	}
+	return &uncountedLine{u.Below, u.Decision.By, u.Decision.At, u.Decision.Reason, u.Text}
 }
 
 type findingLine struct {
@@ -77,7 +94,7 @@ func (c *completenessCommand) Run(ctx context.Context, to streams) error {
 func (c *completenessCommand) print(out io.Writer, r *ledger.Report) error {
 	if c.JSON {
 		return json.NewEncoder(out).Encode(reportLine{Camera: r.Camera, Complete: r.Complete(), Shown: r.Shown, Stored: r.Stored, OnWay: r.OnWay, LastSeen: r.SeenAt,
-			Missing: findingLines(r.Missing), Hints: findingLines(r.Hints)})
+			Missing: findingLines(r.Missing), Hints: findingLines(r.Hints), Uncounted: uncountedOf(r.Uncounted)})
 	}
 	name := "Camera " + r.Camera
 	if r.Camera == "" {
@@ -89,6 +106,11 @@ func (c *completenessCommand) print(out io.Writer, r *ledger.Report) error {
 	}
 	if _, err := fmt.Fprintf(out, "%s: %s. %d recordings shown, %d stored, %d on their way.\n", name, verdict, r.Shown, r.Stored, r.OnWay); err != nil {
 		return err
+	}
+	if r.Uncounted != nil {
+		if _, err := fmt.Fprintf(out, "  %s.\n", r.Uncounted.Text); err != nil {
+			return err
+		}
 	}
 	for _, f := range r.Missing {
 		if _, err := fmt.Fprintf(out, "  %s: %s.\n", f.Reason, f.Text); err != nil {

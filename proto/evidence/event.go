@@ -24,6 +24,7 @@ const (
 	EventCameraHoldEnded   EventType = "camera.hold_ended"
 	EventCameraAssigned    EventType = "camera.assigned"
 	EventCameraUnassigned  EventType = "camera.unassigned"
+	EventCameraBegun       EventType = "camera.begun" // from which number on its count is looked at
 	EventAlertRaised       EventType = "alert.raised"
 	EventAlertAcknowledged EventType = "alert.acknowledged"
 	EventAlertCleared      EventType = "alert.cleared"

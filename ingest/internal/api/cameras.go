@@ -39,6 +39,9 @@ func (a *api) cameraRoutes(mux *http.ServeMux) {
 		"unassign": func(ctx context.Context, d *cameras.Desk, serial string, b *actShape) error {
 			return d.Unassign(ctx, serial, b.At)
 		},
+		"begin": func(ctx context.Context, d *cameras.Desk, serial string, b *actShape) error {
+			return d.Begin(ctx, serial, b.Number, b.Reason)
+		},
 	}
 	for name, act := range acts {
 		mux.HandleFunc("POST /api/v1/cameras/{serial}/"+name, a.private(func(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
@@ -63,6 +66,7 @@ type actShape struct {
 	Replace   bool            `json:"replace"` // end another assignment
 	At        time.Time       `json:"at"`      // absent: now
 	Note      string          `json:"note"`
+	Number    uint64          `json:"number"` // the first that counts
 }
 
 // maxAct bounds the body of an act, in bytes.

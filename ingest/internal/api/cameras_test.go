@@ -34,7 +34,7 @@ func (d *desk) dockCamera(t *testing.T, serial string) (alert string) {
 			},
 			func() error {
 				return tx.PutDocking(ctx, &catalog.Docking{Agency: readingtest.Agency, ID: evidence.DockingID{1}, Dock: "front-desk", Station: "north", Bay: "1-1", Camera: serial, At: now, TakenAt: now, LastAt: now, ReceivedAt: now,
-					Battery: 61, Clock: &evidence.Offset{At: now, Ahead: 4_620_000_000, Uncertainty: 300_000, Exchanges: 5}, Recordings: 1, Parts: 1, PartsSeen: 1})
+					Battery: 61, Clock: &evidence.Offset{At: now, Ahead: 4_620_000_000, Uncertainty: 300_000, Exchanges: 5}, Next: 1, Recordings: 1, Parts: 1, PartsSeen: 1})
 			},
 			func() error {
 				return tx.Show(ctx, &catalog.Shown{Agency: readingtest.Agency, Camera: serial, Place: evidence.Digest{1}, Path: "DCIM/1.MP4", Kind: evidence.KindVideo, LastDocking: evidence.DockingID{1}, LastAt: now, LastSize: 5})
@@ -136,6 +136,11 @@ func TestWhatPeopleDecideAboutACamera(t *testing.T) {
 		{"cameras/CAM-1/unassign", `{}`, 204},
 		{"cameras/CAM-1/unassign", `{}`, 404},
 		{"cameras/CAM-1/unassign", `{"at":"yesterday"}`, 400},
+		{"cameras/CAM-1/begin", `{"number":1,"reason":"used before"}`, 204},
+		{"cameras/CAM-1/begin", `{"number":999999,"reason":"used before"}`, 400},
+		{"cameras/CAM-1/begin", `{"number":-1,"reason":"used before"}`, 400},
+		{"cameras/CAM-1/begin", `{"number":1}`, 400},
+		{"cameras/CAM-2/begin", `{"number":1,"reason":"used before"}`, 404},
 		{"cameras/CAM-1/hold", `{"reason":"x","unknown":1}`, 400},
 		{"cameras/CAM-1/hold", `{"reason":"` + strings.Repeat("x", 9000) + `"}`, 400},
 		{"alerts/" + alert + "/acknowledge", `{"note":"asked"}`, 204},
@@ -150,9 +155,36 @@ func TestWhatPeopleDecideAboutACamera(t *testing.T) {
 		}
 	}
 	for kind, want := range map[evidence.EventType]int64{evidence.EventCameraApproved: 1, evidence.EventCameraBlocked: 1, evidence.EventCameraHeld: 1, evidence.EventCameraHoldEnded: 1,
-		evidence.EventCameraAssigned: 2, evidence.EventCameraUnassigned: 2, evidence.EventAlertAcknowledged: 1} {
+		evidence.EventCameraAssigned: 2, evidence.EventCameraUnassigned: 2, evidence.EventAlertAcknowledged: 1, evidence.EventCameraBegun: 1} {
 		if n := d.Events(t, kind, ""); n != want {
 			t.Errorf("%d events %s, want %d", n, kind, want)
+		}
+	}
+}
+
+// Numbers that are not counted are told of in every answer.
+func TestNumbersThatAreNotCountedAreTold(t *testing.T) {
+	d := newDesk(t)
+	d.dockCamera(t, "CAM-1")
+	ctx, now := t.Context(), d.Clock.Now()
+	if r := d.get(t, "/api/v1/completeness")["reports"].([]any)[0].(map[string]any); r["not_counted"] != nil {
+		t.Errorf("before: %v", r)
+	}
+	err := d.DB.Update(ctx, func(tx *sqldb.Tx) error {
+		return tx.PutDocking(ctx, &catalog.Docking{Agency: readingtest.Agency, ID: evidence.DockingID{1}, Dock: "front-desk", Station: "north", Bay: "1-1", Camera: "CAM-1", At: now, TakenAt: now, LastAt: now, ReceivedAt: now,
+			Next: 128, Parts: 1, PartsSeen: 1})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code := d.post(t, "/api/v1/cameras/CAM-1/begin", d.session, `{"number":128,"reason":"used at the academy"}`); code != http.StatusNoContent {
+		t.Fatalf("begin: %d", code)
+	}
+	for _, path := range []string{"/api/v1/completeness", "/api/v1/cameras/CAM-1/completeness"} {
+		r := d.get(t, path)["reports"].([]any)[0].(map[string]any)
+		u, _ := r["not_counted"].(map[string]any)
+		if u == nil || u["below"] != 128.0 || u["reason"] != "used at the academy" || !strings.Contains(u["text"].(string), "numbers below 128 are not counted, by ") || len(r["missing"].([]any)) != 0 {
+			t.Errorf("%s: %v", path, r)
 		}
 	}
 }

@@ -132,6 +132,16 @@ type reportShape struct {
 	LastSeen *time.Time     `json:"last_seen"`
 	Missing  []findingShape `json:"missing"`
 	Hints    []findingShape `json:"hints"`
+
+	Uncounted *uncountedShape `json:"not_counted"` // null: every number is looked for
+}
+
+type uncountedShape struct {
+	Below  uint64     `json:"below"`
+	By     string     `json:"by"` // user id, or "local"
+	At     *time.Time `json:"at"`
+	Reason string     `json:"reason"`
+	Text   string     `json:"text"`
 }
 
 type cameraPageShape struct {
@@ -207,8 +217,12 @@ func alertsOf(alerts []catalog.Alert) []alertShape {
 }
 
 func reportOf(r *ledger.Report) reportShape {
-	return reportShape{Camera: r.Camera, Complete: r.Complete(), Shown: r.Shown, Stored: r.Stored, OnWay: r.OnWay, Next: r.Next, LastSeen: moment(r.SeenAt),
+	shape := reportShape{Camera: r.Camera, Complete: r.Complete(), Shown: r.Shown, Stored: r.Stored, OnWay: r.OnWay, Next: r.Next, LastSeen: moment(r.SeenAt),
 		Missing: findingsOf(r.Missing), Hints: findingsOf(r.Hints)}
+	if u := r.Uncounted; u != nil {
+		shape.Uncounted = &uncountedShape{u.Below, u.Decision.By, moment(u.Decision.At), u.Decision.Reason, u.Text}
+	}
+	return shape
 }
 
 func findingsOf(findings []ledger.Finding) []findingShape {

@@ -35,6 +35,7 @@ const (
 	HoldCamera       Action = "cameras.hold"
 	EndCameraHold    Action = "cameras.end_hold"
 	DecideCameraKey  Action = "cameras.decide_key" // approve and block
+	BeginCamera      Action = "cameras.begin"      // from which number on its count is looked at
 	ListAlerts       Action = "alerts.list"
 	AcknowledgeAlert Action = "alerts.acknowledge"
 )
@@ -76,7 +77,7 @@ func May(a *Actor, do Action, on Object) bool {
 	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings,
 		ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert:
 		return a.Role == Operator || a.Role == Administrator
-	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey:
+	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera:
 		return a.Role == Administrator
 	}
 	return false

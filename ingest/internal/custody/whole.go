@@ -173,12 +173,16 @@ func (a *arrival) checkCount(ctx context.Context, highest uint64) error {
 			return err
 		}
 	}
+	first, err := a.firstCounted(ctx)
+	if err != nil {
+		return err
+	}
 	next := max(d.Next, highest)
 	seen, err := a.tx.CountNumbersBelow(ctx, d.Agency, d.Camera, next)
 	if err != nil {
 		return err
 	}
-	if seen == next-1 {
+	if seen == next-first {
 		return a.clear(ctx, catalog.AlertGap, a.object, "", "all numbers of the camera have been shown")
 	}
 	all, err := a.tx.Numbers(ctx, d.Agency, d.Camera, evidence.SequenceFromCamera)
@@ -187,14 +191,28 @@ func (a *arrival) checkCount(ctx context.Context, highest uint64) error {
 	}
 	var named []string
 	missing := uint64(0)
-	for _, g := range ledger.Gaps(all, next) {
+	for _, g := range ledger.Gaps(all, first, next) {
 		missing += g.Count()
 		named = append(named, g.String())
 	}
 	if missing == 0 {
 		return nil
 	}
-	return a.raise(ctx, catalog.AlertGap, a.object, "", "camera %s has counted %d recordings, and %d of them were never shown at any dock: %s", d.Camera, next-1, missing, several(named))
+	return a.raise(ctx, catalog.AlertGap, a.object, "", "camera %s has counted %d recordings, and %d of them were never shown at any dock: %s", d.Camera, next-first, missing, several(named))
+}
+
+// firstCounted is the first number of the camera that is looked for.
+func (a *arrival) firstCounted(ctx context.Context) (uint64, error) {
+	d := a.docking
+	begin, err := a.tx.Beginning(ctx, d.Agency, d.Camera)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return ledger.First(nil, 0), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	lowest, err := a.tx.LowestNumber(ctx, d.Agency, d.Camera)
+	return ledger.First(begin, lowest), err
 }
 
 func numbers(all []uint64) string {

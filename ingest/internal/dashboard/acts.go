@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
@@ -33,7 +34,7 @@ func (d *Dashboard) actRoutes(mux *http.ServeMux) {
 		"end-hold": func(ctx context.Context, desk *cameras.Desk, serial string, f *actForm) error {
 			return desk.EndHold(ctx, serial, f.Reason)
 		},
-		"assign": d.assign, "unassign": d.unassign,
+		"assign": d.assign, "unassign": d.unassign, "begin": begin,
 	}
 	for name, act := range acts {
 		mux.HandleFunc("POST /cameras/"+name, d.private(func(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
@@ -50,7 +51,7 @@ func (d *Dashboard) act(w http.ResponseWriter, r *http.Request, actor *auth.Acto
 	}
 	serial := r.PostForm.Get("serial")
 	text := func(field string) string { return searchText(r.PostForm.Get(field), 1000) }
-	f := &actForm{Act: name, Key: text("key"), Reason: text("reason"), Officer: text("officer"), OfficerID: text("officer_id"), From: text("from"), Until: text("until"),
+	f := &actForm{Act: name, Key: text("key"), Reason: text("reason"), Officer: text("officer"), OfficerID: text("officer_id"), From: text("from"), Until: text("until"), Number: text("number"),
 		Replace: r.PostForm.Get("replace") == "yes"}
 	err := d.wanted(name, r.PostForm.Get("sure") == "yes", f)
 	if err == nil {
@@ -79,9 +80,11 @@ func (d *Dashboard) wanted(name string, sure bool, f *actForm) error {
 	switch {
 	case (name == "hold" || name == "end-hold") && f.Reason == "":
 		return errAsked("Say why: a hold begins and ends with a reason, which is kept.")
+	case name == "begin" && f.Reason == "":
+		return errAsked("Say why: where the camera was used before. It stands in every report from then on.")
 	case name == "assign" && f.Officer == "":
 		return errAsked("Say who has the camera: the officer’s name is needed.")
-	case (name == "approve" || name == "block" || name == "end-hold") && !sure:
+	case (name == "approve" || name == "block" || name == "end-hold" || name == "begin") && !sure:
 		return errAsked("Nothing was changed: tick the box that says what you are about to do.")
 	}
 	return nil
@@ -117,6 +120,14 @@ func decide(f *actForm, do func(evidence.Digest) error) error {
 		return errAsked("The form does not name a key. Open the camera’s page again.")
 	}
 	return do(key)
+}
+
+func begin(ctx context.Context, desk *cameras.Desk, serial string, f *actForm) error {
+	number, err := strconv.ParseUint(f.Number, 10, 64)
+	if err != nil {
+		return errAsked("The number cannot be read. Write the first number that counts, for example 128.")
+	}
+	return desk.Begin(ctx, serial, number, f.Reason)
 }
 
 func (d *Dashboard) assign(ctx context.Context, desk *cameras.Desk, serial string, f *actForm) error {

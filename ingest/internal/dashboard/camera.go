@@ -36,6 +36,7 @@ type cameraView struct {
 	CanAssign  bool
 	CanHold    bool
 	CanEndHold bool
+	CanBegin   bool
 }
 
 type keyView struct {
@@ -99,7 +100,7 @@ func (d *Dashboard) drawCamera(ctx context.Context, actor *auth.Actor, serial st
 		Zone: d.Now().In(d.Zone).Format("MST"),
 	}
 	may := func(do auth.Action) bool { return auth.May(actor, do, auth.Object{Agency: page.Camera.Agency}) }
-	v.CanDecide, v.CanAssign, v.CanHold, v.CanEndHold = may(auth.DecideCameraKey), may(auth.AssignCamera), may(auth.HoldCamera), may(auth.EndCameraHold)
+	v.CanDecide, v.CanAssign, v.CanHold, v.CanEndHold, v.CanBegin = may(auth.DecideCameraKey), may(auth.AssignCamera), may(auth.HoldCamera), may(auth.EndCameraHold), may(auth.BeginCamera)
 	mayAcknowledge := may(auth.AcknowledgeAlert)
 	for _, k := range page.Keys {
 		v.Keys = append(v.Keys, keyOf(k, page.Camera.Key, names))
@@ -171,8 +172,8 @@ func (d *Dashboard) names(ctx context.Context) func(string) string {
 
 // actForm is what was typed into an act that was refused.
 type actForm struct {
-	Act, Key, Reason, Officer, OfficerID, From, Until string
-	Replace                                           bool
+	Act, Key, Reason, Officer, OfficerID, From, Until, Number string
+	Replace                                                   bool
 }
 
 // parseMoment reads a time as browsers send it from a field for date and time,
@@ -206,6 +207,8 @@ func doneText(act, serial string) string {
 		return "Camera " + serial + " is assigned. What it recorded in that time is shown with this officer."
 	case "unassign":
 		return "The assignment has ended."
+	case "begin":
+		return "It is decided where the numbers of camera " + serial + " begin. The decision, with your name and reason, stands in its completeness from now on."
 	case "acknowledge":
 		return "The alert is acknowledged, and your name stands beside it."
 	}

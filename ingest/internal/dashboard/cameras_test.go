@@ -218,18 +218,18 @@ func TestAnOperatorDecidesNoKeysAndEndsNoHolds(t *testing.T) {
 	client := s.operator(t)
 	s.garage(t)
 	for _, page := range []string{"/cameras/SD-04433", "/cameras/SD-04420"} {
-		if a := s.get(t, client, page); containsAll(a.body, `action="/cameras/approve"`) || containsAll(a.body, `action="/cameras/block"`) || containsAll(a.body, `action="/cameras/end-hold"`) || !containsAll(a.body, "An administrator") {
+		if a := s.get(t, client, page); containsAll(a.body, `action="/cameras/approve"`) || containsAll(a.body, `action="/cameras/block"`) || containsAll(a.body, `action="/cameras/end-hold"`) || containsAll(a.body, `action="/cameras/begin"`) || !containsAll(a.body, "An administrator") {
 			t.Errorf("%s offers what an operator may not do, or does not say who may", page)
 		}
 	}
 	key := evidence.KeyID(keyOf("SD-04433")).String()
-	for act, kind := range map[string]evidence.EventType{"approve": evidence.EventCameraApproved, "block": evidence.EventCameraBlocked, "end-hold": evidence.EventCameraHoldEnded} {
+	for act, kind := range map[string]evidence.EventType{"approve": evidence.EventCameraApproved, "block": evidence.EventCameraBlocked, "end-hold": evidence.EventCameraHoldEnded, "begin": evidence.EventCameraBegun} {
 		serial := "SD-04433"
 		if act == "end-hold" {
 			serial = "SD-04420"
 		}
 		before := *s.camera(t, serial)
-		a := s.act(t, client, act, serial, "key", key, "sure", "yes", "reason", "because")
+		a := s.act(t, client, act, serial, "key", key, "sure", "yes", "reason", "because", "number", "1")
 		after := s.camera(t, serial)
 		if a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "Not allowed") || after.Standing != before.Standing || !after.HeldAt.Equal(before.HeldAt) {
 			t.Errorf("%s by an operator: %d", act, a.StatusCode)
@@ -355,5 +355,38 @@ func TestEvidenceOfUnassignedCamerasIsALaneOfItsOwn(t *testing.T) {
 	}
 	if strings.Count(lane.body, `<th scope="row">`) != 2 || strings.Contains(lane.body, "Ines Okafor") {
 		t.Error("the lane of the unassigned holds others")
+	}
+}
+
+// Where a camera's numbers begin: asked for, refused, decided and told of.
+func TestWhereACamerasNumbersBegin(t *testing.T) {
+	s := newSite(t)
+	client := s.signedIn(t)
+	s.show(t, seen{serial: "SD-09001", vendor: "Sealdock", model: "Sealdock Sim 2", standing: catalog.StandingApproved, dock: "front-desk", station: "north", bay: "1-2", at: s.Clock.Now().Add(-time.Hour), next: 128})
+	if a := s.get(t, client, "/cameras/SD-09001"); !containsAll(a.body, "127 recordings missing", `action="/cameras/begin"`, "Begin the numbers of SD-09001") {
+		t.Error("the page does not name what is missing, or offers no decision")
+	}
+	for says, fields := range map[string][]string{
+		"tick the box":            {"number", "128", "reason", "used at the academy"},
+		"Say why":                 {"number", "128", "sure", "yes"},
+		"number cannot be read":   {"number", "many", "sure", "yes", "reason", "used at the academy"},
+		"came with number 128":    {"number", "129", "sure", "yes", "reason", "used at the academy"},
+		"the lowest number to be": {"number", "0", "sure", "yes", "reason", "used at the academy"},
+	} {
+		a := s.act(t, client, "begin", "SD-09001", fields...)
+		if a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, says) {
+			t.Errorf("begin %v: %d, and the page does not say %q", fields, a.StatusCode, says)
+		}
+	}
+	if n := s.Events(t, evidence.EventCameraBegun, ""); n != 0 {
+		t.Errorf("what was not done is recorded: %d", n)
+	}
+	a := s.act(t, client, "begin", "SD-09001", "number", "128", "sure", "yes", "reason", "used at the <b>academy</b>")
+	if a.StatusCode != http.StatusSeeOther || s.Events(t, evidence.EventCameraBegun, evidence.CameraObject("SD-09001")) != 1 {
+		t.Fatalf("begin: %d", a.StatusCode)
+	}
+	page := s.get(t, client, a.Header.Get("Location"))
+	if !containsAll(page.body, "It is decided where the numbers", "Numbers below 128 are not counted, by ", "used at the &lt;b&gt;academy") || strings.Contains(page.body, "127 recordings missing") {
+		t.Error("the page does not tell of the decision")
 	}
 }

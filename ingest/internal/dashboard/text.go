@@ -33,6 +33,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"chunks":   chunks,
 		"camera":   cameraLink,
 		"battery":  batteryText,
+		"sentence": sentenceOf,
 	}
 }
 

@@ -21,17 +21,20 @@ const MaxGaps = 1000
 // that are missing. What is beyond is a counter that began anew.
 const maxJump = 100
 
-// Gaps returns the runs of numbers from 1 to next-1 that are not in seen, the
-// lowest first and at most MaxGaps.
-func Gaps(seen []uint64, next uint64) []Gap {
+// Gaps returns the runs of numbers from first to next-1 that are not in seen,
+// the lowest first and at most MaxGaps. A first of 0 is 1.
+func Gaps(seen []uint64, first, next uint64) []Gap {
 	if next == 0 {
 		return nil
 	}
 	var gaps []Gap
-	expected := uint64(1)
+	expected := max(first, 1)
 	for _, n := range distinct(seen) {
 		if n >= next {
 			break
+		}
+		if n < expected {
+			continue
 		}
 		if n > expected {
 			gaps = append(gaps, Gap{expected, n - 1})

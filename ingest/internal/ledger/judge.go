@@ -183,12 +183,27 @@ func (j *judge) gaps() {
 			counted = append(counted, i.Sequence)
 		}
 	}
-	for _, g := range Gaps(counted, j.report.Next) {
+	lowest := j.lowest(counted)
+	j.report.Uncounted = uncounted(j.Begin, lowest)
+	for _, g := range Gaps(counted, First(j.Begin, lowest), j.report.Next) {
 		j.add(j.gap(g))
 	}
 	for _, g := range Hints(derived) {
 		j.add(Finding{Reason: NeverShown, Numbers: g, Text: fmt.Sprintf("%s: missing between the names that the camera showed. That is a hint: cameras leave out numbers for other reasons too", g)})
 	}
+}
+
+// lowest is the lowest number that the camera has ever given, shown or
+// announced; 0 for none.
+func (j *judge) lowest(counted []uint64) uint64 {
+	given := slices.Clone(counted)
+	for i := range j.Dockings {
+		given = append(given, j.Dockings[i].Next)
+	}
+	if given = distinct(given); len(given) == 0 {
+		return 0
+	}
+	return given[0]
 }
 
 func (j *judge) gap(g Gap) Finding {

@@ -52,6 +52,8 @@ type Report struct {
 	SeenAt  time.Time // last docking
 	Missing []Finding // certain
 	Hints   []Finding
+
+	Uncounted *Uncounted // numbers that are not looked for by somebody's decision, nil: none
 }
 
 // Complete says whether nothing is missing for certain.
@@ -81,7 +83,8 @@ type Subject struct {
 	Receipts map[evidence.EvidenceID]bool // items that a receipt is kept for
 	Blobs    map[evidence.EvidenceID]Blob // stored items whose blob is not as it must be
 	Orphans  []Orphan
-	Bare     []catalog.Alert // erasures that docks told of without a receipt
+	Bare     []catalog.Alert    // erasures that docks told of without a receipt
+	Begin    *catalog.Beginning // from which number on its count is looked at, nil: from 1
 	Now      time.Time
 	Grace    time.Duration // how long a recording may be on its way
 }

@@ -81,6 +81,8 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"dockings at the same time are found", dockingsAtOnce},
 		{"the ledger keeps what was ever shown", shownLedger},
 		{"dockings may become known in any order", shownInAnyOrder},
+		{"the newest beginning of a camera's numbers is in force", beginnings},
+		{"the lowest number of a camera is known", lowestNumber},
 		{"assignments never overlap", assignments},
 		{"a later assignment names the wearer", laterAssignment},
 		{"one thing is one alert", alerts},
