@@ -66,6 +66,7 @@ func bundle(t *testing.T, s *station.Station, release, counter string, more ...s
 // firmware; of five ways to bring it other firmware none changes its version, and no
 // recording is touched.
 func TestACameraOfOursIsCaredForAndTakesOnlyTheFirmwareThatIsMeantForIt(t *testing.T) {
+	t.Parallel()
 	s := open(t, station.Options{}, "--extension", "--cameras", "1", "--files", "2", "--file-size", "3MiB")
 	serial := cameraIn(t, s).Serial
 	if err := station.Wait(within(t), func() (bool, string) {

@@ -67,6 +67,7 @@ func stored(t *testing.T, s *station.Station, camera string, want int) map[strin
 // One recording is taken out by hand at each of five places between camera and
 // store, by one camera each: the report of completeness names it each time.
 func TestOneRecordingTakenOutAtEachOfFivePlacesIsNamed(t *testing.T) {
+	t.Parallel()
 	database := postgres.Start(t)
 	address := database.Database(t)
 	s := open(t, station.Options{Catalog: address}, "--extension", "--unplugged", "--cameras", "5", "--files", "3", "--file-size", "1MiB")

@@ -32,11 +32,7 @@ func (d *Docking) compareClock(ctx context.Context) error {
 		return d.tolerate("reading the camera's clock", err)
 	}
 	d.measured = first
-	off := time.Duration(first.Ahead) * time.Microsecond
-	_, zone := d.desk.opt.Now().Local().Zone()
-	if local := off - time.Duration(zone)*time.Second; local.Abs() < off.Abs() {
-		off = local // a camera that shows local time is right
-	}
+	off := d.off(first)
 	if off.Abs() > clockWrong {
 		d.find(evidence.FoundClockWrong, "the camera's clock is off by %v", off.Round(time.Second))
 	}
@@ -50,8 +46,8 @@ func (d *Docking) compareClock(ctx context.Context) error {
 	if d.desk.opt.LeaveClocks || d.camera.KeyStanding == evidence.KeyForeign {
 		return nil
 	}
-	if off.Abs() <= time.Second && first.Uncertainty > clockFine.Microseconds() {
-		return nil // a clock of whole seconds that is right to the second
+	if d.coarse && off.Abs() <= time.Second {
+		return nil // it counts whole seconds, and is right to the second
 	}
 	if err := c.SetClock(ctx, d.desk.opt.Now, 0); err != nil {
 		return d.tolerate("setting the camera's clock", err)
@@ -63,6 +59,17 @@ func (d *Docking) compareClock(ctx context.Context) error {
 	d.clockSet = after
 	d.log.Info("camera clock compared and set", "ahead_us", d.measured.Ahead, "uncertainty_us", d.measured.Uncertainty, "ahead_after_us", after.Ahead)
 	return nil
+}
+
+// off is how wrong an offset makes the camera's clock. One that shows local time is
+// right.
+func (d *Docking) off(o *evidence.Offset) time.Duration {
+	off := time.Duration(o.Ahead) * time.Microsecond
+	_, zone := d.desk.opt.Now().Local().Zone()
+	if local := off - time.Duration(zone)*time.Second; local.Abs() < off.Abs() {
+		return local
+	}
+	return off
 }
 
 // measure reads the camera's clock until its offset is known well; nil when the
@@ -81,7 +88,11 @@ func (d *Docking) measure(ctx context.Context, c camera.Clocked) (*evidence.Offs
 			}
 			continue
 		}
+		d.coarse = true
 		if width <= clockCoarse {
+			if d.off(e.Offset(d.desk.opt.Now())).Abs() <= clockDoubt {
+				break
+			}
 			if err := d.measureTick(ctx, c, &e); err != nil {
 				return nil, err
 			}

@@ -31,6 +31,7 @@ type Options struct {
 	Reading     int            // bays that may read at once, default 8
 	ReadTimeout time.Duration  // for one window of 1 MiB, default 30 s
 	Relist      time.Duration  // how often an idle camera is listed again, default 15 s
+	Steady      time.Duration  // between the two listings that must show a recording the same, default 300 ms
 	Retry       time.Duration  // first pause after a failed copy, default 5 s; doubles up to RetryMost
 	RetryMost   time.Duration  // default 30 s
 	LeaveClocks bool           // never set a camera's clock
@@ -47,6 +48,7 @@ func (o Options) withDefaults() Options {
 	}
 	set(&o.ReadTimeout, 30*time.Second)
 	set(&o.Relist, 15*time.Second)
+	set(&o.Steady, 300*time.Millisecond)
 	set(&o.Retry, 5*time.Second)
 	set(&o.RetryMost, 30*time.Second)
 	if o.Reading <= 0 {

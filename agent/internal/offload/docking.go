@@ -52,6 +52,7 @@ type Docking struct {
 	wasSet   *evidence.Offset // the same when its clock was set at an earlier docking
 	clockSet *evidence.Offset // the same from now on
 	drift    *evidence.Drift
+	coarse   bool // the camera's clock counts whole seconds
 
 	standIn  bool      // the camera tells no serial number: camera.Serial is made up
 	clockRaw string    // the camera's clock

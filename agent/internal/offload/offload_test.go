@@ -48,7 +48,7 @@ func newDock(t *testing.T, change func(*Options, *spool.Options)) *dock {
 	so := spool.Options{Dir: d.dir, Now: time.Now, Log: log}
 	d.opt = Options{
 		Agency: "riverton", Station: "north", Dock: "front-desk", AgencyKey: private.Public(), Signer: key, Version: "test", Now: time.Now, Log: log,
-		Relist: 50 * time.Millisecond, Retry: 10 * time.Millisecond, RetryMost: 20 * time.Millisecond, ReadTimeout: 5 * time.Second,
+		Relist: 50 * time.Millisecond, Steady: 20 * time.Millisecond, Retry: 10 * time.Millisecond, RetryMost: 20 * time.Millisecond, ReadTimeout: 5 * time.Second,
 	}
 	if change != nil {
 		change(&d.opt, &so)

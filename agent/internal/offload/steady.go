@@ -5,10 +5,8 @@ import (
 	"time"
 )
 
-const (
-	steadyPause = 300 * time.Millisecond // between two listings of a recording that may still grow
-	restless    = 3                      // changes after which people are told
-)
+// restless is after how many changes people are told.
+const restless = 3
 
 // steady reports whether a recording may be read: it is the same from one look to
 // the next, or its size went down, so that it does not grow but the camera lies.
@@ -46,7 +44,7 @@ func (d *Docking) steadyAt(relist time.Duration) time.Time {
 	if it == nil {
 		return d.listedAt.Add(relist)
 	}
-	return d.listedAt.Add(min(relist, max(steadyPause, 4*d.listing)<<min(changes, 8)))
+	return d.listedAt.Add(min(relist, max(d.desk.opt.Steady, 4*d.listing)<<min(changes, 8)))
 }
 
 // changed notes that a listing shows a recording otherwise than the one before.

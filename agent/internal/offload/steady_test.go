@@ -48,7 +48,7 @@ func TestASizeThatNeverStaysIsToldAndLookedAtEverMoreSeldom(t *testing.T) {
 		s := v.Status()
 		return len(s.Alerts) == 1 && strings.Contains(s.Alerts[0], "A.MP4 changes") && s.State == "attention"
 	})
-	if n, most := c.listings(), 3+int(time.Since(began)/steadyPause); n > most {
+	if n, most := c.listings(), 3+int(time.Since(began)/d.opt.Steady); n > most {
 		t.Errorf("%d listings in %v", n, time.Since(began))
 	}
 	if d.in(spool.StateSpooled) != 0 {

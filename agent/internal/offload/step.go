@@ -426,7 +426,7 @@ func (d *Docking) wait(ctx context.Context, changed <-chan struct{}) error {
 			until = min(until, it.retryAt.Sub(now))
 		}
 	}
-	timer := time.NewTimer(max(until, shortPause))
+	timer := time.NewTimer(max(until, min(shortPause, d.desk.opt.Steady)))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
