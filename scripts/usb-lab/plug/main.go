@@ -35,6 +35,7 @@ type command struct {
 	Long   string        `required:"" type:"existingdir" help:"What the camera holds that is pulled in mid-read."`
 	Times  int           `default:"10" help:"How often the first camera is plugged in."`
 	Within time.Duration `default:"1s" help:"How long a plug may take until docking starts."`
+	Strict bool          `env:"SEALDOCK_LAB_STRICT" help:"Fail when a single plug takes longer, not only when the median does or one takes three times as long."`
 	Guest  []string      `arg:"" passthrough:"" help:"The command that runs the guest."`
 }
 

@@ -54,11 +54,19 @@ func (c *command) Run() (err error) {
 	slowest := slices.Max(plugs)
 	fmt.Printf("plug: %d plugs, docking started after %v at the median and %v at most (allowed %v); departures noticed after %v at most\n",
 		len(plugs), median(plugs), slowest, c.Within, slices.Max(pulls))
-	if slowest > c.Within {
-		return fmt.Errorf("a plugged camera was in work after %v, allowed are %v (on %d processors with a load of %s; measure on an idle machine)", slowest, c.Within, runtime.NumCPU(), load())
+	switch {
+	case slowest <= c.Within:
+		return nil
+	case !c.Strict && median(plugs) <= c.Within && slowest <= spread*c.Within:
+		// The guest's processors are emulated: one slow plug of many may be the machine's.
+		fmt.Printf("plug: NOTE: not every plug was in work within %v (%d processors, load %s); --strict makes that a failure\n", c.Within, runtime.NumCPU(), load())
+		return nil
 	}
-	return nil
+	return fmt.Errorf("a plugged camera was in work after %v at the median and %v at most, allowed are %v (on %d processors with a load of %s; measure on an idle machine)", median(plugs), slowest, c.Within, runtime.NumCPU(), load())
 }
+
+// spread is how many times the allowed time a single plug may take in an emulated guest.
+const spread = 3
 
 // measure plugs one camera in and out. A series with a plug that took too long while
 // other programs wanted the machine says nothing about ours, and is measured again.
