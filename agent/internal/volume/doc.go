@@ -15,8 +15,8 @@
 //     anything else is named and left alone. The mount is read-only, nosuid, nodev,
 //     noexec and nosymfollow, and has no place in the file tree: it is reached through one
 //     file descriptor and ends with it, so a killed agent leaves none behind.
-//   - Files are opened with openat2, beneath the mount's root, through no symbolic link
-//     and no other mount. Depth, number and lengths are bounded.
+//   - Files are opened step by step beneath the mount's root, through no symbolic link
+//     and into no other mount. Depth, number and lengths are bounded.
 //   - The only act that writes is Delete. It makes the device writable, unlinks,
 //     and the next call of another kind syncs and makes it read-only again. A volume that
 //     is marked as not cleanly closed or as faulty, one that another program has
