@@ -1,7 +1,7 @@
 /* partial ID OFFSET LENGTH - writes a part of an object of the first MTP device to
  * standard output, as libmtp reads it. libmtp's tools have no command for that.
  * The library is loaded when it runs, so that building needs none of its files;
- * the four functions used have kept their signatures since libmtp 1.1.0. */
+ * the five functions used have kept their signatures since libmtp 1.1.0. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,16 +15,21 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	void (*init)(void) = (void (*)(void))dlsym(library, "LIBMTP_Init");
-	void *(*first)(void) = (void *(*)(void))dlsym(library, "LIBMTP_Get_First_Device");
+	int (*detect)(void **, int *) = (int (*)(void **, int *))dlsym(library, "LIBMTP_Detect_Raw_Devices");
+	void *(*open)(void *) = (void *(*)(void *))dlsym(library, "LIBMTP_Open_Raw_Device_Uncached");
 	int (*part)(void *, uint32_t, uint64_t, uint32_t, unsigned char **, unsigned int *) =
 		(int (*)(void *, uint32_t, uint64_t, uint32_t, unsigned char **, unsigned int *))dlsym(library, "LIBMTP_GetPartialObject");
 	void (*release)(void *) = (void (*)(void *))dlsym(library, "LIBMTP_Release_Device");
-	if (!init || !first || !part || !release) {
+	if (!init || !detect || !open || !part || !release) {
 		fprintf(stderr, "partial: %s\n", dlerror());
 		return 2;
 	}
 	init();
-	void *device = first();
+	/* A device that libmtp opens with its cache has sizes of 32 bits only, and it reads
+	 * nothing beyond what it takes for the end. */
+	void *list = NULL;
+	int count = 0;
+	void *device = detect(&list, &count) == 0 && count > 0 ? open(list) : NULL;
 	if (!device) {
 		fprintf(stderr, "partial: no device\n");
 		return 1;
