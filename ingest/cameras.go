@@ -23,6 +23,7 @@ type cameraCommands struct {
 	Assign   assignCommand      `cmd:"" help:"Say whose camera it is, from when and until when."`
 	Unassign unassignCommand    `cmd:"" help:"End an assignment."`
 	Begin    beginCommand       `cmd:"" help:"Say from which number on a camera's count is looked at, where it was used elsewhere before."`
+	Settle   settleCommand      `cmd:"" help:"Settle one entry of the completeness report that cannot be mended."`
 }
 
 // desk runs one step on what is known of cameras.

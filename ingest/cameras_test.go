@@ -118,5 +118,14 @@ func TestAnOperatorsWayWithCameras(t *testing.T) {
 	if out := refused("1 findings", "completeness"); strings.Contains(out, "not counted") {
 		t.Errorf("taken back:\n%s", out)
 	}
+	refused("name the entry", "cameras", "settle", "CAM-1", "--reason", "examined")
+	refused("flag --item", "cameras", "settle", "CAM-1", "--item", "x", "--reason", "examined")
+	refused("--reason", "cameras", "settle", "CAM-1", "--number", "1")
+	refused("no such entry", "cameras", "settle", "CAM-1", "--number", "2", "--reason", "examined")
+	says("Settled: never_shown: number 1: recorded", "cameras", "settle", "CAM-1", "--number", "1", "--reason", "the card broke")
+	if out := says("Camera CAM-1: complete, 1 settled.", "completeness"); !strings.Contains(out, "\n  settled, never_shown: number 1: recorded") || !strings.Contains(out, "settled by the server's command line on ") || !strings.Contains(out, ": the card broke.\n") {
+		t.Errorf("report:\n%s", out)
+	}
+	says(`"settled_because":"the card broke"`, "completeness", "--json")
 	refused("--grace", "completeness", "--grace", "-1s")
 }

@@ -30,7 +30,15 @@ type reportLine struct {
 	Missing  []findingLine `json:"missing"`
 	Hints    []findingLine `json:"hints"`
 
+	Settled   []settledLine  `json:"settled"`               // missing, and settled by somebody's decision
 	Uncounted *uncountedLine `json:"not_counted,omitempty"` // numbers that are not looked for by somebody's decision
+}
+
+type settledLine struct {
+	findingLine
+	By  string    `json:"settled_by"` // user id, or "local"
+	At  time.Time `json:"settled_at"`
+	Why string    `json:"settled_because"`
 }
 
 type uncountedLine struct {
@@ -94,7 +102,7 @@ func (c *completenessCommand) Run(ctx context.Context, to streams) error {
 func (c *completenessCommand) print(out io.Writer, r *ledger.Report) error {
 	if c.JSON {
 		return json.NewEncoder(out).Encode(reportLine{Camera: r.Camera, Complete: r.Complete(), Shown: r.Shown, Stored: r.Stored, OnWay: r.OnWay, LastSeen: r.SeenAt,
-			Missing: findingLines(r.Missing), Hints: findingLines(r.Hints), Uncounted: uncountedOf(r.Uncounted)})
+			Missing: findingLines(r.Missing), Hints: findingLines(r.Hints), Settled: settledLines(r.Settled), Uncounted: uncountedOf(r.Uncounted)})
 	}
 	name := "Camera " + r.Camera
 	if r.Camera == "" {
@@ -103,6 +111,9 @@ func (c *completenessCommand) print(out io.Writer, r *ledger.Report) error {
 	verdict := "complete"
 	if !r.Complete() {
 		verdict = fmt.Sprintf("NOT COMPLETE, %d findings", len(r.Missing))
+	}
+	if len(r.Settled) > 0 {
+		verdict += fmt.Sprintf(", %d settled", len(r.Settled))
 	}
 	if _, err := fmt.Fprintf(out, "%s: %s. %d recordings shown, %d stored, %d on their way.\n", name, verdict, r.Shown, r.Stored, r.OnWay); err != nil {
 		return err
@@ -117,6 +128,11 @@ func (c *completenessCommand) print(out io.Writer, r *ledger.Report) error {
 			return err
 		}
 	}
+	for _, s := range r.Settled {
+		if _, err := fmt.Fprintf(out, "  settled, %s: %s; %s.\n", s.Finding.Reason, s.Text, s.Note); err != nil {
+			return err
+		}
+	}
 	for _, f := range r.Hints {
 		if _, err := fmt.Fprintf(out, "  hint: %s.\n", f.Text); err != nil {
 			return err
@@ -127,8 +143,21 @@ func (c *completenessCommand) print(out io.Writer, r *ledger.Report) error {
 
 func findingLines(findings []ledger.Finding) []findingLine {
 	lines := []findingLine{}
-	for _, f := range findings {
-		lines = append(lines, findingLine{f.Reason, f.Path, f.Numbers.First, f.Numbers.Last, f.Item, f.Dock, f.Bay, f.SeenAt, f.Text})
+	for i := range findings {
+		lines = append(lines, findingLineOf(&findings[i]))
+	}
+	return lines
+}
+
+func findingLineOf(f *ledger.Finding) findingLine {
+	return findingLine{f.Reason, f.Path, f.Numbers.First, f.Numbers.Last, f.Item, f.Dock, f.Bay, f.SeenAt, f.Text}
+}
+
+func settledLines(settled []ledger.Settled) []settledLine {
+	lines := []settledLine{}
+	for i := range settled {
+		s := &settled[i]
+		lines = append(lines, settledLine{findingLineOf(&s.Finding), s.Decision.By, s.Decision.At, s.Decision.Reason})
 	}
 	return lines
 }

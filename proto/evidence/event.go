@@ -24,7 +24,8 @@ const (
 	EventCameraHoldEnded   EventType = "camera.hold_ended"
 	EventCameraAssigned    EventType = "camera.assigned"
 	EventCameraUnassigned  EventType = "camera.unassigned"
-	EventCameraBegun       EventType = "camera.begun" // from which number on its count is looked at
+	EventCameraBegun       EventType = "camera.begun"   // from which number on its count is looked at
+	EventCameraSettled     EventType = "camera.settled" // an entry of its completeness that cannot be mended
 	EventAlertRaised       EventType = "alert.raised"
 	EventAlertAcknowledged EventType = "alert.acknowledged"
 	EventAlertCleared      EventType = "alert.cleared"

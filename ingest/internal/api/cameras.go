@@ -11,6 +11,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/ledger"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -42,6 +43,10 @@ func (a *api) cameraRoutes(mux *http.ServeMux) {
 		"begin": func(ctx context.Context, d *cameras.Desk, serial string, b *actShape) error {
 			return d.Begin(ctx, serial, b.Number, b.Reason)
 		},
+		"settle": func(ctx context.Context, d *cameras.Desk, serial string, b *actShape) error {
+			_, err := d.Settle(ctx, serial, cameras.Entry{Number: b.Number, Path: b.Path, Item: b.Item, Reason: b.Finding}, b.Reason)
+			return err
+		},
 	}
 	for name, act := range acts {
 		mux.HandleFunc("POST /api/v1/cameras/{serial}/"+name, a.private(func(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
@@ -66,7 +71,12 @@ type actShape struct {
 	Replace   bool            `json:"replace"` // end another assignment
 	At        time.Time       `json:"at"`      // absent: now
 	Note      string          `json:"note"`
-	Number    uint64          `json:"number"` // the first that counts
+	Number    uint64          `json:"number"` // begin: the first that counts; settle: of the entry
+
+	// Of the entry to settle, what is not absent.
+	Path    string              `json:"path"`
+	Item    evidence.EvidenceID `json:"item"`
+	Finding ledger.Reason       `json:"finding"`
 }
 
 // maxAct bounds the body of an act, in bytes.
@@ -87,7 +97,7 @@ func (a *api) act(w http.ResponseWriter, r *http.Request, do func(*actShape) err
 	case errors.Is(err, cameras.ErrInput):
 		problem(w, http.StatusBadRequest, "This cannot be taken", err.Error())
 	case errors.Is(err, catalog.ErrNotFound):
-		problem(w, http.StatusNotFound, "Not found", "There is no such camera, key, alert or assignment here.")
+		problem(w, http.StatusNotFound, "Not found", "There is no such camera, key, alert, assignment or entry here.")
 	case errors.Is(err, catalog.ErrConflict):
 		problem(w, http.StatusConflict, "It is not in a state that allows this", "Somebody may have been faster, or it overlaps what is there: read it again.")
 	default:

@@ -141,6 +141,9 @@ func TestWhatPeopleDecideAboutACamera(t *testing.T) {
 		{"cameras/CAM-1/begin", `{"number":-1,"reason":"used before"}`, 400},
 		{"cameras/CAM-1/begin", `{"number":1}`, 400},
 		{"cameras/CAM-2/begin", `{"number":1,"reason":"used before"}`, 404},
+		{"cameras/CAM-1/settle", `{"number":7,"reason":"examined"}`, 404},
+		{"cameras/CAM-1/settle", `{"reason":"examined"}`, 400},
+		{"cameras/CAM-1/settle", `{"item":"x","reason":"examined"}`, 400},
 		{"cameras/CAM-1/hold", `{"reason":"x","unknown":1}`, 400},
 		{"cameras/CAM-1/hold", `{"reason":"` + strings.Repeat("x", 9000) + `"}`, 400},
 		{"alerts/" + alert + "/acknowledge", `{"note":"asked"}`, 204},
@@ -186,5 +189,16 @@ func TestNumbersThatAreNotCountedAreTold(t *testing.T) {
 		if u == nil || u["below"] != 128.0 || u["reason"] != "used at the academy" || !strings.Contains(u["text"].(string), "numbers below 128 are not counted, by ") || len(r["missing"].([]any)) != 0 {
 			t.Errorf("%s: %v", path, r)
 		}
+	}
+	if code := d.post(t, "/api/v1/cameras/CAM-1/begin", d.session, `{"number":1,"reason":"that was the other camera"}`); code != http.StatusNoContent {
+		t.Fatalf("taking it back: %d", code)
+	}
+	if code := d.post(t, "/api/v1/cameras/CAM-1/settle", d.session, `{"number":1,"finding":"never_shown","reason":"asked everybody"}`); code != http.StatusNoContent {
+		t.Fatalf("settle: %d", code)
+	}
+	r := d.get(t, "/api/v1/completeness")["reports"].([]any)[0].(map[string]any)
+	settled := r["settled"].([]any)
+	if r["complete"] != true || len(settled) != 1 || settled[0].(map[string]any)["last_number"] != 127.0 || settled[0].(map[string]any)["settled_because"] != "asked everybody" {
+		t.Errorf("settled: %v", r)
 	}
 }

@@ -133,7 +133,15 @@ type reportShape struct {
 	Missing  []findingShape `json:"missing"`
 	Hints    []findingShape `json:"hints"`
 
+	Settled   []settledShape  `json:"settled"`     // missing, and settled by somebody's decision
 	Uncounted *uncountedShape `json:"not_counted"` // null: every number is looked for
+}
+
+type settledShape struct {
+	findingShape
+	By  string     `json:"settled_by"` // user id, or "local"
+	At  *time.Time `json:"settled_at"`
+	Why string     `json:"settled_because"`
 }
 
 type uncountedShape struct {
@@ -218,7 +226,11 @@ func alertsOf(alerts []catalog.Alert) []alertShape {
 
 func reportOf(r *ledger.Report) reportShape {
 	shape := reportShape{Camera: r.Camera, Complete: r.Complete(), Shown: r.Shown, Stored: r.Stored, OnWay: r.OnWay, Next: r.Next, LastSeen: moment(r.SeenAt),
-		Missing: findingsOf(r.Missing), Hints: findingsOf(r.Hints)}
+		Missing: findingsOf(r.Missing), Hints: findingsOf(r.Hints), Settled: []settledShape{}}
+	for i := range r.Settled {
+		s := &r.Settled[i]
+		shape.Settled = append(shape.Settled, settledShape{findingOf(&s.Finding), s.Decision.By, moment(s.Decision.At), s.Decision.Reason})
+	}
 	if u := r.Uncounted; u != nil {
 		shape.Uncounted = &uncountedShape{u.Below, u.Decision.By, moment(u.Decision.At), u.Decision.Reason, u.Text}
 	}
@@ -227,12 +239,16 @@ func reportOf(r *ledger.Report) reportShape {
 
 func findingsOf(findings []ledger.Finding) []findingShape {
 	all := []findingShape{}
-	for _, f := range findings {
-		s := findingShape{Reason: f.Reason, Certain: f.Certain, Path: f.Path, First: f.Numbers.First, Last: f.Numbers.Last, Dock: f.Dock, Bay: f.Bay, SeenAt: moment(f.SeenAt), Text: f.Text}
-		if !f.Item.IsZero() {
-			s.Item = &f.Item
-		}
-		all = append(all, s)
+	for i := range findings {
+		all = append(all, findingOf(&findings[i]))
 	}
 	return all
+}
+
+func findingOf(f *ledger.Finding) findingShape {
+	s := findingShape{Reason: f.Reason, Certain: f.Certain, Path: f.Path, First: f.Numbers.First, Last: f.Numbers.Last, Dock: f.Dock, Bay: f.Bay, SeenAt: moment(f.SeenAt), Text: f.Text}
+	if !f.Item.IsZero() {
+		s.Item = &f.Item
+	}
+	return s
 }

@@ -36,6 +36,7 @@ const (
 	EndCameraHold    Action = "cameras.end_hold"
 	DecideCameraKey  Action = "cameras.decide_key" // approve and block
 	BeginCamera      Action = "cameras.begin"      // from which number on its count is looked at
+	SettleFinding    Action = "cameras.settle"     // an entry of its completeness that cannot be mended
 	ListAlerts       Action = "alerts.list"
 	AcknowledgeAlert Action = "alerts.acknowledge"
 )
@@ -77,7 +78,7 @@ func May(a *Actor, do Action, on Object) bool {
 	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings,
 		ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert:
 		return a.Role == Operator || a.Role == Administrator
-	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera:
+	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera, SettleFinding:
 		return a.Role == Administrator
 	}
 	return false

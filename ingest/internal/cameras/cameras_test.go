@@ -181,6 +181,10 @@ func TestRightsAreAskedAndDenialsRecorded(t *testing.T) {
 	}{
 		{d.operator, evidence.EventCameraApproved, func(k *cameras.Desk) error { return k.Approve(ctx, "CAM-1", evidence.Digest{}, "") }},
 		{d.operator, evidence.EventCameraBlocked, func(k *cameras.Desk) error { return k.Block(ctx, "CAM-1", evidence.Digest{}, "") }},
+		{d.operator, evidence.EventCameraSettled, func(k *cameras.Desk) error {
+			_, err := k.Settle(ctx, "CAM-1", cameras.Entry{Number: 1}, "x")
+			return err
+		}},
 		{d.operator, evidence.EventCameraBegun, func(k *cameras.Desk) error { return k.Begin(ctx, "CAM-1", 1, "x") }},
 		{d.operator, evidence.EventCameraHoldEnded, func(k *cameras.Desk) error { return k.EndHold(ctx, "CAM-1", "x") }},
 		{nobody, evidence.EventCameraHeld, func(k *cameras.Desk) error { return k.Hold(ctx, "CAM-1", "x") }},

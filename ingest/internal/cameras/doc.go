@@ -1,7 +1,7 @@
 // Package cameras is what people see of cameras and decide about them: lists,
 // one camera with its keys, dockings, ledger and completeness, alerts; approval
 // and blocking of keys, holds, assignment to officers, acknowledgement, and from
-// which number on a camera's count is looked at.
+// which number on a camera's count is looked at, and what of its completeness is settled.
 //
 // It promises:
 //   - A Desk acts for one person: each call asks auth.May first, and what is not

@@ -86,6 +86,9 @@ func (s *Service) subject(ctx context.Context, serial string) (*ledger.Subject, 
 	if subject.Begin, err = s.Catalog.Beginning(ctx, s.Agency, serial); err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
 	}
+	if subject.Settlements, err = s.Catalog.Settlements(ctx, s.Agency, serial); err != nil {
+		return nil, err
+	}
 	bare, err := s.Catalog.Alerts(ctx, catalog.AlertFilter{Agency: s.Agency, Object: evidence.CameraObject(serial), Code: catalog.AlertErasedBare}, 0)
 	if err != nil {
 		return nil, err

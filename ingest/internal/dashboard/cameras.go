@@ -239,7 +239,8 @@ func (v *reportView) add(f ledger.Finding) {
 		return
 	}
 	drawn := findingView{Finding: f, Name: findingName(&f)}
-	if !f.Item.IsZero() && f.Reason != ledger.RowMissing {
+	known := f.Reason != ledger.RowMissing && (f.Reason != ledger.ErasedBare || f.Path != "") // a dock may name an item that is not here
+	if !f.Item.IsZero() && known {
 		drawn.ItemLink = "/evidence/" + f.Item.String()
 	}
 	g.Findings = append(g.Findings, drawn)

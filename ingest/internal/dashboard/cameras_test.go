@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
+	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -388,5 +390,22 @@ func TestWhereACamerasNumbersBegin(t *testing.T) {
 	page := s.get(t, client, a.Header.Get("Location"))
 	if !containsAll(page.body, "It is decided where the numbers", "Numbers below 128 are not counted, by ", "used at the &lt;b&gt;academy") || strings.Contains(page.body, "127 recordings missing") {
 		t.Error("the page does not tell of the decision")
+	}
+	if _, err := s.Cameras.CommandLine().Settle(t.Context(), "SD-09001", cameras.Entry{Number: 1}, "x"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("settling what is not missing: %v", err)
+	}
+}
+
+// What was settled is told of, and a camera with it is not called whole.
+func TestWhatWasSettledIsOnTheCamerasPage(t *testing.T) {
+	s := newSite(t)
+	client := s.signedIn(t)
+	s.show(t, seen{serial: "SD-09001", vendor: "Sealdock", model: "Sealdock Sim 2", standing: catalog.StandingApproved, dock: "front-desk", station: "north", bay: "1-2", at: s.Clock.Now().Add(-time.Hour), next: 4})
+	if _, err := s.Cameras.CommandLine().Settle(t.Context(), "SD-09001", cameras.Entry{Number: 1}, "the card <b>broke</b>"); err != nil {
+		t.Fatal(err)
+	}
+	a := s.get(t, client, "/cameras/SD-09001")
+	if !containsAll(a.body, "Complete but for 1 settled", "Nothing is missing but what was settled", "Numbers 1 to 3: recorded", "Settled by the server", "the card &lt;b&gt;broke") || strings.Contains(a.body, "Every recording that") {
+		t.Error("the page does not tell of what was settled")
 	}
 }

@@ -106,6 +106,8 @@ func wholeStatus(r *ledger.Report) status {
 		return status{"bad", "shield", countText(held) + " in quarantine"}
 	case r.OnWay > 0:
 		return status{"busy", "moving", countText(r.OnWay) + " on the way"}
+	case len(r.Settled) > 0:
+		return status{"ok", "ok", "Complete but for " + countText(len(r.Settled)) + " settled"}
 	case r.Shown == 0:
 		return status{"", "ring", "Nothing listed yet"}
 	}

@@ -7,7 +7,7 @@
 // bytes are gone or short; each with a reason, with where it was seen last, and
 // with whether it is certain or a hint. Numbers that somebody decided not to
 // count are told of as such, and never those above the lowest that the camera
-// itself has given. All its functions are pure: rows in,
+// itself has given; what somebody has settled is told of as settled. All its functions are pure: rows in,
 // findings out, the same for the same rows in any order.
 //
 // It does not open blobs: that their bytes are right is fsck's part. It cannot

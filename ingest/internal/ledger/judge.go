@@ -46,7 +46,7 @@ func Judge(s *Subject) Report {
 	}
 	for i := range s.Bare {
 		a := &s.Bare[i]
-		j.add(Finding{Reason: ErasedBare, Certain: true, Text: a.Message, SeenAt: a.LastAt})
+		j.add(j.bare(a))
 	}
 	j.gaps()
 	for _, list := range [][]Finding{j.report.Missing, j.report.Hints} {
@@ -54,6 +54,7 @@ func Judge(s *Subject) Report {
 			return cmp.Or(cmp.Compare(a.Numbers.First, b.Numbers.First), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Text, b.Text))
 		})
 	}
+	j.settle()
 	return j.report
 }
 
@@ -165,6 +166,25 @@ func (j *judge) item(i *catalog.Item) {
 		return
 	}
 	j.add(f)
+}
+
+// bare tells of an erasure by the alert about it, which names the item.
+func (j *judge) bare(a *catalog.Alert) Finding {
+	f := Finding{Reason: ErasedBare, Certain: true, Text: a.Message, SeenAt: a.LastAt}
+	id, err := evidence.ParseEvidenceID(a.About)
+	if err != nil {
+		return f
+	}
+	f.Item = id
+	for i := range j.Items {
+		if item := &j.Items[i]; item.ID == id {
+			f.Path = item.Path
+			if item.Sequence > 0 {
+				f.Numbers = Gap{item.Sequence, item.Sequence}
+			}
+		}
+	}
+	return f
 }
 
 // gaps tells of numbers that nobody has seen.

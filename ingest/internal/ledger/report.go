@@ -53,10 +53,11 @@ type Report struct {
 	Missing []Finding // certain
 	Hints   []Finding
 
+	Settled   []Settled  // certain once, and settled by somebody's decision
 	Uncounted *Uncounted // numbers that are not looked for by somebody's decision, nil: none
 }
 
-// Complete says whether nothing is missing for certain.
+// Complete says whether nothing is missing for certain but what was settled.
 func (r *Report) Complete() bool { return len(r.Missing) == 0 }
 
 // Orphan is an item of which the custody record speaks, and which has no row.
@@ -76,15 +77,16 @@ type Blob struct {
 
 // Subject is all that is known of one camera. The rows may be in any order.
 type Subject struct {
-	Camera   string
-	Dockings []catalog.Docking
-	Shown    []catalog.Shown
-	Items    []catalog.Item
-	Receipts map[evidence.EvidenceID]bool // items that a receipt is kept for
-	Blobs    map[evidence.EvidenceID]Blob // stored items whose blob is not as it must be
-	Orphans  []Orphan
-	Bare     []catalog.Alert    // erasures that docks told of without a receipt
-	Begin    *catalog.Beginning // from which number on its count is looked at, nil: from 1
-	Now      time.Time
-	Grace    time.Duration // how long a recording may be on its way
+	Camera      string
+	Dockings    []catalog.Docking
+	Shown       []catalog.Shown
+	Items       []catalog.Item
+	Receipts    map[evidence.EvidenceID]bool // items that a receipt is kept for
+	Blobs       map[evidence.EvidenceID]Blob // stored items whose blob is not as it must be
+	Orphans     []Orphan
+	Bare        []catalog.Alert      // erasures that docks told of without a receipt
+	Settlements []catalog.Settlement // entries that somebody has settled
+	Begin       *catalog.Beginning   // from which number on its count is looked at, nil: from 1
+	Now         time.Time
+	Grace       time.Duration // how long a recording may be on its way
 }

@@ -39,6 +39,32 @@ func beginnings(s suite) {
 	}
 }
 
+func settlements(s suite) {
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.InsertUser(ctx, &catalog.User{ID: "u1", Agency: Agency, Login: "chief", Name: "Chief Müller", Role: "administrator", CreatedAt: s.clock.Now(), PasswordChangedAt: s.clock.Now()})
+	})
+	want := []catalog.Settlement{
+		{Finding: "never_shown", First: 3, Last: math.MaxInt64, Reason: "the card broke", By: "u1", ByName: "Chief Müller"},
+		{Finding: "erased_bare", Path: "DCIM/Ü.MP4", First: 9, Last: 9, Item: evidence.EvidenceID{7}, Docking: evidence.DockingID{8}, Reason: "examined", By: "local"},
+		{Finding: "erased_bare", Path: "DCIM/Ü.MP4", First: 9, Last: 9, Item: evidence.EvidenceID{7}, Docking: evidence.DockingID{8}, Reason: "once more", By: "u2"},
+	}
+	for i := range want {
+		want[i].Agency, want[i].Camera, want[i].At = Agency, "C", s.clock.Now()
+		s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.InsertSettlement(ctx, &want[i]) })
+		s.clock.Advance(-time.Hour) // the order is of the decisions
+	}
+	got, err := s.db.Settlements(s.Context(), Agency, "C")
+	s.must(err)
+	if !reflect.DeepEqual(got, want) {
+		s.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	for agency, camera := range map[evidence.AgencyID]string{"county": "C", Agency: "D"} {
+		theirs, err := s.db.Settlements(s.Context(), agency, camera)
+		s.must(err)
+		is(s, "settlements of others", len(theirs), 0)
+	}
+}
+
 // Whatever tells of a number counts: the ledger, an item, a count that was
 // announced.
 func lowestNumber(s suite) {

@@ -82,6 +82,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"the ledger keeps what was ever shown", shownLedger},
 		{"dockings may become known in any order", shownInAnyOrder},
 		{"the newest beginning of a camera's numbers is in force", beginnings},
+		{"what was settled stays settled", settlements},
 		{"the lowest number of a camera is known", lowestNumber},
 		{"assignments never overlap", assignments},
 		{"a later assignment names the wearer", laterAssignment},
