@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+
 	"net"
 	"os"
 	"os/exec"
@@ -38,21 +39,13 @@ func TestSessionsAtTheCommandLine(t *testing.T) {
 
 func setUp(env *testscript.Env) error {
 	env.Setenv("PATH", filepath.Dir(built.Agent)+string(os.PathListSeparator)+env.Getenv("PATH"))
-	for _, name := range []string{"WEB", "WEB2", "USBIP", "USBIP2"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for _, name := range []string{"WEB", "WEB2", "USBIP", "USBIP2", "QUIC", "QUIC2"} {
+		free, address, err := station.FreeAddress()
 		if err != nil {
 			return err
 		}
-		defer l.Close() // held until all are chosen, so that they differ
-		env.Setenv(name, l.Addr().String())
-	}
-	for _, name := range []string{"QUIC", "QUIC2"} {
-		l, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		defer l.Close()
-		env.Setenv(name, l.LocalAddr().String())
+		defer free() // held until all are chosen, so that they differ
+		env.Setenv(name, address)
 	}
 	return nil
 }

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,20 +74,14 @@ func New(ctx context.Context, dir string, programs Programs, options Options) (*
 	if s.Options.AgentDir == "" {
 		s.Options.AgentDir = filepath.Join(dir, "agent")
 	}
-	for _, address := range []*string{&s.https, &s.usbip} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for _, address := range []*string{&s.https, &s.usbip, &s.quic} {
+		free, chosen, err := FreeAddress()
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close() // held until all are chosen, so that they differ
-		*address = l.Addr().String()
+		defer free() // held until all are chosen, so that they differ
+		*address = chosen
 	}
-	u, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	defer u.Close()
-	s.quic = u.LocalAddr().String()
 	s.Web = "https://" + s.https
 
 	args := []string{"init", s.Options.IngestDir, "--agency", Agency, "--host", "127.0.0.1", "--host", "localhost", "--listen-quic", s.quic, "--listen-https", s.https}
@@ -101,6 +97,27 @@ func New(ctx context.Context, dir string, programs Programs, options Options) (*
 		return nil, fmt.Errorf("sealdock-ingest init printed no set-up link:\n%s", out)
 	}
 	return s, nil
+}
+
+// FreeAddress chooses a loopback address that is free for TCP and UDP, and holds it
+// until free is called. It is below the ports that systems give to connections, one
+// of which could take it in the meantime.
+func FreeAddress() (free func(), address string, err error) {
+	const low, high, tries = 20_000, 32_000, 100
+	for range tries {
+		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(low+rand.IntN(high-low)))
+		var l net.Listener
+		if l, err = net.Listen("tcp", address); err != nil {
+			continue
+		}
+		var u net.PacketConn
+		if u, err = net.ListenPacket("udp", address); err != nil {
+			l.Close()
+			continue
+		}
+		return func() { l.Close(); u.Close() }, address, nil
+	}
+	return nil, "", fmt.Errorf("no free port in %d tries: %w", tries, err)
 }
 
 func (s *Station) oraclePath() string   { return filepath.Join(s.Dir, "oracle.json") }
