@@ -135,8 +135,8 @@ func run[T any](ctx context.Context, l *link, work func() (T, error)) (none T, e
 	}
 	done := make(chan result, 1)
 	go func() {
-		defer func() { l.turn <- struct{}{} }()
 		value, err := work()
+		l.turn <- struct{}{} // before the answer: who has it may ask the next thing at once
 		done <- result{value, err}
 	}()
 	select {

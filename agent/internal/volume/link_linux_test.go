@@ -462,6 +462,23 @@ func TestHashListsOnTheCardAreTakenOver(t *testing.T) {
 	}
 }
 
+// Whoever has an answer may ask the next thing at once, and is not taken for one who
+// asks while an earlier question hangs.
+func TestHashesAreThereAsSoonAsAnAnswerIs(t *testing.T) {
+	list := `<hashlist version="2.0" xmlns="urn:ASC:MHL:v2.0"><hashes><hash><path>A.MP4</path><md5>0cc175b9c0f1b6a831c399e269772661</md5></hash></hashes></hashlist>`
+	l, _ := onFolder(t, tree(t, t.TempDir(), map[string]string{"A.MP4": "a", "ascmhl/0001_x.mhl": list}))
+	got, _ := listed(t, l)
+	p := make([]byte, 16)
+	for range 3000 {
+		if _, err := l.ReadAt(t.Context(), got["A.MP4"], 0, p); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		if len(l.Expected(got["A.MP4"])) != 1 {
+			t.Fatal("the hashes are not told")
+		}
+	}
+}
+
 func TestAFileLargerThanItsCardIsReadAsFarAsItGoes(t *testing.T) {
 	card := t.TempDir()
 	if err := errors.Join(os.WriteFile(filepath.Join(card, "A.MP4"), nil, 0o644), os.Truncate(filepath.Join(card, "A.MP4"), 5<<30)); err != nil {
