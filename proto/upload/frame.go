@@ -157,6 +157,12 @@ func (b *Buffer) decode(kind Kind, payload []byte) (Message, error) {
 		message = new(FirmwareFetch)
 	case KindFirmwareBlock:
 		message = new(FirmwareBlock)
+	case KindJoin:
+		message = new(Join)
+	case KindDirection:
+		message = new(Direction)
+	case KindQueue:
+		message = new(Queue)
 	}
 	if err := unmarshal(kind, payload, message); err != nil {
 		return nil, err
@@ -164,14 +170,25 @@ func (b *Buffer) decode(kind Kind, payload []byte) (Message, error) {
 	return message, message.Validate()
 }
 
-// unmarshal counts the bays of a Status, and what a PolicyAnswer repeats, before
-// decoding it: an empty bay has two bytes on the wire and a hundred times that in
-// memory.
+// unmarshal counts what a Status, a Queue, a Direction and a PolicyAnswer repeat
+// before decoding it: an empty bay has two bytes on the wire and a hundred times
+// that in memory.
 func unmarshal(kind Kind, payload []byte, m proto.Message) error {
 	switch kind {
 	case KindStatus:
 		if n := countField(payload, 2); n > MaxBays {
 			return badFrame("Status: %d bays, allowed are %d", n, MaxBays)
+		}
+	case KindQueue:
+		if n := countField(payload, 1); n > MaxWaiting {
+			return badFrame("Queue: %d recordings, allowed are %d", n, MaxWaiting)
+		}
+	case KindDirection:
+		if n := countWindows(payload); n > 2*MaxWindows {
+			return badFrame("Direction: %d windows, allowed are %d in each of two tables", n, MaxWindows)
+		}
+		if n := countField(payload, 12); n > MaxCategories {
+			return badFrame("Direction: %d categories, allowed are %d", n, MaxCategories)
 		}
 	case KindAnswer:
 		if n := countPolicies(payload); n > 2*MaxPolicies {
@@ -202,22 +219,41 @@ func countField(payload []byte, number protowire.Number) int {
 }
 
 // countPolicies counts settings and firmware offers in all policies of an
-// encoded Answer, up to the first malformed field.
-func countPolicies(payload []byte) int {
-	count := 0
+// encoded Answer.
+func countPolicies(payload []byte) (count int) {
+	eachMessage(payload, func(field protowire.Number, policy []byte) {
+		if field == 3 {
+			count += countField(policy, 5) + countField(policy, 6)
+		}
+	})
+	return count
+}
+
+// countWindows counts the windows in both tables of an encoded Direction.
+func countWindows(payload []byte) (count int) {
+	eachMessage(payload, func(field protowire.Number, table []byte) {
+		if field == 6 || field == 7 {
+			count += countField(table, 2)
+		}
+	})
+	return count
+}
+
+// eachMessage gives the fields of an encoded message that may be messages
+// themselves, up to the first malformed one.
+func eachMessage(payload []byte, each func(field protowire.Number, message []byte)) {
 	for len(payload) > 0 {
 		field, kind, n := protowire.ConsumeField(payload)
 		if n < 0 {
-			return count
+			return
 		}
-		if field == 3 && kind == protowire.BytesType {
+		if kind == protowire.BytesType {
 			_, _, tag := protowire.ConsumeTag(payload)
-			policy, _ := protowire.ConsumeBytes(payload[tag:])
-			count += countField(policy, 5) + countField(policy, 6)
+			message, _ := protowire.ConsumeBytes(payload[tag:])
+			each(field, message)
 		}
 		payload = payload[n:]
 	}
-	return count
 }
 
 // WriteMessage validates m and writes it as one frame: a control message in

@@ -25,17 +25,20 @@ func samples() []Message {
 		&InventoryAck{},
 		&Status{
 			AtUs: 1_790_000_000_000_000, SpoolBytes: 1, SpoolQuota: 2, RecordingsWaiting: 3,
+			WaitingBytes: 4, BytesPerSecond: 5, ClearAtUs: 1_790_000_100_000_000, SpoolFullAtUs: 1_790_000_200_000_000,
+			Transport: &Transport{Over: OverTCP, Connections: 2, Why: "UDP is blocked.", RttUs: 20_000, LostPpm: 100},
 			Bays: []*Bay{{
 				Port: "1-1.4", CameraSerial: "SN 1", CameraModel: "Kamera Ä", State: BayCopying, Message: "Copying.",
 				RecordingsTotal: 4, RecordingsDone: 1, BytesTotal: 400, BytesDone: 100, BytesPerSecond: 10, BatteryPercent: -1,
+				WaitingBytes: 300, ClearAtUs: 1_790_000_050_000_000,
 			}},
 		},
 		&Release{Envelope: []byte(`{"payload":"release"}`)},
 		&ReleaseAck{EvidenceId: "00112233445566778899aabbccddeeff"},
 		&Offer{Manifest: []byte(`{"payload":"manifest"}`), WrappedKey: []byte{1, 2}, Header: []byte{3}, Leaves: bytes.Repeat([]byte{9}, 3*HashSize)},
-		&Accept{ResumeSegment: 2},
+		&Accept{ResumeSegment: 2, Held: []byte{6}},
 		&Data{Index: 2, Sealed: []byte("sealed bytes")},
-		&Ack{DurableSegments: 3},
+		&Ack{DurableSegments: 3, Frames: 1},
 		&Finish{},
 		&Receipt{Envelope: []byte(`{"payload":"receipt"}`)},
 		&Error{Code: CodeDigestMismatch, Message: "Segment 2 is damaged; send it again.", Segment: 2, RetryAfter: 1500 * time.Millisecond},
@@ -46,6 +49,18 @@ func samples() []Message {
 		}},
 		&FirmwareFetch{Sha256: bytes.Repeat([]byte{8}, HashSize), Offset: 1 << 20},
 		&FirmwareBlock{Offset: 1 << 20, Data: []byte("image")},
+		&Join{EvidenceId: "00112233445566778899aabbccddeeff", Attempt: 2},
+		&Direction{
+			Limited: true, BytesPerSecond: 250_000, LimitWhy: "By the dock's table.", Draining: true, BackWithinMs: 30_000, SharePpm: 500_000,
+			DockBandwidth:    &Bandwidth{Zone: "Europe/Berlin", Windows: []*Window{{Days: 31, From: 480, Until: 1080, BytesPerSecond: 250_000}}},
+			StationBandwidth: &Bandwidth{Zone: "UTC"},
+			Order:            []string{"00112233445566778899aabbccddeeff"}, Urgent: []string{"ffeeddccbbaa99887766554433221100"},
+			UrgentOfficers: []string{"4711"}, Categories: []*Category{{Category: "Use of force", Weight: 50, Urgent: true}},
+		},
+		&Queue{Recordings: 2, Bytes: 300, Waiting: []*Waiting{{
+			EvidenceId: "00112233445566778899aabbccddeeff", Path: "DCIM/A.MP4", CameraSerial: "SN 1", Bay: "1-1.4", Officer: "Kim", Category: "Traffic",
+			Length: 300, DurableBytes: 100, Urgent: true, UrgentWhy: "At the bay.", SpooledAtUs: 1_790_000_000_000_000,
+		}}},
 	}
 }
 

@@ -26,6 +26,10 @@ const (
 	KindAnswer        Kind = 16
 	KindFirmwareFetch Kind = 17
 	KindFirmwareBlock Kind = 18
+
+	KindJoin      Kind = 19
+	KindDirection Kind = 20
+	KindQueue     Kind = 21
 )
 
 // String gives the kind's name in SPEC.md, or "kind 99" for an unknown one.
@@ -67,6 +71,12 @@ func (k Kind) String() string {
 		return "FirmwareFetch"
 	case KindFirmwareBlock:
 		return "FirmwareBlock"
+	case KindJoin:
+		return "Join"
+	case KindDirection:
+		return "Direction"
+	case KindQueue:
+		return "Queue"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -87,7 +97,11 @@ func (k Kind) MaxPayload() int {
 		return maxAnswerPayload
 	case KindFirmwareBlock:
 		return maxBlockPayload
-	case KindAsk, KindFirmwareFetch, KindHello, KindWelcome, KindInventoryAck, KindRelease, KindReleaseAck,
+	case KindDirection:
+		return maxDirectionPayload
+	case KindQueue:
+		return maxQueuePayload
+	case KindAsk, KindFirmwareFetch, KindJoin, KindHello, KindWelcome, KindInventoryAck, KindRelease, KindReleaseAck,
 		KindAccept, KindAck, KindFinish, KindReceipt, KindError:
 		return maxControlPayload
 	}

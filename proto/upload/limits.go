@@ -28,6 +28,8 @@ const (
 	maxControlPayload   = 64 << 10
 	maxAnswerPayload    = 2 << 20
 	maxBlockPayload     = MaxBlock + 1<<10
+	maxDirectionPayload = 256 << 10
+	maxQueuePayload     = 1 << 20
 )
 
 // Limits of single fields (SPEC.md section 5). Lengths are bytes.
@@ -49,5 +51,13 @@ const (
 	MaxTrust       = 512 << 10                              // trust envelope
 	MaxBlock       = 256 << 10                              // bytes of a firmware image in one block
 	MaxBays        = 128                                    // bays in one status
+	MaxWaiting     = 500                                    // recordings in one queue
+	MaxOrder       = 1000                                   // recordings that one direction puts in order, and as many urgent ones
+	MaxOfficers    = 250                                    // urgent officers in one direction
+	MaxCategories  = 100                                    // categories in one direction
+	MaxWindows     = 64                                     // windows of one bandwidth table
+	MaxHeld        = MaxSegments / 8                        // bytes of a list of segments held
+	MaxShare       = 1_000_000                              // parts of a station's bandwidth
+	MaxWeight      = 100                                    // of a category
 	MaxRetryAfter  = 24 * 60 * 60 * 1000                    // milliseconds: one day
 )

@@ -2,7 +2,7 @@ package upload
 
 // Message is what one frame carries: a pointer to Hello, Welcome, Inventory,
 // InventoryAck, Status, Release, ReleaseAck, Offer, Accept, Data, Ack, Finish,
-// Receipt, Error, Ask, Answer, FirmwareFetch or FirmwareBlock.
+// Receipt, Error, Ask, Answer, FirmwareFetch, FirmwareBlock, Join, Direction or Queue.
 type Message interface {
 	// Kind is the frame kind of the message's type; it works on a nil pointer.
 	Kind() Kind
@@ -71,6 +71,15 @@ func (*FirmwareFetch) Kind() Kind { return KindFirmwareFetch }
 // Kind is KindFirmwareBlock.
 func (*FirmwareBlock) Kind() Kind { return KindFirmwareBlock }
 
+// Kind is KindJoin.
+func (*Join) Kind() Kind { return KindJoin }
+
+// Kind is KindDirection.
+func (*Direction) Kind() Kind { return KindDirection }
+
+// Kind is KindQueue.
+func (*Queue) Kind() Kind { return KindQueue }
+
 // SegmentCount is the number of leaf hashes in the offer, one per segment.
 func (o *Offer) SegmentCount() uint64 { return uint64(len(o.GetLeaves()) / HashSize) }
 
@@ -78,4 +87,15 @@ func (o *Offer) SegmentCount() uint64 { return uint64(len(o.GetLeaves()) / HashS
 // slice points into the offer.
 func (o *Offer) Leaf(index uint64) []byte {
 	return o.GetLeaves()[index*HashSize : (index+1)*HashSize]
+}
+
+// Holds says whether the server has a segment already: all before
+// ResumeSegment, and those marked in Held.
+func (m *Accept) Holds(index uint64) bool {
+	if index < m.GetResumeSegment() {
+		return true
+	}
+	n := index - m.GetResumeSegment()
+	held := m.GetHeld()
+	return n/8 < uint64(len(held)) && held[n/8]&(1<<(n%8)) != 0
 }

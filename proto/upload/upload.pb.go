@@ -305,8 +305,18 @@ type Status struct {
 	SpoolBytes        uint64                 `protobuf:"varint,3,opt,name=spool_bytes,json=spoolBytes,proto3" json:"spool_bytes,omitempty"`
 	SpoolQuota        uint64                 `protobuf:"varint,4,opt,name=spool_quota,json=spoolQuota,proto3" json:"spool_quota,omitempty"`
 	RecordingsWaiting uint64                 `protobuf:"varint,5,opt,name=recordings_waiting,json=recordingsWaiting,proto3" json:"recordings_waiting,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Bytes of recordings that have no receipt yet, as far as the dock knows them:
+	// in the spool and still on docked cameras.
+	WaitingBytes uint64 `protobuf:"varint,6,opt,name=waiting_bytes,json=waitingBytes,proto3" json:"waiting_bytes,omitempty"`
+	// What the dock has sent per second lately while it had something to send.
+	BytesPerSecond uint64 `protobuf:"varint,7,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	// When all that waits will be at the server, by the dock's forecast; 0: unknown.
+	ClearAtUs int64      `protobuf:"varint,8,opt,name=clear_at_us,json=clearAtUs,proto3" json:"clear_at_us,omitempty"`
+	Transport *Transport `protobuf:"bytes,9,opt,name=transport,proto3" json:"transport,omitempty"`
+	// When the spool will be full at the present rate; 0: not in sight.
+	SpoolFullAtUs int64 `protobuf:"varint,10,opt,name=spool_full_at_us,json=spoolFullAtUs,proto3" json:"spool_full_at_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
@@ -374,6 +384,121 @@ func (x *Status) GetRecordingsWaiting() uint64 {
 	return 0
 }
 
+func (x *Status) GetWaitingBytes() uint64 {
+	if x != nil {
+		return x.WaitingBytes
+	}
+	return 0
+}
+
+func (x *Status) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *Status) GetClearAtUs() int64 {
+	if x != nil {
+		return x.ClearAtUs
+	}
+	return 0
+}
+
+func (x *Status) GetTransport() *Transport {
+	if x != nil {
+		return x.Transport
+	}
+	return nil
+}
+
+func (x *Status) GetSpoolFullAtUs() int64 {
+	if x != nil {
+		return x.SpoolFullAtUs
+	}
+	return 0
+}
+
+// Transport is how the dock reaches the server at the moment.
+type Transport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "quic" or "tcp": what most bytes go over.
+	Over        string `protobuf:"bytes,1,opt,name=over,proto3" json:"over,omitempty"`
+	Connections uint32 `protobuf:"varint,2,opt,name=connections,proto3" json:"connections,omitempty"`
+	// One sentence for people: why it is not QUIC, or why there are several.
+	Why   string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	RttUs uint32 `protobuf:"varint,4,opt,name=rtt_us,json=rttUs,proto3" json:"rtt_us,omitempty"`
+	// Packets lost of a million, lately.
+	LostPpm       uint32 `protobuf:"varint,5,opt,name=lost_ppm,json=lostPpm,proto3" json:"lost_ppm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transport) Reset() {
+	*x = Transport{}
+	mi := &file_proto_upload_upload_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transport) ProtoMessage() {}
+
+func (x *Transport) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transport.ProtoReflect.Descriptor instead.
+func (*Transport) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Transport) GetOver() string {
+	if x != nil {
+		return x.Over
+	}
+	return ""
+}
+
+func (x *Transport) GetConnections() uint32 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *Transport) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Transport) GetRttUs() uint32 {
+	if x != nil {
+		return x.RttUs
+	}
+	return 0
+}
+
+func (x *Transport) GetLostPpm() uint32 {
+	if x != nil {
+		return x.LostPpm
+	}
+	return 0
+}
+
 // Bay is one USB port of the dock and the camera in it.
 type Bay struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -392,13 +517,17 @@ type Bay struct {
 	BytesPerSecond  uint64 `protobuf:"varint,10,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
 	// 0 to 100, or -1 when unknown.
 	BatteryPercent int32 `protobuf:"zigzag32,11,opt,name=battery_percent,json=batteryPercent,proto3" json:"battery_percent,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Bytes of this bay's camera that have no receipt yet, and when they will be
+	// at the server by the dock's forecast; 0: unknown.
+	WaitingBytes  uint64 `protobuf:"varint,12,opt,name=waiting_bytes,json=waitingBytes,proto3" json:"waiting_bytes,omitempty"`
+	ClearAtUs     int64  `protobuf:"varint,13,opt,name=clear_at_us,json=clearAtUs,proto3" json:"clear_at_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Bay) Reset() {
 	*x = Bay{}
-	mi := &file_proto_upload_upload_proto_msgTypes[5]
+	mi := &file_proto_upload_upload_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -410,7 +539,7 @@ func (x *Bay) String() string {
 func (*Bay) ProtoMessage() {}
 
 func (x *Bay) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[5]
+	mi := &file_proto_upload_upload_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -423,7 +552,7 @@ func (x *Bay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bay.ProtoReflect.Descriptor instead.
 func (*Bay) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{5}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Bay) GetPort() string {
@@ -503,6 +632,20 @@ func (x *Bay) GetBatteryPercent() int32 {
 	return 0
 }
 
+func (x *Bay) GetWaitingBytes() uint64 {
+	if x != nil {
+		return x.WaitingBytes
+	}
+	return 0
+}
+
+func (x *Bay) GetClearAtUs() int64 {
+	if x != nil {
+		return x.ClearAtUs
+	}
+	return 0
+}
+
 // Release carries the dock's signed statement that a camera erased (or kept) a
 // recording after its receipt (dock to server, control stream).
 type Release struct {
@@ -514,7 +657,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_proto_upload_upload_proto_msgTypes[6]
+	mi := &file_proto_upload_upload_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +669,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[6]
+	mi := &file_proto_upload_upload_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +682,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{6}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Release) GetEnvelope() []byte {
@@ -559,7 +702,7 @@ type ReleaseAck struct {
 
 func (x *ReleaseAck) Reset() {
 	*x = ReleaseAck{}
-	mi := &file_proto_upload_upload_proto_msgTypes[7]
+	mi := &file_proto_upload_upload_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +714,7 @@ func (x *ReleaseAck) String() string {
 func (*ReleaseAck) ProtoMessage() {}
 
 func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[7]
+	mi := &file_proto_upload_upload_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +727,7 @@ func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseAck.ProtoReflect.Descriptor instead.
 func (*ReleaseAck) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{7}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReleaseAck) GetEvidenceId() string {
@@ -611,7 +754,7 @@ type Offer struct {
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[8]
+	mi := &file_proto_upload_upload_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +766,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[8]
+	mi := &file_proto_upload_upload_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +779,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{8}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Offer) GetManifest() []byte {
@@ -667,17 +810,21 @@ func (x *Offer) GetLeaves() []byte {
 	return nil
 }
 
-// Accept answers Offer: send the segments from resume_segment on.
+// Accept answers Offer or Join: send what is missing from resume_segment on.
 type Accept struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ResumeSegment uint64                 `protobuf:"varint,1,opt,name=resume_segment,json=resumeSegment,proto3" json:"resume_segment,omitempty"`
+	// Segments behind resume_segment that the server holds too: bit n, counted
+	// from the lowest bit of the first byte, is segment resume_segment + n.
+	// Segments beyond its end are missing.
+	Held          []byte `protobuf:"bytes,2,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_proto_upload_upload_proto_msgTypes[9]
+	mi := &file_proto_upload_upload_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -689,7 +836,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[9]
+	mi := &file_proto_upload_upload_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -702,7 +849,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{9}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Accept) GetResumeSegment() uint64 {
@@ -712,17 +859,81 @@ func (x *Accept) GetResumeSegment() uint64 {
 	return 0
 }
 
+func (x *Accept) GetHeld() []byte {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+// Join opens a stripe: another stream, on any connection of the dock, on which
+// segments of a recording travel that an Offer has opened (dock to server).
+type Join struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	EvidenceId    string                 `protobuf:"bytes,1,opt,name=evidence_id,json=evidenceId,proto3" json:"evidence_id,omitempty"`
+	Attempt       uint32                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Join) Reset() {
+	*x = Join{}
+	mi := &file_proto_upload_upload_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Join) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Join) ProtoMessage() {}
+
+func (x *Join) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Join.ProtoReflect.Descriptor instead.
+func (*Join) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Join) GetEvidenceId() string {
+	if x != nil {
+		return x.EvidenceId
+	}
+	return ""
+}
+
+func (x *Join) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
 // Ack: all segments below durable_segments are verified and on the medium.
 type Ack struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	DurableSegments uint64                 `protobuf:"varint,1,opt,name=durable_segments,json=durableSegments,proto3" json:"durable_segments,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Data frames of this stream, counted from its Accept, whose segments are
+	// verified and on the medium.
+	Frames        uint64 `protobuf:"varint,2,opt,name=frames,proto3" json:"frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_proto_upload_upload_proto_msgTypes[10]
+	mi := &file_proto_upload_upload_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +945,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[10]
+	mi := &file_proto_upload_upload_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,12 +958,19 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{10}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ack) GetDurableSegments() uint64 {
 	if x != nil {
 		return x.DurableSegments
+	}
+	return 0
+}
+
+func (x *Ack) GetFrames() uint64 {
+	if x != nil {
+		return x.Frames
 	}
 	return 0
 }
@@ -766,7 +984,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_proto_upload_upload_proto_msgTypes[11]
+	mi := &file_proto_upload_upload_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +996,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[11]
+	mi := &file_proto_upload_upload_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +1009,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{11}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{13}
 }
 
 // Receipt carries the server's signed statement that the recording is stored,
@@ -805,7 +1023,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_proto_upload_upload_proto_msgTypes[12]
+	mi := &file_proto_upload_upload_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -817,7 +1035,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[12]
+	mi := &file_proto_upload_upload_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -830,7 +1048,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{12}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Receipt) GetEnvelope() []byte {
@@ -853,7 +1071,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_proto_upload_upload_proto_msgTypes[13]
+	mi := &file_proto_upload_upload_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +1083,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[13]
+	mi := &file_proto_upload_upload_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +1096,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{13}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Failure) GetCode() string {
@@ -909,6 +1127,532 @@ func (x *Failure) GetRetryAfterMs() uint64 {
 	return 0
 }
 
+// Queue lists what waits to be handed over, in the dock's order (dock to
+// server). It has no answer; it is shown to people, who may change the order.
+type Queue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first of them.
+	Waiting       []*Waiting `protobuf:"bytes,1,rep,name=waiting,proto3" json:"waiting,omitempty"`
+	Recordings    uint64     `protobuf:"varint,2,opt,name=recordings,proto3" json:"recordings,omitempty"`
+	Bytes         uint64     `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Queue) Reset() {
+	*x = Queue{}
+	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Queue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Queue) ProtoMessage() {}
+
+func (x *Queue) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Queue.ProtoReflect.Descriptor instead.
+func (*Queue) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Queue) GetWaiting() []*Waiting {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *Queue) GetRecordings() uint64 {
+	if x != nil {
+		return x.Recordings
+	}
+	return 0
+}
+
+func (x *Queue) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// Waiting is one recording in a Queue.
+type Waiting struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	EvidenceId   string                 `protobuf:"bytes,1,opt,name=evidence_id,json=evidenceId,proto3" json:"evidence_id,omitempty"`
+	Path         string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	CameraSerial string                 `protobuf:"bytes,3,opt,name=camera_serial,json=cameraSerial,proto3" json:"camera_serial,omitempty"`
+	Bay          string                 `protobuf:"bytes,4,opt,name=bay,proto3" json:"bay,omitempty"`
+	Officer      string                 `protobuf:"bytes,5,opt,name=officer,proto3" json:"officer,omitempty"`
+	Category     string                 `protobuf:"bytes,6,opt,name=category,proto3" json:"category,omitempty"`
+	Length       uint64                 `protobuf:"varint,7,opt,name=length,proto3" json:"length,omitempty"`
+	DurableBytes uint64                 `protobuf:"varint,8,opt,name=durable_bytes,json=durableBytes,proto3" json:"durable_bytes,omitempty"`
+	Urgent       bool                   `protobuf:"varint,9,opt,name=urgent,proto3" json:"urgent,omitempty"`
+	// Who or what made it urgent, for people.
+	UrgentWhy string `protobuf:"bytes,10,opt,name=urgent_why,json=urgentWhy,proto3" json:"urgent_why,omitempty"`
+	// When it was copied into the spool.
+	SpooledAtUs   int64 `protobuf:"varint,11,opt,name=spooled_at_us,json=spooledAtUs,proto3" json:"spooled_at_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Waiting) GetEvidenceId() string {
+	if x != nil {
+		return x.EvidenceId
+	}
+	return ""
+}
+
+func (x *Waiting) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Waiting) GetCameraSerial() string {
+	if x != nil {
+		return x.CameraSerial
+	}
+	return ""
+}
+
+func (x *Waiting) GetBay() string {
+	if x != nil {
+		return x.Bay
+	}
+	return ""
+}
+
+func (x *Waiting) GetOfficer() string {
+	if x != nil {
+		return x.Officer
+	}
+	return ""
+}
+
+func (x *Waiting) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *Waiting) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *Waiting) GetDurableBytes() uint64 {
+	if x != nil {
+		return x.DurableBytes
+	}
+	return 0
+}
+
+func (x *Waiting) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
+}
+
+func (x *Waiting) GetUrgentWhy() string {
+	if x != nil {
+		return x.UrgentWhy
+	}
+	return ""
+}
+
+func (x *Waiting) GetSpooledAtUs() int64 {
+	if x != nil {
+		return x.SpooledAtUs
+	}
+	return 0
+}
+
+// Direction tells the dock how to send from now on (server to dock, control
+// stream). It comes right after Welcome and whenever it changes, has no answer,
+// and replaces the one before.
+type Direction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The dock may send at most bytes_per_second in all, counted as whole IP
+	// packets. limited with 0 bytes: nothing for now.
+	Limited        bool   `protobuf:"varint,1,opt,name=limited,proto3" json:"limited,omitempty"`
+	BytesPerSecond uint64 `protobuf:"varint,2,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	// Why, for people.
+	LimitWhy string `protobuf:"bytes,3,opt,name=limit_why,json=limitWhy,proto3" json:"limit_why,omitempty"`
+	// The server will stop: finish the segment that is being sent, open nothing
+	// new here, and come back at a random moment within back_within_ms.
+	Draining     bool   `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
+	BackWithinMs uint32 `protobuf:"varint,5,opt,name=back_within_ms,json=backWithinMs,proto3" json:"back_within_ms,omitempty"`
+	// The bandwidth tables that limit this dock, for its forecast: its own, and
+	// its station's, of which the dock has share_ppm of a million.
+	DockBandwidth    *Bandwidth `protobuf:"bytes,6,opt,name=dock_bandwidth,json=dockBandwidth,proto3" json:"dock_bandwidth,omitempty"`
+	StationBandwidth *Bandwidth `protobuf:"bytes,7,opt,name=station_bandwidth,json=stationBandwidth,proto3" json:"station_bandwidth,omitempty"`
+	SharePpm         uint32     `protobuf:"varint,8,opt,name=share_ppm,json=sharePpm,proto3" json:"share_ppm,omitempty"`
+	// What goes first. Recordings named in order come before all others that are
+	// not urgent, in this order.
+	Order []string `protobuf:"bytes,9,rep,name=order,proto3" json:"order,omitempty"`
+	// Recordings that people made urgent at the server.
+	Urgent []string `protobuf:"bytes,10,rep,name=urgent,proto3" json:"urgent,omitempty"`
+	// Officers (by id) and categories whose recordings are urgent.
+	UrgentOfficers []string    `protobuf:"bytes,11,rep,name=urgent_officers,json=urgentOfficers,proto3" json:"urgent_officers,omitempty"`
+	Categories     []*Category `protobuf:"bytes,12,rep,name=categories,proto3" json:"categories,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Direction) Reset() {
+	*x = Direction{}
+	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Direction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Direction) ProtoMessage() {}
+
+func (x *Direction) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Direction.ProtoReflect.Descriptor instead.
+func (*Direction) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Direction) GetLimited() bool {
+	if x != nil {
+		return x.Limited
+	}
+	return false
+}
+
+func (x *Direction) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *Direction) GetLimitWhy() string {
+	if x != nil {
+		return x.LimitWhy
+	}
+	return ""
+}
+
+func (x *Direction) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *Direction) GetBackWithinMs() uint32 {
+	if x != nil {
+		return x.BackWithinMs
+	}
+	return 0
+}
+
+func (x *Direction) GetDockBandwidth() *Bandwidth {
+	if x != nil {
+		return x.DockBandwidth
+	}
+	return nil
+}
+
+func (x *Direction) GetStationBandwidth() *Bandwidth {
+	if x != nil {
+		return x.StationBandwidth
+	}
+	return nil
+}
+
+func (x *Direction) GetSharePpm() uint32 {
+	if x != nil {
+		return x.SharePpm
+	}
+	return 0
+}
+
+func (x *Direction) GetOrder() []string {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *Direction) GetUrgent() []string {
+	if x != nil {
+		return x.Urgent
+	}
+	return nil
+}
+
+func (x *Direction) GetUrgentOfficers() []string {
+	if x != nil {
+		return x.UrgentOfficers
+	}
+	return nil
+}
+
+func (x *Direction) GetCategories() []*Category {
+	if x != nil {
+		return x.Categories
+	}
+	return nil
+}
+
+// Bandwidth is a weekly table: the first window that holds a moment says the
+// most bytes a second; outside of all windows there is no limit.
+type Bandwidth struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// IANA name of the time zone that days and minutes are in.
+	Zone          string    `protobuf:"bytes,1,opt,name=zone,proto3" json:"zone,omitempty"`
+	Windows       []*Window `protobuf:"bytes,2,rep,name=windows,proto3" json:"windows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bandwidth) Reset() {
+	*x = Bandwidth{}
+	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bandwidth) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bandwidth) ProtoMessage() {}
+
+func (x *Bandwidth) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bandwidth.ProtoReflect.Descriptor instead.
+func (*Bandwidth) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Bandwidth) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Bandwidth) GetWindows() []*Window {
+	if x != nil {
+		return x.Windows
+	}
+	return nil
+}
+
+// Window is a part of the week.
+type Window struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Bit 0 is Monday, bit 6 Sunday: the days on which it begins.
+	Days uint32 `protobuf:"varint,1,opt,name=days,proto3" json:"days,omitempty"`
+	// Minutes of the day, 0 to 1440. Where until is not after from, it lasts into
+	// the next day.
+	From           uint32 `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	Until          uint32 `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"`
+	BytesPerSecond uint64 `protobuf:"varint,4,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Window) Reset() {
+	*x = Window{}
+	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Window) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Window) ProtoMessage() {}
+
+func (x *Window) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Window.ProtoReflect.Descriptor instead.
+func (*Window) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Window) GetDays() uint32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *Window) GetFrom() uint32 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Window) GetUntil() uint32 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *Window) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+// Category says how recordings of a category are sent.
+type Category struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Category string                 `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
+	// 1 to 100; others count as 10. Of two recordings of the same age, the one
+	// with the higher weight goes first; each doubling is worth an hour of age.
+	Weight        uint32 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	Urgent        bool   `protobuf:"varint,3,opt,name=urgent,proto3" json:"urgent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Category) Reset() {
+	*x = Category{}
+	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Category) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Category) ProtoMessage() {}
+
+func (x *Category) ProtoReflect() protoreflect.Message {
+	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Category.ProtoReflect.Descriptor instead.
+func (*Category) Descriptor() ([]byte, []int) {
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Category) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *Category) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *Category) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
+}
+
 // Ask is a question of the dock (dock to server, control stream). Exactly one
 // field is set.
 type Ask struct {
@@ -922,7 +1666,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_proto_upload_upload_proto_msgTypes[14]
+	mi := &file_proto_upload_upload_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1678,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[14]
+	mi := &file_proto_upload_upload_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1691,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{14}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Ask) GetClock() *ClockQuestion {
@@ -983,7 +1727,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[15]
+	mi := &file_proto_upload_upload_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +1739,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[15]
+	mi := &file_proto_upload_upload_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +1752,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{15}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Answer) GetClock() *ClockAnswer {
@@ -1043,7 +1787,7 @@ type ClockQuestion struct {
 
 func (x *ClockQuestion) Reset() {
 	*x = ClockQuestion{}
-	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	mi := &file_proto_upload_upload_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1799,7 @@ func (x *ClockQuestion) String() string {
 func (*ClockQuestion) ProtoMessage() {}
 
 func (x *ClockQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	mi := &file_proto_upload_upload_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1812,7 @@ func (x *ClockQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockQuestion.ProtoReflect.Descriptor instead.
 func (*ClockQuestion) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{16}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ClockQuestion) GetDockUs() int64 {
@@ -1091,7 +1835,7 @@ type ClockAnswer struct {
 
 func (x *ClockAnswer) Reset() {
 	*x = ClockAnswer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	mi := &file_proto_upload_upload_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1847,7 @@ func (x *ClockAnswer) String() string {
 func (*ClockAnswer) ProtoMessage() {}
 
 func (x *ClockAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	mi := &file_proto_upload_upload_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1860,7 @@ func (x *ClockAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockAnswer.ProtoReflect.Descriptor instead.
 func (*ClockAnswer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{17}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ClockAnswer) GetDockUs() int64 {
@@ -1152,7 +1896,7 @@ type CameraQuestion struct {
 
 func (x *CameraQuestion) Reset() {
 	*x = CameraQuestion{}
-	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	mi := &file_proto_upload_upload_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1908,7 @@ func (x *CameraQuestion) String() string {
 func (*CameraQuestion) ProtoMessage() {}
 
 func (x *CameraQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	mi := &file_proto_upload_upload_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1921,7 @@ func (x *CameraQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CameraQuestion.ProtoReflect.Descriptor instead.
 func (*CameraQuestion) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{18}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CameraQuestion) GetSerial() string {
@@ -1224,7 +1968,7 @@ type CameraAnswer struct {
 
 func (x *CameraAnswer) Reset() {
 	*x = CameraAnswer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	mi := &file_proto_upload_upload_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1980,7 @@ func (x *CameraAnswer) String() string {
 func (*CameraAnswer) ProtoMessage() {}
 
 func (x *CameraAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	mi := &file_proto_upload_upload_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1993,7 @@ func (x *CameraAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CameraAnswer.ProtoReflect.Descriptor instead.
 func (*CameraAnswer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{19}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CameraAnswer) GetSerial() string {
@@ -1354,7 +2098,7 @@ type PolicyQuestion struct {
 
 func (x *PolicyQuestion) Reset() {
 	*x = PolicyQuestion{}
-	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	mi := &file_proto_upload_upload_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1366,7 +2110,7 @@ func (x *PolicyQuestion) String() string {
 func (*PolicyQuestion) ProtoMessage() {}
 
 func (x *PolicyQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	mi := &file_proto_upload_upload_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1379,7 +2123,7 @@ func (x *PolicyQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyQuestion.ProtoReflect.Descriptor instead.
 func (*PolicyQuestion) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{20}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PolicyQuestion) GetHave() []byte {
@@ -1409,7 +2153,7 @@ type PolicyAnswer struct {
 
 func (x *PolicyAnswer) Reset() {
 	*x = PolicyAnswer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	mi := &file_proto_upload_upload_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1421,7 +2165,7 @@ func (x *PolicyAnswer) String() string {
 func (*PolicyAnswer) ProtoMessage() {}
 
 func (x *PolicyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	mi := &file_proto_upload_upload_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1434,7 +2178,7 @@ func (x *PolicyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyAnswer.ProtoReflect.Descriptor instead.
 func (*PolicyAnswer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{21}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PolicyAnswer) GetDigest() []byte {
@@ -1494,7 +2238,7 @@ type FirmwareOffer struct {
 
 func (x *FirmwareOffer) Reset() {
 	*x = FirmwareOffer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[22]
+	mi := &file_proto_upload_upload_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +2250,7 @@ func (x *FirmwareOffer) String() string {
 func (*FirmwareOffer) ProtoMessage() {}
 
 func (x *FirmwareOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[22]
+	mi := &file_proto_upload_upload_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +2263,7 @@ func (x *FirmwareOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareOffer.ProtoReflect.Descriptor instead.
 func (*FirmwareOffer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{22}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FirmwareOffer) GetStatement() []byte {
@@ -1563,7 +2307,7 @@ type FirmwareFetch struct {
 
 func (x *FirmwareFetch) Reset() {
 	*x = FirmwareFetch{}
-	mi := &file_proto_upload_upload_proto_msgTypes[23]
+	mi := &file_proto_upload_upload_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +2319,7 @@ func (x *FirmwareFetch) String() string {
 func (*FirmwareFetch) ProtoMessage() {}
 
 func (x *FirmwareFetch) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[23]
+	mi := &file_proto_upload_upload_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +2332,7 @@ func (x *FirmwareFetch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareFetch.ProtoReflect.Descriptor instead.
 func (*FirmwareFetch) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{23}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FirmwareFetch) GetSha256() []byte {
@@ -1617,7 +2361,7 @@ type FirmwareBlock struct {
 
 func (x *FirmwareBlock) Reset() {
 	*x = FirmwareBlock{}
-	mi := &file_proto_upload_upload_proto_msgTypes[24]
+	mi := &file_proto_upload_upload_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +2373,7 @@ func (x *FirmwareBlock) String() string {
 func (*FirmwareBlock) ProtoMessage() {}
 
 func (x *FirmwareBlock) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[24]
+	mi := &file_proto_upload_upload_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +2386,7 @@ func (x *FirmwareBlock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareBlock.ProtoReflect.Descriptor instead.
 func (*FirmwareBlock) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{24}
+	return file_proto_upload_upload_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FirmwareBlock) GetOffset() uint64 {
@@ -1682,7 +2426,7 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\x0eserver_time_us\x18\t \x01(\x03R\fserverTimeUs\"'\n" +
 	"\tInventory\x12\x1a\n" +
 	"\benvelope\x18\x01 \x01(\fR\benvelope\"\x0e\n" +
-	"\fInventoryAck\"\xbb\x01\n" +
+	"\fInventoryAck\"\x90\x03\n" +
 	"\x06Status\x12\x13\n" +
 	"\x05at_us\x18\x01 \x01(\x03R\x04atUs\x12+\n" +
 	"\x04bays\x18\x02 \x03(\v2\x17.sealdock.upload.v1.BayR\x04bays\x12\x1f\n" +
@@ -1690,7 +2434,19 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"spoolBytes\x12\x1f\n" +
 	"\vspool_quota\x18\x04 \x01(\x04R\n" +
 	"spoolQuota\x12-\n" +
-	"\x12recordings_waiting\x18\x05 \x01(\x04R\x11recordingsWaiting\"\xf8\x02\n" +
+	"\x12recordings_waiting\x18\x05 \x01(\x04R\x11recordingsWaiting\x12#\n" +
+	"\rwaiting_bytes\x18\x06 \x01(\x04R\fwaitingBytes\x12(\n" +
+	"\x10bytes_per_second\x18\a \x01(\x04R\x0ebytesPerSecond\x12\x1e\n" +
+	"\vclear_at_us\x18\b \x01(\x03R\tclearAtUs\x12;\n" +
+	"\ttransport\x18\t \x01(\v2\x1d.sealdock.upload.v1.TransportR\ttransport\x12'\n" +
+	"\x10spool_full_at_us\x18\n" +
+	" \x01(\x03R\rspoolFullAtUs\"\x85\x01\n" +
+	"\tTransport\x12\x12\n" +
+	"\x04over\x18\x01 \x01(\tR\x04over\x12 \n" +
+	"\vconnections\x18\x02 \x01(\rR\vconnections\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x15\n" +
+	"\x06rtt_us\x18\x04 \x01(\rR\x05rttUs\x12\x19\n" +
+	"\blost_ppm\x18\x05 \x01(\rR\alostPpm\"\xbd\x03\n" +
 	"\x03Bay\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\tR\x04port\x12#\n" +
 	"\rcamera_serial\x18\x02 \x01(\tR\fcameraSerial\x12!\n" +
@@ -1705,7 +2461,9 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"bytes_done\x18\t \x01(\x04R\tbytesDone\x12(\n" +
 	"\x10bytes_per_second\x18\n" +
 	" \x01(\x04R\x0ebytesPerSecond\x12'\n" +
-	"\x0fbattery_percent\x18\v \x01(\x11R\x0ebatteryPercent\"%\n" +
+	"\x0fbattery_percent\x18\v \x01(\x11R\x0ebatteryPercent\x12#\n" +
+	"\rwaiting_bytes\x18\f \x01(\x04R\fwaitingBytes\x12\x1e\n" +
+	"\vclear_at_us\x18\r \x01(\x03R\tclearAtUs\"%\n" +
 	"\aRelease\x12\x1a\n" +
 	"\benvelope\x18\x01 \x01(\fR\benvelope\"-\n" +
 	"\n" +
@@ -1717,11 +2475,17 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\vwrapped_key\x18\x02 \x01(\fR\n" +
 	"wrappedKey\x12\x16\n" +
 	"\x06header\x18\x03 \x01(\fR\x06header\x12\x16\n" +
-	"\x06leaves\x18\x04 \x01(\fR\x06leaves\"/\n" +
+	"\x06leaves\x18\x04 \x01(\fR\x06leaves\"C\n" +
 	"\x06Accept\x12%\n" +
-	"\x0eresume_segment\x18\x01 \x01(\x04R\rresumeSegment\"0\n" +
+	"\x0eresume_segment\x18\x01 \x01(\x04R\rresumeSegment\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\fR\x04held\"A\n" +
+	"\x04Join\x12\x1f\n" +
+	"\vevidence_id\x18\x01 \x01(\tR\n" +
+	"evidenceId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\rR\aattempt\"H\n" +
 	"\x03Ack\x12)\n" +
-	"\x10durable_segments\x18\x01 \x01(\x04R\x0fdurableSegments\"\b\n" +
+	"\x10durable_segments\x18\x01 \x01(\x04R\x0fdurableSegments\x12\x16\n" +
+	"\x06frames\x18\x02 \x01(\x04R\x06frames\"\b\n" +
 	"\x06Finish\"%\n" +
 	"\aReceipt\x12\x1a\n" +
 	"\benvelope\x18\x01 \x01(\fR\benvelope\"w\n" +
@@ -1729,7 +2493,56 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x18\n" +
 	"\asegment\x18\x03 \x01(\x04R\asegment\x12$\n" +
-	"\x0eretry_after_ms\x18\x04 \x01(\x04R\fretryAfterMs\"\xb6\x01\n" +
+	"\x0eretry_after_ms\x18\x04 \x01(\x04R\fretryAfterMs\"t\n" +
+	"\x05Queue\x125\n" +
+	"\awaiting\x18\x01 \x03(\v2\x1b.sealdock.upload.v1.WaitingR\awaiting\x12\x1e\n" +
+	"\n" +
+	"recordings\x18\x02 \x01(\x04R\n" +
+	"recordings\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\"\xc3\x02\n" +
+	"\aWaiting\x12\x1f\n" +
+	"\vevidence_id\x18\x01 \x01(\tR\n" +
+	"evidenceId\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12#\n" +
+	"\rcamera_serial\x18\x03 \x01(\tR\fcameraSerial\x12\x10\n" +
+	"\x03bay\x18\x04 \x01(\tR\x03bay\x12\x18\n" +
+	"\aofficer\x18\x05 \x01(\tR\aofficer\x12\x1a\n" +
+	"\bcategory\x18\x06 \x01(\tR\bcategory\x12\x16\n" +
+	"\x06length\x18\a \x01(\x04R\x06length\x12#\n" +
+	"\rdurable_bytes\x18\b \x01(\x04R\fdurableBytes\x12\x16\n" +
+	"\x06urgent\x18\t \x01(\bR\x06urgent\x12\x1d\n" +
+	"\n" +
+	"urgent_why\x18\n" +
+	" \x01(\tR\turgentWhy\x12\"\n" +
+	"\rspooled_at_us\x18\v \x01(\x03R\vspooledAtUs\"\xf2\x03\n" +
+	"\tDirection\x12\x18\n" +
+	"\alimited\x18\x01 \x01(\bR\alimited\x12(\n" +
+	"\x10bytes_per_second\x18\x02 \x01(\x04R\x0ebytesPerSecond\x12\x1b\n" +
+	"\tlimit_why\x18\x03 \x01(\tR\blimitWhy\x12\x1a\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\x12$\n" +
+	"\x0eback_within_ms\x18\x05 \x01(\rR\fbackWithinMs\x12D\n" +
+	"\x0edock_bandwidth\x18\x06 \x01(\v2\x1d.sealdock.upload.v1.BandwidthR\rdockBandwidth\x12J\n" +
+	"\x11station_bandwidth\x18\a \x01(\v2\x1d.sealdock.upload.v1.BandwidthR\x10stationBandwidth\x12\x1b\n" +
+	"\tshare_ppm\x18\b \x01(\rR\bsharePpm\x12\x14\n" +
+	"\x05order\x18\t \x03(\tR\x05order\x12\x16\n" +
+	"\x06urgent\x18\n" +
+	" \x03(\tR\x06urgent\x12'\n" +
+	"\x0furgent_officers\x18\v \x03(\tR\x0eurgentOfficers\x12<\n" +
+	"\n" +
+	"categories\x18\f \x03(\v2\x1c.sealdock.upload.v1.CategoryR\n" +
+	"categories\"U\n" +
+	"\tBandwidth\x12\x12\n" +
+	"\x04zone\x18\x01 \x01(\tR\x04zone\x124\n" +
+	"\awindows\x18\x02 \x03(\v2\x1a.sealdock.upload.v1.WindowR\awindows\"p\n" +
+	"\x06Window\x12\x12\n" +
+	"\x04days\x18\x01 \x01(\rR\x04days\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\rR\x04from\x12\x14\n" +
+	"\x05until\x18\x03 \x01(\rR\x05until\x12(\n" +
+	"\x10bytes_per_second\x18\x04 \x01(\x04R\x0ebytesPerSecond\"V\n" +
+	"\bCategory\x12\x1a\n" +
+	"\bcategory\x18\x01 \x01(\tR\bcategory\x12\x16\n" +
+	"\x06weight\x18\x02 \x01(\rR\x06weight\x12\x16\n" +
+	"\x06urgent\x18\x03 \x01(\bR\x06urgent\"\xb6\x01\n" +
 	"\x03Ask\x127\n" +
 	"\x05clock\x18\x01 \x01(\v2!.sealdock.upload.v1.ClockQuestionR\x05clock\x12:\n" +
 	"\x06camera\x18\x02 \x01(\v2\".sealdock.upload.v1.CameraQuestionR\x06camera\x12:\n" +
@@ -1800,48 +2613,62 @@ func file_proto_upload_upload_proto_rawDescGZIP() []byte {
 	return file_proto_upload_upload_proto_rawDescData
 }
 
-var file_proto_upload_upload_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_proto_upload_upload_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_proto_upload_upload_proto_goTypes = []any{
 	(*Hello)(nil),          // 0: sealdock.upload.v1.Hello
 	(*Welcome)(nil),        // 1: sealdock.upload.v1.Welcome
 	(*Inventory)(nil),      // 2: sealdock.upload.v1.Inventory
 	(*InventoryAck)(nil),   // 3: sealdock.upload.v1.InventoryAck
 	(*Status)(nil),         // 4: sealdock.upload.v1.Status
-	(*Bay)(nil),            // 5: sealdock.upload.v1.Bay
-	(*Release)(nil),        // 6: sealdock.upload.v1.Release
-	(*ReleaseAck)(nil),     // 7: sealdock.upload.v1.ReleaseAck
-	(*Offer)(nil),          // 8: sealdock.upload.v1.Offer
-	(*Accept)(nil),         // 9: sealdock.upload.v1.Accept
-	(*Ack)(nil),            // 10: sealdock.upload.v1.Ack
-	(*Finish)(nil),         // 11: sealdock.upload.v1.Finish
-	(*Receipt)(nil),        // 12: sealdock.upload.v1.Receipt
-	(*Failure)(nil),        // 13: sealdock.upload.v1.Failure
-	(*Ask)(nil),            // 14: sealdock.upload.v1.Ask
-	(*Answer)(nil),         // 15: sealdock.upload.v1.Answer
-	(*ClockQuestion)(nil),  // 16: sealdock.upload.v1.ClockQuestion
-	(*ClockAnswer)(nil),    // 17: sealdock.upload.v1.ClockAnswer
-	(*CameraQuestion)(nil), // 18: sealdock.upload.v1.CameraQuestion
-	(*CameraAnswer)(nil),   // 19: sealdock.upload.v1.CameraAnswer
-	(*PolicyQuestion)(nil), // 20: sealdock.upload.v1.PolicyQuestion
-	(*PolicyAnswer)(nil),   // 21: sealdock.upload.v1.PolicyAnswer
-	(*FirmwareOffer)(nil),  // 22: sealdock.upload.v1.FirmwareOffer
-	(*FirmwareFetch)(nil),  // 23: sealdock.upload.v1.FirmwareFetch
-	(*FirmwareBlock)(nil),  // 24: sealdock.upload.v1.FirmwareBlock
+	(*Transport)(nil),      // 5: sealdock.upload.v1.Transport
+	(*Bay)(nil),            // 6: sealdock.upload.v1.Bay
+	(*Release)(nil),        // 7: sealdock.upload.v1.Release
+	(*ReleaseAck)(nil),     // 8: sealdock.upload.v1.ReleaseAck
+	(*Offer)(nil),          // 9: sealdock.upload.v1.Offer
+	(*Accept)(nil),         // 10: sealdock.upload.v1.Accept
+	(*Join)(nil),           // 11: sealdock.upload.v1.Join
+	(*Ack)(nil),            // 12: sealdock.upload.v1.Ack
+	(*Finish)(nil),         // 13: sealdock.upload.v1.Finish
+	(*Receipt)(nil),        // 14: sealdock.upload.v1.Receipt
+	(*Failure)(nil),        // 15: sealdock.upload.v1.Failure
+	(*Queue)(nil),          // 16: sealdock.upload.v1.Queue
+	(*Waiting)(nil),        // 17: sealdock.upload.v1.Waiting
+	(*Direction)(nil),      // 18: sealdock.upload.v1.Direction
+	(*Bandwidth)(nil),      // 19: sealdock.upload.v1.Bandwidth
+	(*Window)(nil),         // 20: sealdock.upload.v1.Window
+	(*Category)(nil),       // 21: sealdock.upload.v1.Category
+	(*Ask)(nil),            // 22: sealdock.upload.v1.Ask
+	(*Answer)(nil),         // 23: sealdock.upload.v1.Answer
+	(*ClockQuestion)(nil),  // 24: sealdock.upload.v1.ClockQuestion
+	(*ClockAnswer)(nil),    // 25: sealdock.upload.v1.ClockAnswer
+	(*CameraQuestion)(nil), // 26: sealdock.upload.v1.CameraQuestion
+	(*CameraAnswer)(nil),   // 27: sealdock.upload.v1.CameraAnswer
+	(*PolicyQuestion)(nil), // 28: sealdock.upload.v1.PolicyQuestion
+	(*PolicyAnswer)(nil),   // 29: sealdock.upload.v1.PolicyAnswer
+	(*FirmwareOffer)(nil),  // 30: sealdock.upload.v1.FirmwareOffer
+	(*FirmwareFetch)(nil),  // 31: sealdock.upload.v1.FirmwareFetch
+	(*FirmwareBlock)(nil),  // 32: sealdock.upload.v1.FirmwareBlock
 }
 var file_proto_upload_upload_proto_depIdxs = []int32{
-	5,  // 0: sealdock.upload.v1.Status.bays:type_name -> sealdock.upload.v1.Bay
-	16, // 1: sealdock.upload.v1.Ask.clock:type_name -> sealdock.upload.v1.ClockQuestion
-	18, // 2: sealdock.upload.v1.Ask.camera:type_name -> sealdock.upload.v1.CameraQuestion
-	20, // 3: sealdock.upload.v1.Ask.policy:type_name -> sealdock.upload.v1.PolicyQuestion
-	17, // 4: sealdock.upload.v1.Answer.clock:type_name -> sealdock.upload.v1.ClockAnswer
-	19, // 5: sealdock.upload.v1.Answer.camera:type_name -> sealdock.upload.v1.CameraAnswer
-	21, // 6: sealdock.upload.v1.Answer.policy:type_name -> sealdock.upload.v1.PolicyAnswer
-	22, // 7: sealdock.upload.v1.PolicyAnswer.firmware:type_name -> sealdock.upload.v1.FirmwareOffer
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	6,  // 0: sealdock.upload.v1.Status.bays:type_name -> sealdock.upload.v1.Bay
+	5,  // 1: sealdock.upload.v1.Status.transport:type_name -> sealdock.upload.v1.Transport
+	17, // 2: sealdock.upload.v1.Queue.waiting:type_name -> sealdock.upload.v1.Waiting
+	19, // 3: sealdock.upload.v1.Direction.dock_bandwidth:type_name -> sealdock.upload.v1.Bandwidth
+	19, // 4: sealdock.upload.v1.Direction.station_bandwidth:type_name -> sealdock.upload.v1.Bandwidth
+	21, // 5: sealdock.upload.v1.Direction.categories:type_name -> sealdock.upload.v1.Category
+	20, // 6: sealdock.upload.v1.Bandwidth.windows:type_name -> sealdock.upload.v1.Window
+	24, // 7: sealdock.upload.v1.Ask.clock:type_name -> sealdock.upload.v1.ClockQuestion
+	26, // 8: sealdock.upload.v1.Ask.camera:type_name -> sealdock.upload.v1.CameraQuestion
+	28, // 9: sealdock.upload.v1.Ask.policy:type_name -> sealdock.upload.v1.PolicyQuestion
+	25, // 10: sealdock.upload.v1.Answer.clock:type_name -> sealdock.upload.v1.ClockAnswer
+	27, // 11: sealdock.upload.v1.Answer.camera:type_name -> sealdock.upload.v1.CameraAnswer
+	29, // 12: sealdock.upload.v1.Answer.policy:type_name -> sealdock.upload.v1.PolicyAnswer
+	30, // 13: sealdock.upload.v1.PolicyAnswer.firmware:type_name -> sealdock.upload.v1.FirmwareOffer
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_proto_upload_upload_proto_init() }
@@ -1855,7 +2682,7 @@ func file_proto_upload_upload_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_upload_upload_proto_rawDesc), len(file_proto_upload_upload_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -44,6 +44,8 @@ func (*InventoryAck) Validate() error { return nil }
 func (m *Status) Validate() error {
 	if err := first(
 		instant("Status", "time", m.GetAtUs()),
+		instant("Status", "time when all is handed over", m.GetClearAtUs()),
+		instant("Status", "time when the spool is full", m.GetSpoolFullAtUs()),
 		size("Status", "list of bays", len(m.GetBays()), 0, MaxBays),
 	); err != nil {
 		return err
@@ -52,6 +54,13 @@ func (m *Status) Validate() error {
 		if err := bay.validate(); err != nil {
 			return err
 		}
+	}
+	if t := m.GetTransport(); t != nil {
+		return first(
+			word("Transport", "over", t.GetOver()),
+			text("Transport", "reason", t.GetWhy(), 0, MaxMessage),
+			size("Transport", "packets lost of a million", int(min(t.GetLostPpm(), MaxShare+1)), 0, MaxShare),
+		)
 	}
 	return nil
 }
@@ -66,6 +75,7 @@ func (m *Bay) validate() error {
 		text("Bay", "camera model", m.GetCameraModel(), 0, MaxText),
 		word("Bay", "state", m.GetState()),
 		text("Bay", "message", m.GetMessage(), 0, MaxMessage),
+		instant("Bay", "time when all is handed over", m.GetClearAtUs()),
 	)
 }
 
@@ -76,10 +86,7 @@ func (m *Release) Validate() error {
 
 // Validate implements Message.
 func (m *ReleaseAck) Validate() error {
-	if _, err := evidence.ParseEvidenceID(m.GetEvidenceId()); err != nil {
-		return badFrame("ReleaseAck: %v", err)
-	}
-	return nil
+	return first(item("ReleaseAck", m.GetEvidenceId()))
 }
 
 // Validate implements Message.
@@ -97,7 +104,10 @@ func (m *Offer) Validate() error {
 
 // Validate implements Message.
 func (m *Accept) Validate() error {
-	return first(segment("Accept", m.GetResumeSegment(), MaxSegments))
+	return first(
+		segment("Accept", m.GetResumeSegment(), MaxSegments),
+		size("Accept", "list of segments held", len(m.GetHeld()), 0, MaxHeld),
+	)
 }
 
 // Validate implements Message.
@@ -110,7 +120,7 @@ func (m *Data) Validate() error {
 
 // Validate implements Message.
 func (m *Ack) Validate() error {
-	return first(segment("Ack", m.GetDurableSegments(), MaxSegments))
+	return first(segment("Ack", m.GetDurableSegments(), MaxSegments), segment("Ack", m.GetFrames(), MaxSegments))
 }
 
 // Validate implements Message.
