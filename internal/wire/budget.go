@@ -11,19 +11,19 @@ const DefaultBudget = 512 << 20
 
 // Budget bounds how far the receive windows of sessions may grow in sum beyond
 // what each session begins with (1.5 MiB on a listener, 384 KiB on a dialler):
-// what peers may have sent before anybody read it. When it is spent, sessions
-// go on with the windows that they have. Safe for concurrent use.
+// what peers may have sent before anybody read it. When it is spent, sessions go
+// on with the windows that they have. Safe for concurrent use.
 type Budget struct {
 	limit uint64
 
 	mu      sync.Mutex // guards all below; held inside the transport's own locks, so nothing of it is called
 	granted uint64
-	held    map[*quic.Conn]uint64 // of the sessions admitted and not yet released
+	held    map[any]uint64 // by session, of those admitted and not yet released
 }
 
 // NewBudget makes a budget of limit bytes.
 func NewBudget(limit uint64) *Budget {
-	return &Budget{limit: limit, held: make(map[*quic.Conn]uint64)}
+	return &Budget{limit: limit, held: make(map[any]uint64)}
 }
 
 // Granted is how many bytes sessions hold at the moment.
@@ -33,29 +33,32 @@ func (b *Budget) Granted() uint64 {
 	return b.granted
 }
 
-func (b *Budget) admit(c *quic.Conn) {
+func (b *Budget) admit(session any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held[c] = 0
+	b.held[session] = 0
 }
 
-func (b *Budget) release(c *quic.Conn) {
+func (b *Budget) release(session any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.granted -= b.held[c]
-	delete(b.held, c)
+	b.granted -= b.held[session]
+	delete(b.held, session)
 }
 
 // allow grants a window increase; never to a session not admitted, so that
 // nothing is held by a session that nobody will release.
-func (b *Budget) allow(c *quic.Conn, delta uint64) bool {
+func (b *Budget) allow(session any, delta uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	held, admitted := b.held[c]
+	held, admitted := b.held[session]
 	if !admitted || delta > b.limit-b.granted {
 		return false
 	}
 	b.granted += delta
-	b.held[c] = held + delta
+	b.held[session] = held + delta
 	return true
 }
+
+// allowConn is allow in the form that quic-go asks in.
+func (b *Budget) allowConn(c *quic.Conn, delta uint64) bool { return b.allow(c, delta) }

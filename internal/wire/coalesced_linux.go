@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// superBatch is how many datagrams one system call brings at most.
-	superBatch = 4
+	// superBatch is how many datagrams one system call brings at most, to a
+	// listener and to a dialler, of which there may be many.
+	superBatch        = 16
+	diallerSuperBatch = 4
 	// superSize holds the largest UDP datagram, coalesced or not.
 	superSize = 1 << 16
 	// superControl holds every control message that quic-go and we ask for:
@@ -32,7 +35,8 @@ type coalescedConn struct {
 	*net.UDPConn
 	batch batchReader
 
-	supers  [superBatch]ipv4.Message
+	supers  []ipv4.Message
+	lull    lull
 	filled  int // supers read by the last call
 	next    int // first super not yet cut up
 	parts   parts
@@ -47,7 +51,7 @@ type batchReader interface {
 }
 
 // newCoalescedConn turns UDP_GRO on; it fails where the kernel has none.
-func newCoalescedConn(c *net.UDPConn) (*coalescedConn, error) {
+func newCoalescedConn(c *net.UDPConn, supers int) (*coalescedConn, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("coalesced receive: %w", err)
@@ -61,11 +65,11 @@ func newCoalescedConn(c *net.UDPConn) (*coalescedConn, error) {
 	if refused != nil {
 		return nil, fmt.Errorf("coalesced receive: setting UDP_GRO: %w", refused)
 	}
-	return newCoalescedReader(c, ipv4.NewPacketConn(c)), nil
+	return newCoalescedReader(c, ipv4.NewPacketConn(c), supers), nil
 }
 
-func newCoalescedReader(c *net.UDPConn, batch batchReader) *coalescedConn {
-	g := &coalescedConn{UDPConn: c, batch: batch}
+func newCoalescedReader(c *net.UDPConn, batch batchReader, supers int) *coalescedConn {
+	g := &coalescedConn{UDPConn: c, batch: batch, supers: make([]ipv4.Message, supers)}
 	for i := range g.supers {
 		g.supers[i].Buffers = [][]byte{make([]byte, superSize)}
 		g.supers[i].OOB = make([]byte, superControl)
@@ -86,15 +90,30 @@ func (g *coalescedConn) ReadBatch(messages []ipv4.Message, _ int) (int, error) {
 			g.packets.Add(uint64(n))
 			return n, nil
 		}
-		n, err := g.batch.ReadBatch(g.supers[:], 0)
+		if g.filled < len(g.supers) { // the kernel had no more
+			g.lull.rest()
+		}
+		n, err := g.batch.ReadBatch(g.supers, 0)
 		if err != nil {
 			return 0, err
 		}
+		g.lull.note(alone(g.supers[:n]), time.Now())
 		g.filled, g.next = n, 0
 		g.parts = parts{}
 		g.calls.Add(1)
 		g.datagrams.Add(uint64(n))
 	}
+}
+
+// alone counts the packets of bulk that the kernel has not joined.
+func alone(supers []ipv4.Message) int {
+	n := 0
+	for _, m := range supers {
+		if m.N >= bulkPacket && m.N <= usualSegment+50 {
+			n++
+		}
+	}
+	return n
 }
 
 // deliver moves parts of the supers at hand into messages.

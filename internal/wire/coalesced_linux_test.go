@@ -120,7 +120,7 @@ func TestDatagramsAreCutWhereTheKernelJoinedThem(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			for width := 1; width <= 8; width++ {
-				g := newCoalescedReader(nil, &script{[][]ipv4.Message{c.in}})
+				g := newCoalescedReader(nil, &script{[][]ipv4.Message{c.in}}, superBatch)
 				if got, _ := readAll(t, g, width); !equal(got, c.want) {
 					t.Errorf("%d at a time: %q, want %q", width, got, c.want)
 				}
@@ -134,7 +134,7 @@ func TestEveryPartKeepsTheOtherControlMessages(t *testing.T) {
 	info := control(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, make([]byte, 20))
 	oob := append(append(append([]byte(nil), tos...), segmentSize(1)...), info...)
 	want := string(tos) + string(info)
-	_, controls := readAll(t, newCoalescedReader(nil, &script{[][]ipv4.Message{{super([]byte("ab"), oob)}}}), 8)
+	_, controls := readAll(t, newCoalescedReader(nil, &script{[][]ipv4.Message{{super([]byte("ab"), oob)}}}, superBatch), 8)
 	if !equal(controls, []string{want, want}) {
 		t.Errorf("control messages %x, want %x twice", controls, want)
 	}
@@ -161,7 +161,7 @@ func TestOnlyWholeControlMessagesAreCopied(t *testing.T) {
 func TestTheKernelJoinsAndThePartsComeOutAsSent(t *testing.T) {
 	for network, local := range map[string]net.IP{"udp4": net.IPv4(127, 0, 0, 1), "udp6": net.IPv6loopback, "udp": nil} {
 		t.Run(network, func(t *testing.T) {
-			s, err := openSocket(network, &net.UDPAddr{IP: local}, false)
+			s, err := openSocket(network, &net.UDPAddr{IP: local}, false, superBatch)
 			if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
 				t.Skipf("NOT TESTED: this machine has no %s loopback: %v", network, err)
 			}

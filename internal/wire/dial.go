@@ -24,7 +24,7 @@ type Dialer struct {
 	closeErr  error
 }
 
-// Dial opens a session to addr ("host:port") from a socket of its own, which
+// Dial opens a QUIC session to addr ("host:port") from a socket of its own, which
 // closes with the session. The addresses of the host are tried one after the
 // other. Unless tlsConf.ServerName is set, the server must prove the name in
 // addr.
@@ -32,6 +32,13 @@ type Dialer struct {
 // Success says nothing about what the server thinks of our certificate: see
 // the package comment.
 func Dial(ctx context.Context, addr string, tlsConf *tls.Config, opt Options) (*Session, error) {
+	return dialEach(ctx, addr, tlsConf, func(ctx context.Context, at netip.AddrPort, tlsConf *tls.Config) (*Session, error) {
+		return dialAddress(ctx, at, tlsConf, opt)
+	})
+}
+
+// dialEach dials the addresses of the host in addr until one answers.
+func dialEach(ctx context.Context, addr string, tlsConf *tls.Config, dial func(context.Context, netip.AddrPort, *tls.Config) (*Session, error)) (*Session, error) {
 	host, service, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("dialling %q: %w", addr, err)
@@ -53,7 +60,7 @@ func Dial(ctx context.Context, addr string, tlsConf *tls.Config, opt Options) (*
 	}
 	var failures []error
 	for _, ip := range found {
-		s, err := dialAddress(ctx, netip.AddrPortFrom(ip.Unmap(), uint16(port)), tlsConf, opt)
+		s, err := dial(ctx, netip.AddrPortFrom(ip.Unmap(), uint16(port)), tlsConf)
 		if err == nil {
 			return s, nil
 		}
@@ -70,7 +77,7 @@ func dialAddress(ctx context.Context, addr netip.AddrPort, tlsConf *tls.Config, 
 	if addr.Addr().Is4() {
 		network = "udp4"
 	}
-	s, err := openSocket(network, nil, opt.PlainReceive)
+	s, err := openSocket(network, nil, opt.PlainReceive, diallerSuperBatch)
 	if err != nil {
 		return nil, fmt.Errorf("dialling %s: %w", addr, err)
 	}
@@ -110,7 +117,7 @@ func (d *Dialer) Dial(ctx context.Context, addr net.Addr, tlsConf *tls.Config) (
 	if err != nil {
 		return nil, fmt.Errorf("dialling %s: %w", addr, translateDial(err))
 	}
-	return newSession(conn, d.socket, d.budget), nil
+	return newQUIC(conn, d.socket, d.budget), nil
 }
 
 // Close ends all sessions without telling the peers, and closes the packet

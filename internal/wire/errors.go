@@ -2,12 +2,14 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/quic-go/quic-go"
 )
@@ -213,4 +215,81 @@ func printable(reason string) string {
 		out = append(out, r)
 	}
 	return string(out)
+}
+
+// translateTCP turns an error of a connection into one of ours.
+func translateTCP(err error) error {
+	switch {
+	case err == nil, errors.Is(err, errProtocol):
+		return err
+	case errors.Is(err, syscall.ETIMEDOUT), errors.Is(err, os.ErrDeadlineExceeded):
+		return ErrIdle // deadlines are set at the end only
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return ErrLost
+	case errors.Is(err, net.ErrClosed):
+		return ErrClosed
+	}
+	if alert, ok := peerAlertOf(err); ok {
+		return fmt.Errorf("%w: %s", ErrHandshake, peerAlert(alert))
+	}
+	return fmt.Errorf("transport: %w", err)
+}
+
+// translateConnect is for a TCP connection that did not come about.
+func translateConnect(err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		return errNoAnswerTCP()
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nobody listens there (is the server running, and does it take TCP?): %w", ErrHandshake, err)
+	}
+	return fmt.Errorf("%w: %w", ErrHandshake, err)
+}
+
+// translateSecuring is for a TLS handshake over TCP that failed.
+func translateSecuring(err error) error {
+	var (
+		refused *tls.CertificateVerificationError
+		record  tls.RecordHeaderError
+	)
+	if alert, ok := peerAlertOf(err); ok {
+		if alert == alertRefused {
+			return ErrRefused
+		}
+		return fmt.Errorf("%w: %s", ErrHandshake, peerAlert(alert))
+	}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
+		return err
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		return errNoAnswerTCP()
+	case errors.As(err, &refused):
+		if cause := certificateProblem(err); cause != "" {
+			return fmt.Errorf("%w: the peer's certificate is refused: %s", ErrHandshake, cause)
+		}
+	case errors.As(err, &record):
+		return fmt.Errorf("%w: what answers there does not speak TLS", ErrHandshake)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%w: the peer, or something on the way, broke the connection off", ErrHandshake)
+	}
+	return fmt.Errorf("%w: %w", ErrHandshake, err)
+}
+
+func errNoAnswerTCP() error {
+	return fmt.Errorf("%w: no answer in time (is the address right, is the server running, and does the network let TCP through?)", ErrHandshake)
+}
+
+// peerAlertOf finds the alert with which the peer ended a TLS connection. The
+// standard library names it in words only.
+func peerAlertOf(err error) (alert uint8, ok bool) {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return 0, false
+	}
+	for alert := range uint8(255) {
+		if op.Err.Error() == tls.AlertError(alert).Error() {
+			return alert, true
+		}
+	}
+	return 0, false
 }

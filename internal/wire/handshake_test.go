@@ -7,7 +7,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sealdock/sealdock/internal/testkit/pki"
@@ -66,12 +65,12 @@ func TestWhatTheDockRefusesFailsTheDial(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			both(t, func(t *testing.T, kind wire.Kind) {
 				e := newEnds(t)
 				c.change(t, &e)
 				n := wiretest.New(t, wiretest.Conditions{RTT: 40 * time.Millisecond})
 				n.Listen(t, e.server, wire.Options{})
-				_, err := n.Dialer(t, wire.Options{}).Dial(t.Context(), n.ServerAddr(), e.dock)
+				_, err := n.Dials(t, kind, wire.Options{})(t.Context(), e.dock)
 				refusedWith(t, err, c.words)
 			})
 		})
@@ -108,12 +107,12 @@ func TestWhatTheServerRefusesShowsAtTheFirstRead(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			both(t, func(t *testing.T, kind wire.Kind) {
 				e := newEnds(t)
 				c.change(t, &e)
 				n := wiretest.New(t, wiretest.Conditions{RTT: 40 * time.Millisecond})
 				l := n.Listen(t, e.server, wire.Options{})
-				dock, err := n.Dialer(t, wire.Options{}).Dial(t.Context(), n.ServerAddr(), e.dock)
+				dock, err := n.Dials(t, kind, wire.Options{})(t.Context(), e.dock)
 				if err != nil {
 					t.Fatalf("the dial itself failed: %v", err)
 				}
@@ -133,12 +132,12 @@ func TestWhatTheServerRefusesShowsAtTheFirstRead(t *testing.T) {
 }
 
 func TestNobodyThereIsToldInPlainWords(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	both(t, func(t *testing.T, kind wire.Kind) {
 		e := newEnds(t)
 		n := wiretest.New(t, wiretest.Conditions{})
 		n.Blackout(true)
 		began := time.Now()
-		_, err := n.Dialer(t, wire.Options{}).Dial(t.Context(), n.ServerAddr(), e.dock)
+		_, err := n.Dials(t, kind, wire.Options{})(t.Context(), e.dock)
 		refusedWith(t, err, "is the server running")
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("it took %v", took)
@@ -156,14 +155,23 @@ func TestTLSThatProvesNothingIsNotUsed(t *testing.T) {
 		if _, err := wire.Dial(t.Context(), "127.0.0.1:9", c, wire.Options{}); err == nil || errors.Is(err, wire.ErrHandshake) {
 			t.Errorf("%s: %v", name, err)
 		}
+		if _, err := wire.DialTCP(t.Context(), "127.0.0.1:9", c, wire.Options{}); err == nil || errors.Is(err, wire.ErrHandshake) {
+			t.Errorf("%s over TCP: %v", name, err)
+		}
 	}
 }
 
 func TestSessionsAreTLS13AndNameThePeer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dock, server := wiretest.Pair(t, wiretest.New(t, wiretest.Conditions{}), wire.Options{})
+	both(t, func(t *testing.T, kind wire.Kind) {
+		dock, server := wiretest.PairOf(t, kind, wiretest.New(t, wiretest.Conditions{}), wire.Options{})
+		if dock.Kind() != kind || server.Kind() != kind {
+			t.Errorf("a session of kind %s and %s", dock.Kind(), server.Kind())
+		}
 		for _, s := range []*wire.Session{dock, server} {
 			state := s.ConnectionState()
+			if state.CurveID != tls.X25519MLKEM768 {
+				t.Errorf("key exchange %v", state.CurveID)
+			}
 			if state.Version != tls.VersionTLS13 || state.NegotiatedProtocol != pki.ALPN || state.DidResume {
 				t.Errorf("TLS %x, protocol %q, resumed %v", state.Version, state.NegotiatedProtocol, state.DidResume)
 			}

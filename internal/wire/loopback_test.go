@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -17,8 +18,16 @@ import (
 	"github.com/sealdock/sealdock/internal/wire"
 )
 
-// loopback makes a session over real sockets of this machine.
+// loopback makes QUIC sessions over real sockets of this machine.
 func loopback(t testing.TB, listen string, opt wire.Options) (l *wire.Listener, dial func() (dock, server *wire.Session)) {
+	t.Helper()
+	return loopbackOf(t, wire.Dial, listen, opt)
+}
+
+type dialFunc func(context.Context, string, *tls.Config, wire.Options) (*wire.Session, error)
+
+// loopbackOf makes sessions as dial does.
+func loopbackOf(t testing.TB, dialKind dialFunc, listen string, opt wire.Options) (l *wire.Listener, dial func() (dock, server *wire.Session)) {
 	t.Helper()
 	a := pki.NewAuthority(t)
 	l, err := wire.Listen(listen, a.ServerTLS(a.Server(t, "127.0.0.1", "::1", "localhost")), opt)
@@ -39,7 +48,7 @@ func loopback(t testing.TB, listen string, opt wire.Options) (l *wire.Listener, 
 	addr := net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.UDPAddr).Port))
 	tlsConf := a.DockTLS(a.Dock(t, "north", "dock-1"), "")
 	return l, func() (dock, server *wire.Session) {
-		dock, err := wire.Dial(t.Context(), addr, tlsConf, opt)
+		dock, err := dialKind(t.Context(), addr, tlsConf, opt)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,6 +92,9 @@ func TestCoalescedAndPlainReceiveBringTheSameBytes(t *testing.T) {
 				}
 				if !plain && stats.Packets < 2*stats.Datagrams {
 					t.Errorf("%d packets in %d datagrams and %d calls: hardly anything was joined", stats.Packets, stats.Datagrams, stats.Calls)
+				}
+				if perMiB := float64(stats.Calls) / 9; !plain && perMiB > 200 {
+					t.Errorf("%.0f receive calls for each MiB", perMiB)
 				}
 				t.Logf("buffers %d and %d bytes; %d calls, %d datagrams, %d packets", stats.ReceiveBuffer, stats.SendBuffer, stats.Calls, stats.Datagrams, stats.Packets)
 			})

@@ -15,7 +15,7 @@ type Options struct {
 	// smaller of both sides' values counts.
 	Idle time.Duration
 	// KeepAlive is the pause after which a packet is sent to keep the session
-	// and the path's address translation alive; default 10 s.
+	// and the path's address translation alive; default 15 s.
 	KeepAlive time.Duration
 	// Handshake is how long a dial waits for any answer; default 5 s. The whole
 	// handshake may take twice as long.
@@ -24,9 +24,14 @@ type Options struct {
 	// MaxStreams is how many streams a peer may have open in one session;
 	// default 64 for a listener. A dialler lets its peer open none unless set.
 	MaxStreams int
-	// MaxSessions bounds a listener's sessions, those in handshake included;
-	// default 2048. More are refused at once.
+	// MaxSessions bounds a listener's sessions of both kinds, those in handshake
+	// included; default 16384. More are refused at once.
 	MaxSessions int
+	// MaxHandshakes bounds, of each kind, the sessions of a listener that are in
+	// their handshake; default 256. When one more comes over TCP, the one that has
+	// taken longest is cut off; over QUIC, where an address proves itself, it is
+	// refused and comes again. Sessions that live do not suffer from a storm.
+	MaxHandshakes int
 	// StrangersPerSecond is how many handshakes from unproven addresses a
 	// listener begins per second, with bursts of four times as many, before it
 	// makes them prove their address first; default 50, negative: always.
@@ -43,6 +48,8 @@ type Options struct {
 	// need the same (RFC 9000 section 8.1.3). Nil draws one.
 	TokenKey *[32]byte
 
+	// NoTCP makes Listen take QUIC alone.
+	NoTCP bool
 	// PlainReceive turns coalesced receive off.
 	PlainReceive bool
 }
@@ -68,7 +75,7 @@ func (o Options) config() *quic.Config {
 		Versions:              []quic.Version{quic.Version1},
 		HandshakeIdleTimeout:  orDefault(o.Handshake, 5*time.Second),
 		MaxIdleTimeout:        orDefault(o.Idle, 30*time.Second),
-		KeepAlivePeriod:       orDefault(o.KeepAlive, 10*time.Second),
+		KeepAlivePeriod:       orDefault(o.KeepAlive, 15*time.Second),
 		MaxIncomingUniStreams: -1,
 	}
 }
@@ -90,7 +97,7 @@ func windows(c *quic.Config, b *Budget, initial, highest uint64) *quic.Config {
 	c.MaxStreamReceiveWindow = highest
 	c.InitialConnectionReceiveWindow = initial * 3 / 2
 	c.MaxConnectionReceiveWindow = highest * 3 / 2
-	c.AllowConnectionWindowIncrease = b.allow
+	c.AllowConnectionWindowIncrease = b.allowConn
 	return c
 }
 

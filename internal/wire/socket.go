@@ -29,8 +29,8 @@ type socket struct {
 }
 
 // openSocket opens a UDP socket, enlarges its buffers and, if wanted and
-// possible, turns coalesced receive on.
-func openSocket(network string, local *net.UDPAddr, plain bool) (*socket, error) {
+// possible, turns coalesced receive on, for so many datagrams in a call.
+func openSocket(network string, local *net.UDPAddr, plain bool, supers int) (*socket, error) {
 	udp, err := net.ListenUDP(network, local)
 	if err != nil {
 		return nil, fmt.Errorf("opening UDP socket: %w", err)
@@ -40,7 +40,7 @@ func openSocket(network string, local *net.UDPAddr, plain bool) (*socket, error)
 	if plain {
 		return s, nil
 	}
-	if coalesced, err := newCoalescedConn(udp); err == nil {
+	if coalesced, err := newCoalescedConn(udp, supers); err == nil {
 		s.conn, s.receive, s.base.Coalesced = coalesced, coalesced, true
 	}
 	return s, nil

@@ -17,7 +17,9 @@ func enlargeBuffers(c *net.UDPConn) (receive, send int) {
 // coalescedConn exists on Linux only.
 type coalescedConn struct{ *net.UDPConn }
 
-func newCoalescedConn(*net.UDPConn) (*coalescedConn, error) {
+const superBatch, diallerSuperBatch = 0, 0
+
+func newCoalescedConn(*net.UDPConn, int) (*coalescedConn, error) {
 	return nil, errors.New("coalesced receive: not on this system")
 }
 

@@ -22,13 +22,16 @@ type Conditions struct {
 	Seed uint64        // of the losses
 }
 
-// Network is a link with a server's end and a dock's end. RestartServer must
-// not run beside other methods; all else is safe for concurrent use.
+// Network is a link with a server's end and a dock's end, for sessions of both
+// kinds. TCP is a reliable connection in memory: latency and blackouts hold its
+// bytes up, losses are the kernel's to mend and not played. RestartServer must not
+// run beside other methods; all else is safe for concurrent use.
 type Network struct {
-	router *router
-	rtt    time.Duration
-	server *end
-	dock   *end
+	router  *router
+	rtt     time.Duration
+	server  *end
+	dock    *end
+	streams *streams
 }
 
 // end is a packet connection and its link into the network.
@@ -44,8 +47,12 @@ const ServerName = "ingest.example"
 func New(t testing.TB, c Conditions) *Network {
 	t.Helper()
 	n := &Network{router: &router{random: rand.New(rand.NewPCG(c.Seed, 1)), loss: c.Loss}, rtt: c.RTT}
+	// At the very end: connections that are closing would else wait for each other
+	// on a clock that has stopped.
+	t.Cleanup(func() { n.streams.cut() })
 	n.server = n.attach(t, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7443})
 	n.dock = n.attach(t, &net.UDPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 40000})
+	n.streams = newStreams(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 7443})
 	return n
 }
 
@@ -70,7 +77,8 @@ func (n *Network) attach(t testing.TB, addr *net.UDPAddr) *end {
 	return e
 }
 
-// Listen begins the server; it is closed when the test ends.
+// Listen begins the server, for both kinds unless opt.NoTCP; it is closed when
+// the test ends.
 func (n *Network) Listen(t testing.TB, tlsConf *tls.Config, opt wire.Options) *wire.Listener {
 	t.Helper()
 	l, err := wire.NewListener(n.server.SimConn, tlsConf, opt)
@@ -78,7 +86,38 @@ func (n *Network) Listen(t testing.TB, tlsConf *tls.Config, opt wire.Options) *w
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
+	if opt.NoTCP {
+		return l
+	}
+	if err := l.ServeTCP(n.streams); err != nil {
+		t.Fatal(err)
+	}
 	return l
+}
+
+// DialTCP opens a session over TCP to the server.
+func (n *Network) DialTCP(ctx context.Context, tlsConf *tls.Config, opt wire.Options) (*wire.Session, error) {
+	conn, err := n.Connect()
+	if err != nil {
+		return nil, err
+	}
+	return wire.DialConn(ctx, conn, tlsConf, opt)
+}
+
+// Connect opens a bare connection to the server, as TCP would.
+func (n *Network) Connect() (net.Conn, error) {
+	dialled, accepted := connect(n, &net.TCPAddr{IP: net.IPv4(10, 0, 0, 2), Port: 40000}, n.streams.addr)
+	if err := n.streams.offer(accepted); err != nil {
+		return nil, err
+	}
+	return dialled, nil
+}
+
+// dark says whether there is a blackout.
+func (n *Network) dark() bool {
+	n.router.mu.Lock()
+	defer n.router.mu.Unlock()
+	return n.router.blackout
 }
 
 // Dialer makes the dock's end; it is closed when the test ends.
@@ -101,6 +140,8 @@ func (n *Network) RestartServer(t testing.TB) {
 	if err := old.Close(); err != nil {
 		t.Fatalf("taking the server away: %v", err)
 	}
+	n.streams.cut()
+	n.streams = newStreams(n.streams.addr)
 }
 
 // SetLoss changes the share of packets lost.
@@ -117,15 +158,20 @@ func (n *Network) Lost() int {
 }
 
 // Pair makes a dock and a server with throw-away certificates (agency "north",
-// dock "dock-1") and a session between them, seen from both ends.
+// dock "dock-1") and a QUIC session between them, seen from both ends.
 func Pair(t testing.TB, n *Network, opt wire.Options) (dock, server *wire.Session) {
+	t.Helper()
+	return PairOf(t, wire.QUIC, n, opt)
+}
+
+// PairOf is Pair with a session of the kind.
+func PairOf(t testing.TB, kind wire.Kind, n *Network, opt wire.Options) (dock, server *wire.Session) {
 	t.Helper()
 	authority := pki.NewAuthority(t)
 	l := n.Listen(t, authority.ServerTLS(authority.Server(t, ServerName)), opt)
-	d := n.Dialer(t, opt)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	dock, err := d.Dial(ctx, n.ServerAddr(), authority.DockTLS(authority.Dock(t, "north", "dock-1"), ServerName))
+	dock, err := n.Dials(t, kind, opt)(ctx, authority.DockTLS(authority.Dock(t, "north", "dock-1"), ServerName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +184,23 @@ func Pair(t testing.TB, n *Network, opt wire.Options) (dock, server *wire.Sessio
 		_ = server.Close(0, "")
 	})
 	return dock, server
+}
+
+// Dial opens a session to the server.
+type Dial func(ctx context.Context, tlsConf *tls.Config) (*wire.Session, error)
+
+// Dials opens sessions of the kind from the dock's end.
+func (n *Network) Dials(t testing.TB, kind wire.Kind, opt wire.Options) Dial {
+	t.Helper()
+	if kind == wire.TCP {
+		return func(ctx context.Context, tlsConf *tls.Config) (*wire.Session, error) {
+			return n.DialTCP(ctx, tlsConf, opt)
+		}
+	}
+	d := n.Dialer(t, opt)
+	return func(ctx context.Context, tlsConf *tls.Config) (*wire.Session, error) {
+		return d.Dial(ctx, n.ServerAddr(), tlsConf)
+	}
 }
 
 // router delivers packets, or does not.
