@@ -25,8 +25,8 @@ func (c *configShowCommand) Run() error {
 
 type versionCommand struct{}
 
-// Run prints the version.
+// Run prints the version, and what does the cryptography.
 func (versionCommand) Run() error {
-	fmt.Println("sealdock-agent", buildinfo.Version(version))
+	fmt.Printf("sealdock-agent %s\n%s\n", buildinfo.Version(version), buildinfo.Cryptography())
 	return nil
 }

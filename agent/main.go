@@ -26,11 +26,14 @@ type commands struct {
 	Enrol     enrolCommand     `cmd:"" help:"Make this machine a dock of a server, with a token from its administrator."`
 	Status    statusCommand    `cmd:"" help:"Show how the running agent is doing."`
 	Doctor    doctorCommand    `cmd:"" help:"Examine this machine and say what to mend."`
+	Export    exportCommand    `cmd:"" name:"export-spool" help:"Write what waits for the server to a drive, to be carried there. The agent may be running."`
+	Receipts  receiptsCommand  `cmd:"" name:"import-receipts" help:"Give the agent the server's receipts that such a drive brought back."`
 	Install   installCommand   `cmd:"" help:"Make the agent a service of this system."`
 	Uninstall uninstallCommand `cmd:"" help:"Remove the service. Its data stays."`
 	Start     startCommand     `cmd:"" help:"Start the service."`
 	Stop      stopCommand      `cmd:"" help:"Stop the service."`
 	Restart   restartCommand   `cmd:"" help:"Restart the service."`
+	Simulate  simulateCommand  `cmd:"" help:"For load tests: many docks in one process, against a server made for tests. What they send stays in its store and custody log for ever."`
 	Config    configCommands   `cmd:"" help:"Show the configuration."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 }

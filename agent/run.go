@@ -14,6 +14,7 @@ import (
 	"github.com/sealdock/sealdock/agent/internal/metrics"
 	"github.com/sealdock/sealdock/agent/internal/service"
 	"github.com/sealdock/sealdock/internal/buildinfo"
+	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/internal/telemetry"
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
@@ -32,6 +33,10 @@ func (c *runCommand) Run(ctx context.Context) error {
 	config.Cameras.USBIP = append(config.Cameras.USBIP, c.USBIP...)
 	log, err := telemetry.New(os.Stderr, config.Log.Format, config.Log.Level)
 	if err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "agent starts", "version", buildinfo.Version(version), "cryptography", buildinfo.Cryptography())
+	if err := seal.SelfTest(); err != nil {
 		return err
 	}
 	companions := []daemon.Companion{heartbeat(log)}

@@ -125,6 +125,9 @@ func spoolLine(s *daemon.Status) string {
 	if s.Spool.Quota > 0 {
 		line += " of " + size(s.Spool.Quota)
 	}
+	if s.Spool.Words != "" {
+		line += ". " + s.Spool.Words
+	}
 	return line
 }
 

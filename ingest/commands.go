@@ -16,6 +16,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/server"
 	"github.com/sealdock/sealdock/internal/buildinfo"
 	"github.com/sealdock/sealdock/internal/conf"
+	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/internal/telemetry"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -144,6 +145,10 @@ func (r *runCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	log.InfoContext(ctx, "the server starts", "version", buildinfo.Version(version), "cryptography", buildinfo.Cryptography())
+	if err := seal.SelfTest(); err != nil {
+		return err
+	}
 	return server.Run(ctx, config, buildinfo.Version(version), log, time.Now, func(ready server.Ready) {
 		fmt.Fprintf(to.out, "The dashboard is at %s\n", ready.Web)
 	})
@@ -162,8 +167,8 @@ func (t *tokenCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
-	if t.Valid <= 0 || t.Valid > 30*24*time.Hour {
-		return fmt.Errorf("--valid %v: a token is valid for more than 0s and at most 720h (30 days)", t.Valid)
+	if err := checkValid(t.Valid); err != nil {
+		return err
 	}
 	token, err := server.DockToken(ctx, config, evidence.StationID(t.Station), evidence.DockID(t.Dock), t.Valid, time.Now)
 	if err != nil {
@@ -171,6 +176,14 @@ func (t *tokenCommand) Run(ctx context.Context, to streams) error {
 	}
 	fmt.Fprintln(to.out, token)
 	fmt.Fprintf(to.log, "This token enrols dock %s at station %s once, within %v. Whoever has it can enrol in its place.\n", t.Dock, t.Station, t.Valid)
+	return nil
+}
+
+// checkValid bounds how long a token lives.
+func checkValid(valid time.Duration) error {
+	if valid <= 0 || valid > 30*24*time.Hour {
+		return fmt.Errorf("--valid %v: a token is valid for more than 0s and at most 720h (30 days)", valid)
+	}
 	return nil
 }
 
@@ -221,8 +234,8 @@ func (s *showCommand) Run(to streams) error {
 
 type versionCommand struct{}
 
-// Run prints the version.
+// Run prints the version, and what does the cryptography.
 func (versionCommand) Run(to streams) error {
-	_, err := fmt.Fprintf(to.out, "sealdock-ingest %s (%s, %s/%s)\n", buildinfo.Version(version), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(to.out, "sealdock-ingest %s (%s, %s/%s)\n%s\n", buildinfo.Version(version), runtime.Version(), runtime.GOOS, runtime.GOARCH, buildinfo.Cryptography())
 	return err
 }

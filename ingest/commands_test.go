@@ -52,6 +52,15 @@ func TestANewcomersFirstSteps(t *testing.T) {
 	if !strings.Contains(log, "front-desk") {
 		t.Errorf("it is not said what the token is for: %q", log)
 	}
+	file := filepath.Join(t.TempDir(), "tokens")
+	if out, log, err = run(t, "dock-tokens", "--config", config, "--station", "load", "--count", "1001", "--from", "7", "--out", file); err != nil || out != "" || !strings.Contains(log, "load-00007 to load-01007") {
+		t.Errorf("tokens for many docks: %v\n%s%s", err, out, log)
+	}
+	text, err := os.ReadFile(file)
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	if info, err2 := os.Stat(file); err != nil || err2 != nil || info.Mode().Perm() != 0o600 || len(lines) != 1001 || !strings.HasPrefix(lines[1000], "load-01007 sdt1.") || lines[0][10:] == lines[1][10:] {
+		t.Errorf("the file of tokens: %v, %v, %d lines, the last %q", err, err2, len(lines), lines[len(lines)-1])
+	}
 	out, _, err = run(t, "fsck", "--config", config)
 	if err != nil || !strings.Contains(out, "0 items stored") || !strings.Contains(out, "0 problems") {
 		t.Errorf("fsck: %v\n%s", err, out)
@@ -88,6 +97,22 @@ func TestMistakesAreExplained(t *testing.T) {
 			t.Errorf("%v: got %v, want words like %q", c.args, err, c.words)
 		}
 	}
+	file := filepath.Join(t.TempDir(), "tokens")
+	for _, c := range []struct {
+		args  []string
+		words string
+	}{
+		{[]string{"--count", "0", "--out", file}, "numbers from 1"},
+		{[]string{"--count", "2", "--from", "99999", "--out", file}, "numbers from 1"},
+		{[]string{"--count", "2", "--prefix", "Load ", "--out", file}, "only a-z"},
+		{[]string{"--count", "2", "--valid", "9000h", "--out", file}, "30 days"},
+		{[]string{"--count", "2", "--out", config}, "name a new file"},
+	} {
+		_, _, err := run(t, append([]string{"dock-tokens", "--config", config, "--station", "load"}, c.args...)...)
+		if err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("dock-tokens %v: got %v, want words like %q", c.args, err, c.words)
+		}
+	}
 	if err := os.WriteFile(config, []byte("agncy = \"x\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +128,7 @@ func TestAWrongDataFolderIsAnErrorAndNotAnEmptyStore(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"items"}, {"fsck"}, {"run"}, {"dock-token", "--station", "a", "--dock", "b"}} {
+	for _, args := range [][]string{{"items"}, {"fsck"}, {"run"}, {"dock-token", "--station", "a", "--dock", "b"}, {"dock-tokens", "--station", "a", "--count", "1", "--out", filepath.Join(dir, "tokens")}} {
 		if _, _, err := run(t, append(args, "--config", config)...); err == nil || !strings.Contains(err.Error(), "not the data folder") {
 			t.Errorf("%v: %v", args, err)
 		}

@@ -21,17 +21,19 @@ type commands struct {
 	Init         initCommand         `cmd:"" help:"Make a new server: data folder, keys, configuration, first sign-in link."`
 	Run          runCommand          `cmd:"" help:"Run the server until it is interrupted."`
 	DockToken    tokenCommand        `cmd:"" help:"Make the token with which one dock enrols. The server may be running."`
+	DockTokens   tokensCommand       `cmd:"" help:"For load tests: make a file of tokens for many docks. The server may be running."`
 	DisableDock  disableCommand      `cmd:"" help:"Keep a dock out that was stolen or is no longer used; cameras open to it no more."`
 	EnableDock   enableCommand       `cmd:"" help:"Let a disabled dock in again."`
 	SetupLink    linkCommand         `cmd:"" help:"Make a new link for the first administrator. The server may be running."`
 	Release      releaseCommand      `cmd:"" name:"release-account" help:"Let an account sign in again that is locked after refused sign-ins. The server may be running."`
 	Items        itemsCommand        `cmd:"" help:"List the evidence that the catalog holds."`
 	Fsck         fsckCommand         `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
+	Import       importCommand       `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`
 	Cameras      cameraCommands      `cmd:"" help:"Cameras: how they stand, whose they are, holds. The server may be running."`
 	Completeness completenessCommand `cmd:"" help:"Tell what of all that cameras ever showed is not in the store. The server may be running."`
 	Alerts       alertCommands       `cmd:"" help:"What people must look at. The server may be running."`
 	Firmware     firmwareCommands    `cmd:"" help:"Firmware of cameras: whose is taken, what docks get. The server may be running."`
-	Settings     settingsCommands    `cmd:"" help:"Settings of cameras, and how long they keep recordings. The server may be running."`
+	Settings     settingsCommands    `cmd:"" help:"Settings of cameras and docks: what cameras record, how long they keep it, how fast docks send. The server may be running."`
 	Config       configCommands      `cmd:"" help:"Show the configuration."`
 	Version      versionCommand      `cmd:"" help:"Print the version."`
 }
@@ -50,6 +52,7 @@ Then open the link that init printed, and enrol a dock:
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	var c commands
 	parser := kong.Parse(&c, kong.Name("sealdock-ingest"), kong.Description(description), kong.ShortUsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))

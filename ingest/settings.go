@@ -17,9 +17,11 @@ import (
 )
 
 type settingsCommands struct {
-	Publish  publishSettingsCommand `cmd:"" help:"Give the cameras of a model new settings. They replace the former ones of that model as a whole."`
-	List     listSettingsCommand    `cmd:"" help:"List the settings that are in force."`
-	KeepDays keepDaysCommand        `cmd:"" help:"How many days recordings stay on their cameras after they are stored and proven."`
+	Publish   publishSettingsCommand `cmd:"" help:"Give the cameras of a model new settings. They replace the former ones of that model as a whole."`
+	List      listSettingsCommand    `cmd:"" help:"List the settings that are in force."`
+	Bandwidth bandwidthCommands      `cmd:"" help:"How fast docks may send, week by week."`
+	Sending   sendingCommands        `cmd:"" help:"What docks send first: urgent officers, weights of categories."`
+	KeepDays  keepDaysCommand        `cmd:"" help:"How many days recordings stay on their cameras after they are stored and proven."`
 }
 
 type publishSettingsCommand struct {

@@ -129,6 +129,19 @@ func TestDockAndServerProveThemselves(t *testing.T) {
 	must(t, errors.Join(serverErr, clientErr))
 }
 
+func TestAnOlderPeerStillGetsAKeyExchange(t *testing.T) {
+	p := newPKI(t, "north")
+	for _, only := range []tls.CurveID{tls.X25519MLKEM768, tls.CurveP256, tls.CurveP384} {
+		server, dock := ServerTLS(p.server, p.authority.Pool()), DockTLS(p.dock, p.authority.Pool(), testHost)
+		dock.CurvePreferences = []tls.CurveID{only}
+		_, state, serverErr, clientErr := handshake(t, server, dock)
+		must(t, errors.Join(serverErr, clientErr))
+		if state.CurveID != only || state.DidResume {
+			t.Errorf("exchange %v of %v, resumed %v", state.CurveID, only, state.DidResume)
+		}
+	}
+}
+
 func TestLinkIsRefused(t *testing.T) {
 	p, foreign := newPKI(t, "north"), newPKI(t, "north")
 	pool := p.authority.Pool()

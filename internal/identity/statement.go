@@ -31,7 +31,7 @@ const (
 func (p Purpose) payloadTypes() (types []string, ok bool) {
 	switch p {
 	case PurposeDock:
-		return []string{evidence.TypeManifest, evidence.TypeInventory, evidence.TypeRelease, evidence.TypeDockUnlock}, true
+		return []string{evidence.TypeManifest, evidence.TypeInventory, evidence.TypeRelease, evidence.TypeDockUnlock, evidence.TypeCarriage}, true
 	case PurposeReceipt:
 		return []string{evidence.TypeReceipt}, true
 	case PurposeCheckpoint:

@@ -13,7 +13,8 @@ import (
 
 // reference seals after the text of C2SP FLOE.md, with the header IV and the
 // nonces given, sharing nothing with the product but the standard library's
-// primitives: HKDF from HMAC, GCM with the caller's nonce. It is the oracle.
+// primitives: HKDF from HMAC, GCM with the caller's nonce, which the product never
+// gives and GODEBUG=fips140=only forbids. It is the oracle.
 func reference(t *testing.T, sealedSegment int, rotation uint, key, aad, iv []byte, nonces, plain [][]byte) (header []byte, segments [][]byte) {
 	t.Helper()
 	params := append([]byte{0, 0}, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, uint32(sealedSegment)), 32)...)
@@ -28,39 +29,19 @@ func reference(t *testing.T, sealedSegment int, rotation uint, key, aad, iv []by
 		masked := uint64(i) &^ (1<<rotation - 1)
 		block, err := aes.NewCipher(kdf(message, "DEK:"+string(binary.BigEndian.AppendUint64(nil, masked)), 32))
 		must(t, err)
-		gcm, err := cipher.NewGCM(block)
-		must(t, err)
 		marker, tail := uint32(0xFFFFFFFF), byte(0)
 		if i == len(plain)-1 {
 			marker, tail = uint32(len(p)+32), 1
 		}
 		place := append(binary.BigEndian.AppendUint64(nil, uint64(i)), tail)
 		s := append(binary.BigEndian.AppendUint32(nil, marker), nonces[i]...)
-		segments = append(segments, gcm.Seal(s, nonces[i], p, place))
+		fips140.WithoutEnforcement(func() {
+			gcm, err := cipher.NewGCM(block)
+			must(t, err)
+			segments = append(segments, gcm.Seal(s, nonces[i], p, place))
+		})
 	}
 	return header, segments
-}
-
-// onlyExceptions are all the things of this package and its tests that
-// GODEBUG=fips140=only forbids, with the reason. FORMAT.md section 7 repeats them.
-var onlyExceptions = map[string]string{
-	"caller nonce": "the reference of the tests gives its own GCM nonces; the product never does",
-	"hpke v1.0.0":  "HPKE of the certified module v1.0.0 counts nonces; newer modules are allowed to",
-}
-
-// excepted reports whether this run is under a mode in which the named thing is
-// forbidden, and says so. It fails for a name that is not on the list.
-func excepted(t *testing.T, name string) bool {
-	t.Helper()
-	reason, ok := onlyExceptions[name]
-	if !ok || len(onlyExceptions) != 2 {
-		t.Fatalf("%q is not one of the two known exceptions", name)
-	}
-	if !fips140.Enforced() || name == "hpke v1.0.0" && fips140.Version() != "v1.0.0" {
-		return false
-	}
-	t.Logf("EXCEPTION under fips140=only, module %s: %s", fips140.Version(), reason)
-	return true
 }
 
 func must(t testing.TB, err error) {

@@ -123,3 +123,26 @@ func Unwrap(priv *PrivateKey, wrapped, aad []byte) (Key, error) {
 func wrapInfo(aad []byte) []byte {
 	return append([]byte(wrapLabel), aad...)
 }
+
+// SelfTest wraps and unwraps a key that is then forgotten. A program that will
+// need it calls it when it starts: what the FIPS 140-3 module refuses is better
+// known before a recording was read.
+func SelfTest() error {
+	private, err := GeneratePrivateKey()
+	if err != nil {
+		return err
+	}
+	key, err := NewKey()
+	if err != nil {
+		return err
+	}
+	aad := AAD("self-test", [16]byte{}, 1)
+	wrapped, err := Wrap(private.Public(), key, aad)
+	if err != nil {
+		return fmt.Errorf("this program can wrap no keys as it was built and started (a build with FIPS 140-3 module v1.0.0 runs without GODEBUG=fips140=only): %w", err)
+	}
+	if again, err := Unwrap(private, wrapped, aad); err != nil || again != key {
+		return fmt.Errorf("a key that was just wrapped does not come back: do not trust this machine: %w", errors.Join(err, ErrUnwrap))
+	}
+	return nil
+}

@@ -24,6 +24,8 @@ const (
 	MaxListing  = 2000    // recordings in one part of a camera's signed listing
 	MaxSettings = 100     // values in a settings profile
 	MaxFirmware = 1 << 30 // bytes of a firmware image
+
+	MaxTrustedDocks = 2000 // docks that one trust statement names
 )
 
 // KeyID names a public key: the SHA-256 of its 32 bytes.
@@ -172,8 +174,8 @@ func (t *CameraTrust) Check() error {
 	if err := firstError(checkVersion("camera trust", t.Version), CheckName("agency", string(t.Agency)), checkTime("issue time", t.IssuedAt)); err != nil {
 		return fmt.Errorf("camera trust: %w", err)
 	}
-	if t.Number == 0 || len(t.ReceiptKeys) == 0 || len(t.ReceiptKeys) > 16 || len(t.Docks) > 2000 {
-		return fmt.Errorf("camera trust: number %d, %d receipt keys and %d docks; want a number, 1 to 16 and at most 2000", t.Number, len(t.ReceiptKeys), len(t.Docks))
+	if t.Number == 0 || len(t.ReceiptKeys) == 0 || len(t.ReceiptKeys) > 16 || len(t.Docks) > MaxTrustedDocks {
+		return fmt.Errorf("camera trust: number %d, %d receipt keys and %d docks; want a number, 1 to 16 and at most %d", t.Number, len(t.ReceiptKeys), len(t.Docks), MaxTrustedDocks)
 	}
 	for _, k := range t.ReceiptKeys {
 		if err := checkKey("receipt key", k); err != nil {

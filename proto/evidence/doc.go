@@ -1,7 +1,8 @@
 // Package evidence holds the words of Sealdock: who is who (agency, station,
 // dock, camera), what is what (recording, evidence item), and the signed
 // statements that outlive a process (manifest, inventory, receipt, release,
-// custody event), with their validation.
+// custody event, and the index of what a dock has written to a drive), with their
+// validation.
 //
 // It is the ground floor. It imports nothing of ours, does no I/O and holds no
 // state; every other package speaks these types and defines no second one.

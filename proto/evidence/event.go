@@ -53,6 +53,12 @@ const (
 	EventMakerTrusted      EventType = "firmware.maker_trusted"
 	EventFirmwarePublished EventType = "firmware.published"
 	EventFirmwareWithdrawn EventType = "firmware.withdrawn"
+	EventDriveTaken        EventType = "drive.taken"          // what a dock had written to a drive was taken in
+	EventDriveRefused      EventType = "drive.refused"        // and nothing of it was
+	EventBandwidthSet      EventType = "uplink.bandwidth_set" // weekly table of a dock or station
+	EventSendingSet        EventType = "uplink.sending_set"   // urgent officers, weights of categories
+	EventQueueOrdered      EventType = "queue.ordered"        // what people let go first at a dock
+	EventQueueUrgent       EventType = "queue.urgent"         // a recording made urgent by people, or no longer
 )
 
 // Outcome says how an act ended. Refused and failed acts are events too.
@@ -81,7 +87,7 @@ type Event struct {
 	Type    EventType         `json:"type"`
 	At      time.Time         `json:"at"` // UTC, the server's clock, microseconds
 	Actor   Actor             `json:"actor"`
-	Source  string            `json:"source,omitempty"` // network address, or "local"
+	Source  string            `json:"source,omitempty"` // network address, "local", or which drive it came on
 	Object  string            `json:"object,omitempty"` // kind:id, for example "item:0123…" or "dock:front-desk"
 	Outcome Outcome           `json:"outcome"`
 	Reason  string            `json:"reason,omitempty"`
@@ -96,6 +102,9 @@ func ItemObject(id EvidenceID) string { return "item:" + id.String() }
 
 // DockObject is the Object of an event about a dock.
 func DockObject(id DockID) string { return "dock:" + string(id) }
+
+// StationObject is the Object of an event about a station.
+func StationObject(id StationID) string { return "station:" + string(id) }
 
 // CameraObject is the Object of an event about a camera.
 func CameraObject(serial string) string { return "camera:" + serial }

@@ -107,6 +107,47 @@ func TestBadStatementsAreRefusedInWords(t *testing.T) {
 	}
 }
 
+func TestContentsThatContradictTheirManifestAreRefused(t *testing.T) {
+	root := LeafHash([]byte("encoded"))
+	for name, c := range map[string]struct {
+		content Content
+		length  uint64
+		want    string // "" is taken
+	}{
+		"zstd":                {Content{EncodedZstd, 700, root}, 1000, ""},
+		"unknown, and longer": {Content{"brotli", 7000, root}, 1000, ""},
+		"unknown, of much":    {Content{"brotli", 7000, root}, MaxLength, ""},
+		"the most":            {Content{EncodedZstd, MaxEncoded - 1, root}, MaxEncoded, ""},
+		"no encoding":         {Content{EncodedAsIs, 700, root}, 1000, "missing"},
+		"no root":             {Content{EncodedZstd, 700, Digest{}}, 1000, "hash"},
+		"not shorter":         {Content{EncodedZstd, 1000, root}, 1000, "shorter"},
+		"of much":             {Content{EncodedZstd, 700, root}, MaxEncoded + 1, "at most"},
+		"huge":                {Content{"brotli", MaxLength + 1, root}, 1000, "at most"},
+		"a broken name":       {Content{"br\x01", 700, root}, 1000, "control"},
+		"a long name":         {Content{Encoding(strings.Repeat("z", 33)), 700, root}, 1000, "at most"},
+	} {
+		m := goodManifest()
+		m.Length, m.Content = c.length, &c.content
+		payload, err := Encode(m)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", name, err, c.want)
+			}
+			continue
+		}
+		var again Manifest
+		if err == nil {
+			err = Decode(payload, &again)
+		}
+		if err != nil || again.Sealed() != c.content {
+			t.Errorf("%s: %+v, %v", name, again.Content, err)
+		}
+	}
+	if m := goodManifest(); m.Sealed() != (Content{EncodedAsIs, m.Length, m.MerkleRoot}) {
+		t.Errorf("sealed as it was read: %+v", m.Sealed())
+	}
+}
+
 // The RFC 6962 example trees, as published with certificate-transparency's
 // reference implementation (merkletree test inputs).
 func TestMerkleRootIsThatOfRFC6962(t *testing.T) {

@@ -143,10 +143,39 @@ type Manifest struct {
 	Claims     Claims        `json:"claims"`
 	Length     uint64        `json:"length"` // bytes read
 	SHA256     Digest        `json:"sha256"`
-	MerkleRoot Digest        `json:"merkle_root"` // RFC 6962 over leaves of LeafSize bytes
+	MerkleRoot Digest        `json:"merkle_root"`       // RFC 6962 over leaves of LeafSize bytes
+	Content    *Content      `json:"content,omitempty"` // what is sealed, where it is not the recording as it was read
 	Confirmed  Confirmation  `json:"confirmed"`
 	Clocks     Clocks        `json:"clocks"`
 	Agent      string        `json:"agent"` // version of the agent
+}
+
+// Encoding says how a recording was encoded before it was sealed.
+type Encoding string
+
+// The encodings. A manifest with another one can be read; its recording cannot.
+const (
+	EncodedAsIs Encoding = ""     // not at all: the recording as it was read
+	EncodedZstd Encoding = "zstd" // RFC 8878: one frame, as internal/content specifies
+)
+
+// MaxEncoded is how long a recording with zstd content may be, in bytes.
+const MaxEncoded = 64 << 20
+
+// Content is what is sealed of a recording: the bytes that travel in segments and
+// whose leaves are compared on arrival.
+type Content struct {
+	Encoding   Encoding `json:"encoding"`
+	Length     uint64   `json:"length"`      // bytes
+	MerkleRoot Digest   `json:"merkle_root"` // RFC 6962 over leaves of LeafSize bytes
+}
+
+// Sealed returns what is sealed of the recording, encoded or as it was read.
+func (m *Manifest) Sealed() Content {
+	if m.Content != nil {
+		return *m.Content
+	}
+	return Content{EncodedAsIs, m.Length, m.MerkleRoot}
 }
 
 // Check implements Statement.
@@ -175,10 +204,28 @@ func (m *Manifest) Check() error {
 	case m.Confirmed == ConfirmedByCamera && (m.Recording.Signed == nil || *m.Recording.Signed != m.SHA256 || len(m.Camera.Key) == 0):
 		return fmt.Errorf("manifest: confirmed by the camera, but its signed hash is missing or another one")
 	}
-	if err := m.Clocks.check(); err != nil {
+	if err := firstError(m.Content.check(m.Length), m.Clocks.check()); err != nil {
 		return fmt.Errorf("manifest: %w", err)
 	}
 	return nil
+}
+
+func (c *Content) check(original uint64) error {
+	switch {
+	case c == nil:
+		return nil
+	case c.Encoding == EncodedAsIs:
+		return fmt.Errorf("encoding of the content is missing")
+	case c.Length > MaxLength:
+		return fmt.Errorf("content of %d bytes, at most %d are taken", c.Length, uint64(MaxLength))
+	case c.MerkleRoot.IsZero():
+		return fmt.Errorf("the hash of the content is missing")
+	case c.Encoding == EncodedZstd && original > MaxEncoded:
+		return fmt.Errorf("zstd content of a recording of %d bytes, at most %d are taken", original, MaxEncoded)
+	case c.Encoding == EncodedZstd && c.Length >= original:
+		return fmt.Errorf("zstd content of %d bytes for a recording of %d: it must be shorter", c.Length, original)
+	}
+	return checkText("encoding of the content", string(c.Encoding), 32)
 }
 
 func (c *CameraInfo) check() error {

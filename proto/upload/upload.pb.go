@@ -1329,7 +1329,8 @@ type Direction struct {
 	// Why, for people.
 	LimitWhy string `protobuf:"bytes,3,opt,name=limit_why,json=limitWhy,proto3" json:"limit_why,omitempty"`
 	// The server will stop: finish the segment that is being sent, open nothing
-	// new here, and come back at a random moment within back_within_ms.
+	// new here, and come back at a random moment within back_within_ms. So it is
+	// when the server is lost without a word.
 	Draining     bool   `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
 	BackWithinMs uint32 `protobuf:"varint,5,opt,name=back_within_ms,json=backWithinMs,proto3" json:"back_within_ms,omitempty"`
 	// The bandwidth tables that limit this dock, for its forecast: its own, and

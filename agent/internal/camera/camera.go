@@ -79,6 +79,16 @@ type Pipe interface {
 	Close() error
 }
 
+// Exchanger is a Pipe that takes a command and the reads of its answer at once, so
+// that the camera answers without another word from the host in between.
+type Exchanger interface {
+	Pipe
+	// Exchange is BulkOut of out, if it is not nil, and BulkIn into in. With more > 0, a
+	// multiple of MaxPacket, it also asks ahead for a transfer of at most as many bytes; the
+	// reads that follow get it, and whatever ends one of them in an error ends it too.
+	Exchange(ctx context.Context, out, in []byte, more int) (int, error)
+}
+
 // Link reads one camera. Not safe for concurrent use, but for Watch.
 type Link interface {
 	// Identity asks the camera who it is. A clock or charge that cannot be read is

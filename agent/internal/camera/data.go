@@ -18,12 +18,12 @@ type dataPhase struct {
 	size  uint64 // of the payload, when known
 	known bool
 	taken uint64 // payload bytes that arrived
-	stash []byte // arrived in s.first, not yet given out
+	stash []byte // arrived in the session's memory, not yet given out
 	ended bool   // all bytes arrived, or a short packet said so
 }
 
-// startData takes over after the header and maybe some payload arrived in s.first[:n].
-func (s *session) startData(op ptp.Operation, id uint32, header ptp.Header, n int) (*dataPhase, error) {
+// startData takes over after the header and maybe some payload arrived in room[:n].
+func (s *session) startData(op ptp.Operation, id uint32, header ptp.Header, room []byte, n int) (*dataPhase, error) {
 	d := &dataPhase{s: s, op: op, id: id}
 	d.size, d.known = header.PayloadSize()
 	got := n - ptp.HeaderSize
@@ -31,10 +31,10 @@ func (s *session) startData(op ptp.Operation, id uint32, header ptp.Header, n in
 		return nil, s.broken("%d bytes of data, announced were %d", got, d.size)
 	}
 	d.taken = uint64(got)
-	d.stash = s.first[ptp.HeaderSize:n]
+	d.stash = room[ptp.HeaderSize:n]
 	s.doubt = true // until finish saw the response
-	headerAlone := got == 0 && n < len(s.first)
-	d.settle(n < len(s.first) && !headerAlone)
+	headerAlone := got == 0 && n < len(room)
+	d.settle(n < len(room) && !headerAlone)
 	return d, nil
 }
 
@@ -73,12 +73,14 @@ func (d *dataPhase) read(ctx context.Context, p []byte) (int, error) {
 func (d *dataPhase) receive(ctx context.Context, p []byte) (int, error) {
 	packet := d.s.packet
 	want := len(p) - len(p)%packet
-	if d.known && d.size-d.taken <= uint64(len(p)) {
+	rest := d.known && d.size-d.taken <= uint64(len(p))
+	if rest {
 		want = int(d.size - d.taken)
 	}
+	rest = rest && want <= d.s.piece
 	want = min(want, d.s.piece)
 	if want > 0 {
-		n, err := d.s.bulkIn(ctx, p[:want])
+		n, err := d.s.take(ctx, nil, p[:want], rest)
 		d.taken += uint64(n)
 		d.settle(n < want && err == nil)
 		return n, err
@@ -140,7 +142,7 @@ func (d *dataPhase) finish(ctx context.Context) (ptp.Block, error) {
 	if header.Type != ptp.ContainerResponse || header.Transaction != d.id {
 		return ptp.Block{}, d.s.broken("%s of transaction %d instead of the response to %s, transaction %d", header.Type, header.Transaction, d.op, d.id)
 	}
-	block, err := d.s.block(n)
+	block, err := d.s.block(d.s.first[:n])
 	if err != nil {
 		return block, err
 	}

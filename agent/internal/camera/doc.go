@@ -24,6 +24,10 @@
 // and reads are repeated once after that. Nothing that a camera says makes it
 // panic, wait without end or take memory beyond stated limits.
 //
+// Each step waits for the camera as seldom as it can: over a pipe that is an
+// [Exchanger], once for a description, a size, a short read or a delete, and twice for
+// each window of a long read.
+//
 // What it does not promise: that the camera tells the truth about itself, or reads
 // the same twice. The caller hashes and compares.
 //

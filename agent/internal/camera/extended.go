@@ -301,7 +301,7 @@ func (s *session) tellOnce(ctx context.Context, op ptp.Operation, data []byte, p
 	if header.Type != ptp.ContainerResponse || header.Transaction != id {
 		return ptp.Block{}, s.broken("%s of transaction %d instead of the response to %s, transaction %d", header.Type, header.Transaction, op, id)
 	}
-	return s.block(n)
+	return s.block(s.first[:n])
 }
 
 func (s *session) bulkOut(ctx context.Context, op ptp.Operation, transfer []byte) error {

@@ -17,7 +17,7 @@ import (
 
 func dial(t *testing.T, f *fake, options Options) Link {
 	t.Helper()
-	l, err := Dial(t.Context(), f, options)
+	l, err := Dial(t.Context(), f.pipe(), options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,8 @@ type walk struct {
 	seen     map[uint32]bool
 	folders  map[uint32]string // safe path of each folder by handle
 	queue    []folder
-	refused  int // handles in a row that could not be described
+	before   map[uint32]proof // what handles meant at the listing before
+	refused  int              // handles in a row that could not be described
 	full     bool
 }
 
@@ -87,7 +88,7 @@ func (l *link) List(ctx context.Context) ([]Object, []Warning, error) {
 		w.miss(0, "the camera shows %d storages; the first %d are read", len(storages), maxStorages)
 		storages = storages[:maxStorages]
 	}
-	clear(l.proven)
+	w.before, l.proven = l.proven, map[uint32]proof{}
 	done := map[uint32]bool{}
 	for _, id := range storages {
 		if done[id] {
@@ -238,7 +239,7 @@ func (w *walk) enter(handle uint32, full string, in folder, orphan bool) {
 }
 
 func (w *walk) add(ctx context.Context, handle uint32, full string, info ptp.ObjectInfo) error {
-	object, warning, err := w.l.describe(ctx, handle, info)
+	object, warning, err := w.l.describe(ctx, handle, info, w.before[handle])
 	if err != nil {
 		return err
 	}
@@ -265,12 +266,17 @@ func (l *link) objectInfo(ctx context.Context, handle uint32) (ptp.ObjectInfo, e
 }
 
 // describe makes an Object, all but its path, and finds its true size. warning is
-// empty when nothing was odd.
-func (l *link) describe(ctx context.Context, handle uint32, info ptp.ObjectInfo) (o Object, warning string, err error) {
+// empty when nothing was odd. before is what was last found of the handle: when it is
+// the same now, its 64-bit size is not asked again, as it could differ by whole
+// 4 GiB only.
+func (l *link) describe(ctx context.Context, handle uint32, info ptp.ObjectInfo, before proof) (o Object, warning string, err error) {
 	o = Object{
 		Handle: handle, Storage: info.Storage, RawName: bytes.Clone(info.Filename.Bytes()), Format: uint16(info.Format),
 		Size: uint64(info.CompressedSize), SizeKnown: info.CompressedSize != ptp.SizeIsUnknown,
 		CapturedRaw: escape(info.CaptureDate, maxDate), ModifiedRaw: escape(info.ModificationDate, maxDate),
+	}
+	if o.SizeKnown && before == (proof{l.s.generation, o.fingerprint()}) {
+		return o, "", nil
 	}
 	size, ok, err := l.sizeProperty(ctx, handle, info.Format)
 	switch {

@@ -85,9 +85,16 @@ func (l *link) readPart(ctx context.Context, o *Object, at uint64, p []byte) (in
 		if err := l.prove(ctx, o); err != nil {
 			return 0, err
 		}
-		n, err := l.part(ctx, o.Handle, at, p)
+		expect := answer{data: true, bytes: len(p)}
+		if o.SizeKnown && at >= o.Size {
+			expect = answer{data: true} // no bytes, most likely
+		}
+		n, err := l.part(ctx, o.Handle, at, p, expect)
 		if err == nil {
 			return n, nil
+		}
+		if l.s.doubt && len(l.s.room(expect)) > len(l.s.first) {
+			l.s.wary = true
 		}
 		if again || !l.s.doubt || fatal(ctx, err) {
 			return 0, err
@@ -96,7 +103,7 @@ func (l *link) readPart(ctx context.Context, o *Object, at uint64, p []byte) (in
 	}
 }
 
-func (l *link) part(ctx context.Context, handle uint32, off uint64, p []byte) (int, error) {
+func (l *link) part(ctx context.Context, handle uint32, off uint64, p []byte, expect answer) (int, error) {
 	parameters := []uint32{handle, uint32(off), uint32(len(p))}
 	if l.partial == ptp.OpGetPartialObject64 {
 		parameters = []uint32{handle, uint32(off), uint32(off >> 32), uint32(len(p))}
@@ -104,7 +111,7 @@ func (l *link) part(ctx context.Context, handle uint32, off uint64, p []byte) (i
 	n := 0
 	block, err := l.s.patiently(ctx, l.partial, false, func() (ptp.Block, error) {
 		n = 0
-		phase, block, err := l.s.begin(ctx, l.partial, parameters...)
+		phase, block, err := l.s.begin(ctx, l.partial, expect, parameters...)
 		if err != nil || phase == nil {
 			return block, err
 		}
@@ -161,7 +168,7 @@ func (l *link) recognise(ctx context.Context, o *Object) error {
 	if err != nil {
 		return err
 	}
-	now, _, err := l.describe(ctx, o.Handle, info)
+	now, _, err := l.describe(ctx, o.Handle, info, proof{}) // asked in full
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ const (
 	minFirstRead = ptp.MaxBlockSize // bytes: a header and every response fit
 	bulkPiece    = 4 << 20          // bytes of the longest single bulk read; the timeout is per piece
 	slowPiece    = 128 << 10        // the same for a camera that once was too slow for it
+	wholeMost    = 128 << 10        // bytes of the longest container that is read in one go
 	maxDataset   = 4<<20 + 64
 	maxSkips     = 16 // zero-length packets and stray events before an answer
 )
@@ -21,12 +22,15 @@ const (
 // session runs PTP transactions, one at a time.
 type session struct {
 	pipe    Pipe
+	swift   Exchanger     // the pipe, where it takes command and reads swift  ; else nil
 	packet  int           // of the bulk-in endpoint, bytes
 	timeout time.Duration // for one bulk transfer
 	log     *slog.Logger
 
 	piece       int    // bytes of the longest single bulk read
 	first       []byte // where the first packets of a container arrive; a multiple of the packet size
+	whole       []byte // where a whole short container arrives; nil before it is needed
+	wary        bool   // a container that was read in one go did not come as it should: none is any more
 	transaction uint32 // id of the last transaction begun
 	generation  int    // how many sessions were opened: handles may mean other objects in another one
 	open        bool
@@ -37,7 +41,8 @@ type session struct {
 func newSession(pipe Pipe, timeout time.Duration, log *slog.Logger) *session {
 	packet := max(pipe.MaxPacket(), 1)
 	size := (minFirstRead + packet - 1) / packet * packet
-	return &session{pipe: pipe, packet: packet, timeout: timeout, log: log, piece: bulkPiece - bulkPiece%packet, first: make([]byte, size)}
+	swift, _ := pipe.(Exchanger)
+	return &session{pipe: pipe, swift: swift, packet: packet, timeout: timeout, log: log, piece: bulkPiece - bulkPiece%packet, first: make([]byte, size)}
 }
 
 // next returns the id of the next transaction: 1 to 0xFFFFFFFE, and 0 outside a session.
@@ -70,9 +75,22 @@ func (s *session) judge(ctx context.Context, doing string, err error) error {
 }
 
 func (s *session) bulkIn(ctx context.Context, p []byte) (int, error) {
+	return s.take(ctx, nil, p, false)
+}
+
+// take reads into p. Where the pipe can do that at once, it sends the command first,
+// and asks for the container that follows.
+func (s *session) take(ctx context.Context, command, p []byte, follows bool) (n int, err error) {
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	n, err := s.pipe.BulkIn(limited, p)
+	switch {
+	case s.swift == nil:
+		n, err = s.pipe.BulkIn(limited, p)
+	case follows:
+		n, err = s.swift.Exchange(limited, command, p, len(s.first))
+	default:
+		n, err = s.swift.Exchange(limited, command, p, 0)
+	}
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		s.piece = min(s.piece, slowPiece-slowPiece%s.packet)
 	}
@@ -87,21 +105,45 @@ func (s *session) broken(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrProtocol, fmt.Sprintf(format, args...))
 }
 
+// answer is what is expected of a command. What comes may be anything; it costs more
+// when it is something else.
+type answer struct {
+	data  bool // a data phase, then the response; the response alone costs nothing either
+	bytes int  // of the data, where that is known
+}
+
+// room is where the answer's first container is read to. Short data whose length is
+// known is read in one go. A container that ends with a full packet may end without
+// an empty one, so that the response would run into room for more.
+func (s *session) room(expect answer) []byte {
+	size := ptp.HeaderSize + expect.bytes
+	if s.swift == nil || s.wary || expect.bytes == 0 || size > wholeMost {
+		return s.first
+	}
+	if s.whole == nil {
+		s.whole = make([]byte, (wholeMost+s.packet-1)/s.packet*s.packet)
+	}
+	return s.whole[:(size+s.packet-1)/s.packet*s.packet]
+}
+
 // begin sends a command and reads the container that answers it: the start of a
 // data phase, or the response.
-func (s *session) begin(ctx context.Context, op ptp.Operation, parameters ...uint32) (*dataPhase, ptp.Block, error) {
+func (s *session) begin(ctx context.Context, op ptp.Operation, expect answer, parameters ...uint32) (*dataPhase, ptp.Block, error) {
 	id := s.next()
 	command, err := ptp.Command(op, id, parameters...).Append(make([]byte, 0, ptp.MaxBlockSize))
 	if err != nil {
 		return nil, ptp.Block{}, err
 	}
-	limited, cancel := context.WithTimeout(ctx, s.timeout)
-	err = s.pipe.BulkOut(limited, command)
-	cancel()
-	if err = s.judge(ctx, fmt.Sprintf("sending %s", op), err); err != nil {
-		return nil, ptp.Block{}, err
+	if s.swift == nil {
+		limited, cancel := context.WithTimeout(ctx, s.timeout)
+		err = s.pipe.BulkOut(limited, command)
+		cancel()
+		if err = s.judge(ctx, fmt.Sprintf("sending %s", op), err); err != nil {
+			return nil, ptp.Block{}, err
+		}
 	}
-	n, header, err := s.container(ctx)
+	room := s.room(expect)
+	n, header, err := s.answered(ctx, command, room, expect.data && (expect.bytes == 0 || len(room) > len(s.first)))
 	if err != nil {
 		return nil, ptp.Block{}, fmt.Errorf("waiting for the answer to %s: %w", op, err)
 	}
@@ -109,26 +151,32 @@ func (s *session) begin(ctx context.Context, op ptp.Operation, parameters ...uin
 		return nil, ptp.Block{}, s.broken("%s has transaction %d, want %d of %s", header.Type, header.Transaction, id, op)
 	}
 	if header.Type == ptp.ContainerResponse {
-		block, err := s.block(n)
+		block, err := s.block(room[:n])
 		return nil, block, err
 	}
 	if header.Code != uint16(op) {
 		return nil, ptp.Block{}, s.broken("data of operation 0x%04x, want %s", header.Code, op)
 	}
-	phase, err := s.startData(op, id, header, n)
+	phase, err := s.startData(op, id, header, room, n)
 	return phase, ptp.Block{}, err
 }
 
 // container reads until the header of a data or response container is in s.first.
 func (s *session) container(ctx context.Context) (n int, header ptp.Header, err error) {
+	return s.answered(ctx, nil, s.first, false)
+}
+
+// answered is container for what answers a command, into room.
+func (s *session) answered(ctx context.Context, command, room []byte, follows bool) (n int, header ptp.Header, err error) {
 	for range maxSkips {
-		if n, err = s.bulkIn(ctx, s.first); err != nil {
+		if n, err = s.take(ctx, command, room, follows); err != nil {
 			return 0, header, err
 		}
+		command, follows = nil, false
 		if n == 0 {
 			continue
 		}
-		if header, err = ptp.ParseHeader(s.first[:n]); err != nil {
+		if header, err = ptp.ParseHeader(room[:n]); err != nil {
 			return 0, header, s.broken("%v", err)
 		}
 		switch header.Type {
@@ -142,8 +190,8 @@ func (s *session) container(ctx context.Context) (n int, header ptp.Header, err 
 	return 0, header, s.broken("%d empty packets and events without an answer", maxSkips)
 }
 
-func (s *session) block(n int) (ptp.Block, error) {
-	block, err := ptp.ParseBlock(s.first[:n])
+func (s *session) block(p []byte) (ptp.Block, error) {
+	block, err := ptp.ParseBlock(p)
 	if err != nil {
 		return block, s.broken("%v", err)
 	}
@@ -152,7 +200,11 @@ func (s *session) block(n int) (ptp.Block, error) {
 
 // once runs a transaction whose data, limit bytes at most, is a dataset.
 func (s *session) once(ctx context.Context, op ptp.Operation, limit int, parameters ...uint32) ([]byte, ptp.Block, error) {
-	phase, block, err := s.begin(ctx, op, parameters...)
+	return s.dataset(ctx, op, answer{}, limit, parameters...)
+}
+
+func (s *session) dataset(ctx context.Context, op ptp.Operation, expect answer, limit int, parameters ...uint32) ([]byte, ptp.Block, error) {
+	phase, block, err := s.begin(ctx, op, expect, parameters...)
 	if err != nil || phase == nil {
 		return nil, block, err
 	}
@@ -170,7 +222,7 @@ func (s *session) once(ctx context.Context, op ptp.Operation, limit int, paramet
 func (s *session) ask(ctx context.Context, op ptp.Operation, parameters ...uint32) ([]byte, ptp.Block, error) {
 	var data []byte
 	block, err := s.patiently(ctx, op, true, func() (block ptp.Block, err error) {
-		data, block, err = s.once(ctx, op, maxDataset, parameters...)
+		data, block, err = s.dataset(ctx, op, answer{data: true}, maxDataset, parameters...)
 		return block, err
 	})
 	return data, block, err

@@ -53,7 +53,7 @@ func (l *link) startStream(ctx context.Context, o *Object) error {
 	}
 	var phase *dataPhase
 	_, err := l.s.patiently(ctx, ptp.OpGetObject, false, func() (block ptp.Block, err error) {
-		phase, block, err = l.s.begin(ctx, ptp.OpGetObject, o.Handle)
+		phase, block, err = l.s.begin(ctx, ptp.OpGetObject, answer{}, o.Handle)
 		if phase != nil {
 			block.Code = uint16(ptp.RespOK)
 		}

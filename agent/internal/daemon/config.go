@@ -56,7 +56,9 @@ type Spool struct {
 
 // Server says how the server is reached.
 type Server struct {
-	Address  string        `toml:"address" help:"host:port (UDP) of the server. Empty: the one noted when the dock was enrolled."`
+	Address  string        `toml:"address" help:"host:port of the server. Empty: the one noted when the dock was enrolled."`
+	TCP      bool          `toml:"tcp" help:"Reach the server over TLS on TCP, same port, where QUIC (UDP) does not get through or carries less."`
+	Lanes    int           `toml:"connections" help:"Most connections to the server at once. A good line needs one or two whatever this says; more help where packets get lost."`
 	InFlight int           `toml:"in_flight" help:"Long recordings that are sent at once; of short ones, as many as take the same memory."`
 	Longest  time.Duration `toml:"longest_pause" help:"Longest pause between two tries to reach the server."`
 }
@@ -80,7 +82,7 @@ func Default() Config {
 		Copying: Copying{Bays: 8, ReadTimeout: 30 * time.Second, Relist: 15 * time.Second, Erase: true},
 		Page:    Page{Address: kiosk.DefaultAddress, Names: []string{}},
 		Spool:   Spool{ReserveBytes: spool.DefaultReserve},
-		Server:  Server{InFlight: 4, Longest: 20 * time.Second},
+		Server:  Server{TCP: true, Lanes: 16, InFlight: 4, Longest: 20 * time.Second},
 		Log:     Log{Level: "info", Format: "text"},
 	}
 }
@@ -102,6 +104,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("setting copying.relist: %v, allowed are 100ms to 1h", c.Copying.Relist)
 	case c.Server.InFlight < 1 || c.Server.InFlight > 32:
 		return fmt.Errorf("setting server.in_flight: %d, allowed are 1 to 32", c.Server.InFlight)
+	case c.Server.Lanes < 1 || c.Server.Lanes > 64:
+		return fmt.Errorf("setting server.connections: %d, allowed are 1 to 64", c.Server.Lanes)
 	case c.Server.Longest < time.Second || c.Server.Longest > time.Hour:
 		return fmt.Errorf("setting server.longest_pause: %v, allowed are 1s to 1h", c.Server.Longest)
 	}
@@ -119,5 +123,5 @@ func (c Config) offloadOptions() offload.Options {
 }
 
 func (c Config) uploadOptions() upload.Options {
-	return upload.Options{InFlight: c.Server.InFlight, Longest: c.Server.Longest}
+	return upload.Options{InFlight: c.Server.InFlight, Longest: c.Server.Longest, Lanes: c.Server.Lanes, OnlyQUIC: !c.Server.TCP}
 }

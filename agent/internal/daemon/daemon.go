@@ -10,9 +10,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
+	"github.com/sealdock/sealdock/agent/internal/carry"
 	"github.com/sealdock/sealdock/agent/internal/enrol"
 	"github.com/sealdock/sealdock/agent/internal/hotplug"
 	"github.com/sealdock/sealdock/agent/internal/kiosk"
+	"github.com/sealdock/sealdock/agent/internal/lanes"
 	"github.com/sealdock/sealdock/agent/internal/offload"
 	"github.com/sealdock/sealdock/agent/internal/policy"
 	"github.com/sealdock/sealdock/agent/internal/spool"
@@ -41,6 +43,8 @@ type agent struct {
 	bays     *bays
 	doors    []door
 	uploader *upload.Uploader
+	pace     pace
+	desk     *carry.Desk // takes in receipts that came by drive
 }
 
 // Run runs the agent and its companions until ctx ends, which is a nil error.
@@ -122,20 +126,25 @@ func (a *agent) join() error {
 	u.Version, u.Now, u.Log = a.version, a.now, a.log.With("component", "upload")
 	u.Dial, u.Status, u.Policy, u.Images = a.dial, a.report, a.policy, o.Images
 	a.uploader = upload.New(u)
+	a.desk = &carry.Desk{Spool: a.spool, Trust: a.identity.Trust, Data: a.config.Data, Log: a.log.With("component", "carry")}
 	return a.makePage()
 }
 
 // dial opens a session with the enrolled server.
-func (a *agent) dial(ctx context.Context) (upload.Session, error) {
+func (a *agent) dial(ctx context.Context, kind wire.Kind) (lanes.Session, error) {
 	address := a.config.Server.Address
 	if address == "" {
 		address = a.identity.Server
 	}
-	session, err := wire.Dial(ctx, address, identity.DockTLS(a.identity.TLS, a.identity.Pool(), a.identity.ServerName), wire.Options{})
+	dial := wire.Dial
+	if kind == wire.TCP {
+		dial = wire.DialTCP
+	}
+	session, err := dial(ctx, address, identity.DockTLS(a.identity.TLS, a.identity.Pool(), a.identity.ServerName), wire.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return upload.Wired(session), nil
+	return lanes.Wired(session), nil
 }
 
 // greet says in the log who this is and what will need care.
@@ -164,6 +173,8 @@ func (a *agent) run(ctx context.Context, companions []Companion) error {
 	}
 	group.Go(func() error { return plugging.Run(within) })
 	group.Go(func() error { return a.uploader.Run(within) })
+	group.Go(func() error { return a.desk.Run(within) })
+	group.Go(func() error { return a.spool.Watch(within) })
 	group.Go(func() error { return a.serveStatus(within) })
 	group.Go(func() error { return a.servePage(within) })
 	for _, companion := range companions {

@@ -19,6 +19,7 @@ import (
 	"github.com/sealdock/sealdock/agent/internal/enrol/enroltest"
 	"github.com/sealdock/sealdock/agent/internal/offload"
 	"github.com/sealdock/sealdock/agent/internal/spool"
+	uploader "github.com/sealdock/sealdock/agent/internal/upload"
 	"github.com/sealdock/sealdock/internal/conf"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/seal"
@@ -354,11 +355,16 @@ func TestEveryReportFitsTheProtocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	a := &agent{bays: b, spool: s, now: time.Now, identity: &enrol.Enrolment{}}
+	a := &agent{bays: b, spool: s, now: time.Now, identity: &enrol.Enrolment{}, uploader: idle(s)}
 	report := a.report()
 	if err := report.Validate(); err != nil || len(report.Bays) != 3 {
 		t.Fatalf("report of %d bays: %v", len(report.Bays), err)
 	}
+}
+
+// idle is an uploader that does not run.
+func idle(s *spool.Spool) *uploader.Uploader {
+	return uploader.New(uploader.Options{Spool: s, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 }
 
 var _ camera.Link = emptyLink{}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sealdock/sealdock/agent/internal/kiosk"
 	"github.com/sealdock/sealdock/agent/internal/offload"
@@ -38,9 +39,12 @@ func (a *agent) servePage(ctx context.Context) error {
 
 // pageView is the dock as its officers see it: no names of recordings, no hashes.
 func (a *agent) pageView() kiosk.Dock {
-	used, quota := a.spool.Usage()
+	level := a.spool.Level()
 	server := a.uploader.State()
-	d := kiosk.Dock{Name: string(a.identity.Dock), Station: string(a.identity.Station), Connected: server.Connected, SpoolUsed: used, SpoolQuota: quota}
+	d := kiosk.Dock{Name: string(a.identity.Dock), Station: string(a.identity.Station), Connected: server.Connected, SpoolUsed: level.Used, SpoolQuota: level.Limit}
+	if level.Alarm >= 85 && !level.FullAt.IsZero() {
+		d.Alerts = append(d.Alerts, "This dock takes no more copies from about "+level.FullAt.In(time.Local).Format("Mon 15:04")+" on; cameras then keep their recordings. Tell the administrator.")
+	}
 	if !server.Connected {
 		d.Server = "The server is not reached. Recordings are kept safe here and go on by themselves."
 	}
@@ -48,13 +52,15 @@ func (a *agent) pageView() kiosk.Dock {
 		d.Waiting = waiting
 	}
 	all := a.bays.status()
+	backlog, byBay := a.forecast(all)
+	d.ClearAt = backlog.At
 	for i, port := range a.config.Cameras.Bays {
 		if !slices.ContainsFunc(all, func(s offload.Status) bool { return s.Port == port }) {
 			all = slices.Insert(all, min(i, len(all)), offload.Status{Port: port, State: protocol.BayEmpty, BatteryPercent: -1, UpdatePercent: -1, SecondsLeft: -1})
 		}
 	}
 	for _, s := range all {
-		d.Bays = append(d.Bays, a.bayView(s))
+		d.Bays = append(d.Bays, a.bayView(s, byBay[s.Port].At))
 	}
 	slices.SortStableFunc(d.Bays, func(x, y kiosk.Bay) int { return a.place(x.Port) - a.place(y.Port) })
 	return d
@@ -69,7 +75,7 @@ func (a *agent) place(port string) int {
 	return len(a.config.Cameras.Bays)
 }
 
-func (a *agent) bayView(s offload.Status) kiosk.Bay {
+func (a *agent) bayView(s offload.Status, clear time.Time) kiosk.Bay {
 	label := s.Port
 	if i := slices.Index(a.config.Cameras.Bays, s.Port); i >= 0 {
 		label = strconv.Itoa(i + 1)
@@ -77,7 +83,7 @@ func (a *agent) bayView(s offload.Status) kiosk.Bay {
 	b := kiosk.Bay{
 		Port: s.Port, Label: label, State: s.State, BytesDone: s.BytesDone, BytesTotal: s.BytesTotal, Rate: s.BytesPerSecond, TimeToGo: int64(s.SecondsLeft),
 		RecordingsSafe: s.RecordingsDone, RecordingsTotal: s.RecordingsTotal, Battery: s.BatteryPercent, Charging: s.Charging,
-		Officer: s.Officer, Registered: s.Known, Serial: short(s.CameraSerial), Safe: s.Safe, Urgent: s.Urgent, Firmware: s.UpdatePercent, Alerts: s.Notices,
+		Officer: s.Officer, Registered: s.Known, Serial: short(s.CameraSerial), Safe: s.Safe, Urgent: s.Urgent, Firmware: s.UpdatePercent, Alerts: s.Notices, ClearAt: clear,
 	}
 	switch {
 	case s.State == protocol.BayAttention && len(s.Notices) > 0:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,6 +29,7 @@ type Status struct {
 	Station string           `json:"station"`
 	Dock    string           `json:"dock"`
 	Server  upload.State     `json:"server"`
+	Backlog Forecast         `json:"backlog"`
 	Spool   SpoolStatus      `json:"spool"`
 	Bays    []offload.Status `json:"bays"`
 }
@@ -37,6 +39,12 @@ type SpoolStatus struct {
 	Bytes      uint64                 `json:"bytes"`
 	Quota      uint64                 `json:"quota"` // 0 for none
 	Waiting    uint64                 `json:"waiting"`
+	Limit      uint64                 `json:"limit"`   // most bytes that copies may take, by quota and disk; 0: unknown
+	Percent    int                    `json:"percent"` // of the limit
+	Alarm      int                    `json:"alarm"`   // 0, 70, 85 or 95
+	Rate       int64                  `json:"rate"`    // bytes a second, in minus out, over the last hours
+	FullAt     time.Time              `json:"full_at,omitzero"`
+	Words      string                 `json:"words,omitempty"` // of the alarm, for people
 	Recordings map[spool.State]uint64 `json:"recordings"`
 }
 
@@ -133,12 +141,26 @@ func (a *agent) status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	used, quota := a.spool.Usage()
+	_, quota := a.spool.Usage()
+	level := a.spool.Level()
+	bays := a.bays.status()
+	backlog, _ := a.forecast(bays)
 	return &Status{
 		At: a.now().UTC(), Version: a.version, Agency: string(a.identity.Agency), Station: string(a.identity.Station), Dock: string(a.identity.Dock),
-		Server: a.uploader.State(), Bays: a.bays.status(),
-		Spool: SpoolStatus{Bytes: used, Quota: quota, Waiting: counts[spool.StateSpooled] + counts[spool.StateUploading], Recordings: counts},
+		Server: a.uploader.State(), Bays: bays, Backlog: backlog,
+		Spool: SpoolStatus{
+			Bytes: level.Used, Quota: quota, Waiting: counts[spool.StateSpooled] + counts[spool.StateUploading], Recordings: counts,
+			Limit: level.Limit, Percent: level.Percent, Alarm: level.Alarm, Rate: level.Rate, FullAt: level.FullAt, Words: level.Words(time.Local),
+		},
 	}, nil
+}
+
+// microseconds of Unix time; 0 for no time.
+func microseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(t.UnixMicro(), 0)
 }
 
 // report is the status as the server is shown it.
@@ -149,12 +171,23 @@ func (a *agent) report() *protocol.Status {
 		s.RecordingsWaiting = waiting
 	}
 	all := a.bays.status()
+	backlog, byBay := a.forecast(all)
+	s.WaitingBytes, s.ClearAtUs = backlog.Bytes, microseconds(backlog.At)
+	t := a.uploader.State().Transport
+	s.BytesPerSecond = t.BytesPerSecond
+	if t.Over != "" {
+		s.Transport = &protocol.Transport{
+			Over: t.Over, Connections: uint32(t.Connections), Why: protocol.CleanText(t.Why, protocol.MaxMessage),
+			RttUs: uint32(min(t.RTT.Microseconds(), math.MaxUint32)), LostPpm: uint32(min(t.LostPPM, protocol.MaxShare)),
+		}
+	}
 	for _, b := range all[:min(len(all), protocol.MaxBays)] {
 		s.Bays = append(s.Bays, &protocol.Bay{
 			Port: protocol.CleanText(b.Port, protocol.MaxText), CameraSerial: protocol.CleanText(b.CameraSerial, protocol.MaxText),
 			CameraModel: protocol.CleanText(b.CameraModel, protocol.MaxText), State: b.State, Message: protocol.CleanText(b.Message, protocol.MaxMessage),
 			RecordingsTotal: b.RecordingsTotal, RecordingsDone: b.RecordingsDone, BytesTotal: b.BytesTotal, BytesDone: b.BytesDone,
 			BytesPerSecond: b.BytesPerSecond, BatteryPercent: int32(min(max(b.BatteryPercent, -1), 100)),
+			WaitingBytes: byBay[b.Port].Bytes, ClearAtUs: microseconds(byBay[b.Port].At),
 		})
 	}
 	return s

@@ -48,6 +48,29 @@ func disk(_ context.Context, s *Station) []Finding {
 	return one(fine(room + "."))
 }
 
+// filling asks the running agent how full the spool is and how it goes on.
+func filling(ctx context.Context, s *Station) []Finding {
+	if s.Spool == nil {
+		return nil
+	}
+	f, err := s.Spool(ctx)
+	if err != nil {
+		return nil // the check of the service tells of an agent that does not run
+	}
+	said := fmt.Sprintf("%d recordings wait for the server; their copies take %s of %s (%d %%).", f.Waiting, size(f.Bytes), size(f.Limit), f.Percent)
+	if f.Words != "" {
+		said = fmt.Sprintf("%d recordings wait for the server. %s", f.Waiting, f.Words)
+	}
+	const advice = "See that the server is reached, make room, or carry recordings to the server with sealdock-agent export-spool."
+	switch {
+	case f.Alarm >= 95:
+		return one(fail(said, advice))
+	case f.Alarm > 0:
+		return one(warn(said, advice))
+	}
+	return one(fine(said))
+}
+
 // size gives bytes in the unit that people use.
 func size(n uint64) string {
 	value, units := float64(n), []string{"B", "kB", "MB", "GB", "TB", "PB"}

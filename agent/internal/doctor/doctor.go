@@ -50,6 +50,7 @@ func checks() []check {
 		{"data folder", folder},
 		{"other agent", otherAgent},
 		{"spool disk", disk},
+		{"spool", filling},
 		{"udev rules", rules},
 		{"usb", usb},
 		{"mass storage", storage},

@@ -243,3 +243,23 @@ func TestRightsAreThoseOfOwnerGroupOrOthers(t *testing.T) {
 		}
 	}
 }
+
+func TestAFillingSpoolIsToldWithWhatToDo(t *testing.T) {
+	for alarm, want := range map[int]Verdict{0: OK, 70: Warn, 85: Warn, 95: Fail} {
+		s := &Station{Spool: func(context.Context) (daemon.SpoolStatus, error) {
+			status := daemon.SpoolStatus{Waiting: 12, Bytes: 900, Limit: 1000, Percent: 90, Alarm: alarm}
+			if alarm > 0 {
+				status.Words = "It is full on Friday."
+			}
+			return status, nil
+		}}
+		found := filling(t.Context(), s)
+		if len(found) != 1 || found[0].Verdict != want || !strings.Contains(found[0].Said, "12 recordings wait") || (want == OK) != (found[0].Advice == "") || alarm > 0 && !strings.Contains(found[0].Said, "Friday") {
+			t.Errorf("alarm %d: %+v", alarm, found)
+		}
+	}
+	s := &Station{Spool: func(context.Context) (daemon.SpoolStatus, error) { return daemon.SpoolStatus{}, daemon.ErrNotRunning }}
+	if found := filling(t.Context(), s); len(found) != 0 {
+		t.Errorf("without an agent: %+v", found)
+	}
+}

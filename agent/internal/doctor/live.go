@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/user"
@@ -16,6 +17,13 @@ import (
 // cannot be worked with is given with its error.
 func ThisStation(config daemon.Config, configErr error, state func() service.State, now func() time.Time) *Station {
 	s := &Station{Config: config, ConfigErr: configErr, Now: now, User: agentUser, Rights: rightsOf, Disk: diskOf, Clock: kernelClock, Buffers: socketBuffers, Service: state, Network: Wires{Now: now}}
+	s.Spool = func(ctx context.Context) (daemon.SpoolStatus, error) {
+		status, err := daemon.FetchStatus(ctx, config.Data)
+		if err != nil {
+			return daemon.SpoolStatus{}, err
+		}
+		return status.Spool, nil
+	}
 	s.Identity, s.IdentityErr = enrol.Load(config.Data)
 	if s.IdentityErr != nil {
 		s.Identity = nil

@@ -27,6 +27,7 @@ type Station struct {
 	Clock   func() (Clock, error)
 	Service func() service.State
 	Buffers func() (Buffers, error)
+	Spool   func(context.Context) (daemon.SpoolStatus, error) // of the running agent; nil: nobody is asked
 	Network Network
 }
 

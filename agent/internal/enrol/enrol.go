@@ -30,6 +30,10 @@ import (
 // maxAnswer bounds the server's answer in bytes.
 const maxAnswer = 256 << 10
 
+// ErrTooMany means that the server enrols no more docks at the moment: the token
+// is still good.
+var ErrTooMany = errors.New("the server enrols no more docks at the moment")
+
 // Request is what a person asks for.
 type Request struct {
 	Server  string // "https://host:8443", or "host:8443"
@@ -63,12 +67,7 @@ type answer struct {
 // Enrol enrols the dock, or enrols it anew with a fresh certificate. An existing
 // statement key is kept, so that what is spooled stays valid.
 func Enrol(ctx context.Context, r Request) (*Enrolment, error) {
-	host, address, err := serverAddress(r.Server)
-	if err != nil {
-		return nil, err
-	}
-	_, fingerprint, err := identity.ParseEnrolmentToken(r.Token)
-	if err != nil {
+	if err := r.check(); err != nil {
 		return nil, err
 	}
 	dir := folder(r.Data)
@@ -87,6 +86,36 @@ func Enrol(ctx context.Context, r Request) (*Enrolment, error) {
 	if err != nil {
 		return nil, err
 	}
+	e, err := Ask(ctx, r, key, statement)
+	if err != nil {
+		return nil, err
+	}
+	if former != nil && former.Agency != e.Agency {
+		return nil, fmt.Errorf("this dock belongs to agency %q and the token is of agency %q: agencies never mix, use another data folder (--data)", former.Agency, e.Agency)
+	}
+	return e, e.save(dir, key)
+}
+
+// check looks at what can be seen to be wrong before anything is made.
+func (r Request) check() error {
+	if _, _, err := serverAddress(r.Server); err != nil {
+		return err
+	}
+	_, _, err := identity.ParseEnrolmentToken(r.Token)
+	return err
+}
+
+// Ask enrols a dock whose keys the caller has, and keeps nothing: r.Data is not
+// used.
+func Ask(ctx context.Context, r Request, key *ecdsa.PrivateKey, statement *identity.StatementKey) (*Enrolment, error) {
+	host, address, err := serverAddress(r.Server)
+	if err != nil {
+		return nil, err
+	}
+	_, fingerprint, err := identity.ParseEnrolmentToken(r.Token)
+	if err != nil {
+		return nil, err
+	}
 	csr, err := identity.CSR(key, r.Dock)
 	if err != nil {
 		return nil, err
@@ -102,11 +131,8 @@ func Enrol(ctx context.Context, r Request) (*Enrolment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enrolling at %s: the server's answer does not hold: %w", address, err)
 	}
-	if former != nil && former.Agency != e.Agency {
-		return nil, fmt.Errorf("this dock belongs to agency %q and the token is of agency %q: agencies never mix, use another data folder (--data)", former.Agency, e.Agency)
-	}
 	e.StatementKey = statement
-	return e, e.save(dir, key)
+	return e, nil
 }
 
 // serverAddress reads the server's address as people write it.
@@ -219,6 +245,9 @@ func refusal(status int, text []byte) error {
 		Detail string `json:"detail"`
 	}
 	if json.Unmarshal(text, &problem) == nil && problem.Detail != "" && len(problem.Detail) < 1000 {
+		if status == http.StatusTooManyRequests {
+			return fmt.Errorf("%w: %q", ErrTooMany, problem.Detail)
+		}
 		return fmt.Errorf("the server refused: %q", problem.Detail)
 	}
 	return fmt.Errorf("the server answered %d %s: is this the address of a Sealdock server?", status, http.StatusText(status))

@@ -1,5 +1,7 @@
 package kiosk
 
+import "time"
+
 // Unknown stands for a number that nobody has told yet, where 0 means zero.
 const Unknown = -1
 
@@ -12,9 +14,10 @@ type Dock struct {
 	Connected bool   // a session with the server is open
 	Server    string // a sentence on it, may be empty
 
-	SpoolUsed  uint64 // bytes
-	SpoolQuota uint64 // bytes; 0 is no limit
-	Waiting    uint64 // recordings that wait here for the server
+	SpoolUsed  uint64    // bytes
+	SpoolQuota uint64    // bytes; 0 is no limit
+	Waiting    uint64    // recordings that wait here for the server
+	ClearAt    time.Time // when all of them will be there; zero: not told
 
 	Alerts []string // sentences on the dock as a whole
 	Bays   []Bay    // in the order of the page; the first 128 are shown
@@ -32,8 +35,9 @@ type Bay struct {
 
 	BytesDone  uint64
 	BytesTotal uint64
-	Rate       uint64 // bytes a second; 0 shows none
-	TimeToGo   int64  // seconds, or Unknown
+	Rate       uint64    // bytes a second; 0 shows none
+	TimeToGo   int64     // seconds until all is copied, or Unknown
+	ClearAt    time.Time // when all of it will be at the server; zero: not told
 
 	RecordingsSafe  uint64 // with a verified receipt
 	RecordingsTotal uint64

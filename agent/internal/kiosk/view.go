@@ -103,7 +103,7 @@ func newWall(d Dock, now time.Time, press bool) wall {
 	w := wall{
 		Dock: line(d.Name, maxName), Station: line(d.Station, maxName), Clock: now.Format("15:04 MST"),
 		Server: status{"good", "tick", "Server connected"}, ServerSays: discreet(d.Server, maxSentence),
-		Spool: newSpool(d),
+		Spool: newSpool(d, now),
 	}
 	if !d.Connected {
 		w.Server = status{"bad", "off", "Server not connected"}
@@ -123,7 +123,7 @@ func newWall(d Dock, now time.Time, press bool) wall {
 		{status{"help", "alarm", "needs help"}, 0}, {status{"free", "ring", "free"}, 0},
 	}
 	for _, b := range d.Bays[:min(len(d.Bays), maxBays)] {
-		t := newTile(b)
+		t := newTile(b, now)
 		t.Press = press && !t.Empty && (b.State != upload.BayDone || b.Urgent)
 		w.Tiles = append(w.Tiles, t)
 		switch t.Tone {
@@ -148,6 +148,21 @@ func newWall(d Dock, now time.Time, press bool) wall {
 	}
 	w.Columns = columns(len(w.Tiles))
 	return w
+}
+
+// clearText is a moment to come as people say it at the dock, whose clock is on
+// the page with its zone; empty for none.
+func clearText(at, now time.Time) string {
+	at = at.In(now.Location()).Round(time.Minute)
+	switch {
+	case at.Before(now.Add(-time.Hour)): // zero, or nonsense
+		return ""
+	case at.YearDay() == now.YearDay() && at.Year() == now.Year():
+		return at.Format("15:04")
+	case at.Before(now.AddDate(0, 0, 6)):
+		return at.Format("Mon 15:04")
+	}
+	return at.Format("2 Jan")
 }
 
 // columns keeps tiles on a wide screen between square and 3:4.
@@ -179,10 +194,13 @@ func columns(n int) int {
 	return 8
 }
 
-func newSpool(d Dock) spool {
+func newSpool(d Dock, now time.Time) spool {
 	s := spool{Waiting: "nothing waits", Used: sizeText(d.SpoolUsed)}
 	if d.Waiting > 0 {
 		s.Waiting = fmt.Sprintf("%d waiting", d.Waiting)
+		if at := clearText(d.ClearAt, now); at != "" {
+			s.Waiting += ", at the server by " + at
+		}
 	}
 	if d.SpoolQuota > 0 {
 		s.Used += " of " + sizeText(d.SpoolQuota)
@@ -191,7 +209,7 @@ func newSpool(d Dock) spool {
 	return s
 }
 
-func newTile(b Bay) tile {
+func newTile(b Bay, now time.Time) tile {
 	t := tile{Port: b.Port, Label: line(b.Label, maxLabel), Path: len(b.Label) > 2, Empty: b.State == upload.BayEmpty, Urgent: b.Urgent}
 	t.judge(b.Safe && maySafe(b), b.State)
 	if t.Empty {
@@ -210,13 +228,13 @@ func newTile(b Bay) tile {
 		}
 	}
 	t.Battery = newBattery(b)
-	t.work(b)
+	t.work(b, now)
 	t.warn(b.Alerts)
 	return t
 }
 
 // work fills what the bay is doing, how far it is, and its sentence.
-func (t *tile) work(b Bay) {
+func (t *tile) work(b Bay, now time.Time) {
 	t.Permille = permille(b.BytesDone, b.BytesTotal)
 	t.Bar = b.BytesTotal > 0
 	if b.RecordingsTotal > 0 {
@@ -234,6 +252,9 @@ func (t *tile) work(b Bay) {
 		t.Work, t.Says, moving = status{"leave", "moving", "Copying"}, "The camera is being read.", true
 	case upload.BayUploading:
 		t.Work, t.Says, moving = status{"leave", "up", "Uploading"}, "All is copied. The rest goes on by itself.", true
+		if at := clearText(b.ClearAt, now); at != "" {
+			t.Says = "All is copied. At the server by " + at + "."
+		}
 	case upload.BayReleasing:
 		t.Work, t.Says = status{"leave", "broom", "Clearing"}, "The camera erases what is safe. A moment."
 	case upload.BayDone:

@@ -34,12 +34,16 @@ func drawn(t testing.TB, pages *template.Template, d Dock) string {
 	return b.String()
 }
 
+var morning = time.Date(2026, 11, 26, 9, 5, 0, 0, time.UTC)
+
+func tileOf(b Bay) tile { return newTile(b, morning) }
+
 func TestSafeToTakeIsSaidOnlyWhereItCanBeTrue(t *testing.T) {
 	may := map[string]bool{upload.BayUploading: true, upload.BayDone: true, upload.BayAttention: true}
 	for _, state := range []string{upload.BayEmpty, upload.BayReading, upload.BayCopying, upload.BayUploading, upload.BayReleasing, upload.BayDone, upload.BayAttention, "polishing", ""} {
 		for _, safe := range []bool{true, false} {
 			for _, firmware := range []int{Unknown, 0, 57, 100, 900} {
-				got := newTile(bay(1, state, func(b *Bay) { b.Safe, b.Firmware = safe, firmware }))
+				got := tileOf(bay(1, state, func(b *Bay) { b.Safe, b.Firmware = safe, firmware }))
 				want := safe && may[state] && firmware < 0
 				if (got.Verdict.Word == "Safe to take") != want || (got.Verdict.Sign == "tick") != want || (got.Verdict.Tone == "take") != want || (got.Tone == "take") != want {
 					t.Errorf("state %q, safe %t, firmware %d: %+v in %s", state, safe, firmware, got.Verdict, got.Tone)
@@ -52,7 +56,7 @@ func TestSafeToTakeIsSaidOnlyWhereItCanBeTrue(t *testing.T) {
 func TestEachVerdictHasItsOwnColourSignAndWord(t *testing.T) {
 	tones, signs := map[string]string{}, map[string]string{}
 	for state, safe := range map[string]bool{upload.BayDone: true, upload.BayCopying: false, upload.BayAttention: false, upload.BayEmpty: false} {
-		v := newTile(bay(1, state, func(b *Bay) { b.Safe = safe })).Verdict
+		v := tileOf(bay(1, state, func(b *Bay) { b.Safe = safe })).Verdict
 		if tones[v.Tone] != "" || signs[v.Sign] != "" {
 			t.Errorf("%s looks like another: %+v", state, v)
 		}
@@ -70,7 +74,7 @@ func TestTheWearerIsNamedOrSaidToBeUnknown(t *testing.T) {
 		want       string
 		stranger   bool
 	}{{"Alba Moreno", true, "Alba Moreno", false}, {"", true, "Camera not assigned", true}, {"", false, "Unknown camera", true}, {" \n", false, "Unknown camera", true}} {
-		got := newTile(bay(1, upload.BayCopying, func(b *Bay) { b.Officer, b.Registered = c.officer, c.registered }))
+		got := tileOf(bay(1, upload.BayCopying, func(b *Bay) { b.Officer, b.Registered = c.officer, c.registered }))
 		if got.Officer != c.want || got.Stranger != c.stranger {
 			t.Errorf("%q, registered %t: %q, %t", c.officer, c.registered, got.Officer, got.Stranger)
 		}
@@ -96,7 +100,7 @@ func TestProgressAndTimesAreReadable(t *testing.T) {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}
-	wild := newTile(bay(1, upload.BayCopying, func(b *Bay) {
+	wild := tileOf(bay(1, upload.BayCopying, func(b *Bay) {
 		b.BytesDone, b.BytesTotal, b.RecordingsSafe, b.RecordingsTotal, b.Battery, b.TimeToGo = 9, 3, 9, 3, 4000, 1<<62
 	}))
 	if wild.Permille != 1000 || wild.Safe != "3 of 3 safe" || wild.Battery.Percent != 100 || wild.Big != "> 1 day" {
@@ -161,11 +165,11 @@ func TestNoFileNameAndNoHashIsShown(t *testing.T) {
 
 func TestWarningsAreTheNewestAndCounted(t *testing.T) {
 	b := bay(1, upload.BayCopying, func(b *Bay) { b.Alerts = []string{"First.", "Second.", "Third."} })
-	if got := newTile(b); got.Alert != "Third." || got.More != "(and 2 more)" || got.Says != "" {
+	if got := tileOf(b); got.Alert != "Third." || got.More != "(and 2 more)" || got.Says != "" {
 		t.Errorf("copying: %+v", got)
 	}
 	b.State, b.Sentence = upload.BayAttention, "Third."
-	if got := newTile(b); got.Says != "Third." || got.Alert != "Second." || got.Other != "and 2 more warnings" {
+	if got := tileOf(b); got.Says != "Third." || got.Alert != "Second." || got.Other != "and 2 more warnings" {
 		t.Errorf("attention: %+v", got)
 	}
 }
@@ -177,7 +181,7 @@ func FuzzAnyDockCanBeDrawn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, port, label, state, sentence, officer, serial string, done, total uint64, seconds int64, battery int, safe bool, firmware int) {
 		b := Bay{Port: port, Label: label, State: state, Sentence: sentence, BytesDone: done, BytesTotal: total, Rate: done, TimeToGo: seconds, RecordingsSafe: done, RecordingsTotal: total,
 			Battery: battery, Officer: officer, Serial: serial, Safe: safe, Firmware: firmware, Alerts: []string{sentence, officer}}
-		got := newTile(b)
+		got := tileOf(b)
 		if got.Verdict.Tone == "take" && (!safe || firmware >= 0 || !maySafe(b)) {
 			t.Fatalf("safe to take: %+v", b)
 		}
@@ -191,4 +195,20 @@ func FuzzAnyDockCanBeDrawn(f *testing.F) {
 		}
 		drawn(t, pages, Dock{Name: officer, Bays: []Bay{b}})
 	})
+}
+
+func TestWhenABayIsClearIsSaidAsPeopleSayIt(t *testing.T) {
+	for want, at := range map[string]time.Time{
+		"All is copied. The rest goes on by itself.": {},
+		"All is copied. At the server by 14:20.":     morning.Add(5*time.Hour + 15*time.Minute),
+		"All is copied. At the server by Fri 06:00.": morning.Add(20*time.Hour + 55*time.Minute),
+		"All is copied. At the server by 6 Dec.":     morning.AddDate(0, 0, 10),
+	} {
+		if got := tileOf(bay(1, upload.BayUploading, func(b *Bay) { b.ClearAt = at })); got.Says != want {
+			t.Errorf("%v: %q, want %q", at, got.Says, want)
+		}
+	}
+	if s := newSpool(Dock{Waiting: 12, ClearAt: morning.Add(time.Hour)}, morning); s.Waiting != "12 waiting, at the server by 10:05" {
+		t.Error(s.Waiting)
+	}
 }

@@ -36,7 +36,7 @@ const other = "other"
 type collector struct {
 	view daemon.View
 
-	up, bays, recordings, receipts, erased, copying, rate, spoolBytes, spoolQuota, connected, transfers, certificate, turned *prometheus.Desc
+	up, bays, recordings, receipts, erased, copying, rate, spoolBytes, spoolQuota, spoolLimit, spoolAlarm, spoolRate, spoolFull, connected, transfers, certificate, turned *prometheus.Desc
 }
 
 // New makes the collector of an agent, to be registered once.
@@ -55,6 +55,10 @@ func New(view daemon.View) prometheus.Collector {
 		rate:        desc("copy_bytes_per_second", "Bytes that are read from cameras each second, of all bays."),
 		spoolBytes:  desc("spool_bytes", "Bytes of sealed recordings that are held or being written."),
 		spoolQuota:  desc("spool_quota_bytes", "Most bytes that copies may take; 0 for no limit but the disk."),
+		spoolLimit:  desc("spool_limit_bytes", "Most bytes that copies may take, by quota and disk; 0 where that is not known."),
+		spoolAlarm:  desc("spool_alarm_percent", "The alarm of the spool's filling that stands: 0, 70, 85 or 95."),
+		spoolRate:   desc("spool_fill_bytes_per_second", "How fast the spool fills, in minus out, over the last hours."),
+		spoolFull:   desc("spool_full_timestamp_seconds", "When the spool is full at this rate, as Unix time; 0 when that is not foreseen."),
 		connected:   desc("upload_connected", "1 while there is a session with the server."),
 		transfers:   desc("upload_transfers", "Recordings on their way to the server at this moment."),
 		certificate: desc("certificate_expiry_timestamp_seconds", "When the dock's certificate ends, as Unix time."),
@@ -103,6 +107,14 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge(c.rate, rate)
 	gauge(c.spoolBytes, float64(s.Spool.Bytes))
 	gauge(c.spoolQuota, float64(s.Spool.Quota))
+	gauge(c.spoolLimit, float64(s.Spool.Limit))
+	gauge(c.spoolAlarm, float64(s.Spool.Alarm))
+	gauge(c.spoolRate, float64(s.Spool.Rate))
+	full := 0.0
+	if !s.Spool.FullAt.IsZero() {
+		full = float64(s.Spool.FullAt.Unix())
+	}
+	gauge(c.spoolFull, full)
 	gauge(c.connected, truth(s.Server.Connected))
 	gauge(c.transfers, float64(len(s.Server.Transfers)))
 }

@@ -28,7 +28,7 @@ func busy() *daemon.Status {
 	return &daemon.Status{
 		Bays: []offload.Status{{Port: "1-1", State: "copying", CameraSerial: "CAM-1", BytesDone: 500, BytesPerSecond: 7}, {Port: "1-2", State: "copying", CameraSerial: "CAM-2", BytesDone: 11, BytesPerSecond: 5},
 			{Port: "1-3", State: "a state of tomorrow"}},
-		Spool:  daemon.SpoolStatus{Bytes: 1234, Quota: 9000, Recordings: map[spool.State]uint64{spool.StateErased: 3, spool.StateReceived: 2, spool.StateSpooled: 4, "unheard-of": 1}},
+		Spool:  daemon.SpoolStatus{Bytes: 1234, Quota: 9000, Limit: 1500, Alarm: 70, Rate: 6, FullAt: time.Unix(1_800_000_200, 0), Recordings: map[spool.State]uint64{spool.StateErased: 3, spool.StateReceived: 2, spool.StateSpooled: 4, "unheard-of": 1}},
 		Server: upload.State{Connected: true, Transfers: make([]upload.Transfer, 2)},
 	}
 }
@@ -53,6 +53,7 @@ func TestFiguresAreThoseOfTheAgent(t *testing.T) {
 		`sealdock_agent_up 1`, `sealdock_agent_bays{state="copying"} 2`, `sealdock_agent_bays{state="empty"} 0`, `sealdock_agent_bays{state="other"} 1`,
 		`sealdock_agent_recordings{state="spooled"} 4`, `sealdock_agent_recordings{state="other"} 1`, `sealdock_agent_receipts_total 5`, `sealdock_agent_erased_total 3`,
 		`sealdock_agent_docked_copied_bytes 511`, `sealdock_agent_copy_bytes_per_second 12`, `sealdock_agent_spool_bytes 1234`, `sealdock_agent_spool_quota_bytes 9000`,
+		`sealdock_agent_spool_limit_bytes 1500`, `sealdock_agent_spool_alarm_percent 70`, `sealdock_agent_spool_fill_bytes_per_second 6`, `sealdock_agent_spool_full_timestamp_seconds 1.8000002e+09`,
 		`sealdock_agent_upload_connected 1`, `sealdock_agent_upload_transfers 2`, `sealdock_agent_certificate_expiry_timestamp_seconds 1.8e+09`,
 	} {
 		if !strings.Contains(text, want+"\n") {

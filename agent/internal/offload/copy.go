@@ -21,11 +21,17 @@ type sealing struct {
 	clocks    evidence.Clocks
 	confirmed evidence.Confirmation
 	hashes    []evidence.SourceHash // that came with it, compared
+
+	content       *evidence.Content // what was sealed, where it is not the recording as read
+	contentLeaves []evidence.Digest
 }
 
 // copy brings one recording into the spool: read, read again, commit. Where the
 // camera's own signature confirms the first reading, there is no second.
 func (d *Docking) copy(ctx context.Context, it *item) error {
+	if !it.object.SizeKnown || it.object.Size > seal.SegmentSize {
+		d.secure(ctx) // those before a long one are not kept waiting
+	}
 	first, err := d.seal(ctx, it)
 	if err != nil {
 		return err
@@ -51,12 +57,12 @@ func (d *Docking) copy(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	defer third.writer.Drop()
 	if third.same(second) || third.same(first.reading) {
 		return d.finish(ctx, it, third, third.flush())
 	}
-	return fmt.Errorf("%w: the first had SHA-256 %v and Merkle root %v, the second Merkle root %v, the third SHA-256 %v and Merkle root %v; %s. The recording stays on the camera: clean its contacts, try another bay, then have the camera looked at",
+	disagree := fmt.Errorf("%w: the first had SHA-256 %v and Merkle root %v, the second Merkle root %v, the third SHA-256 %v and Merkle root %v; %s. The recording stays on the camera: clean its contacts, try another bay, then have the camera looked at",
 		errDisagree, first.sha256, evidence.MerkleRoot(first.leaves), evidence.MerkleRoot(second.leaves), third.sha256, evidence.MerkleRoot(third.leaves), first.difference(second))
+	return errors.Join(disagree, third.writer.Drop())
 }
 
 // seal reads the recording once, hashing, sealing under a fresh key, and writing
@@ -98,16 +104,20 @@ func (d *Docking) sealInto(ctx context.Context, it *item, s *sealing) error {
 		return err
 	}
 	check := d.brought(it.object)
-	s.reading, err = d.pass(ctx, it.object, true, func(w *window) error {
-		if check != nil {
-			check.Write(w.data)
-		}
-		sealed, err := sealer.Seal(d.sealed[:0], w.data, w.index, w.last)
+	held := d.holdBack(it, s, func(plain []byte, index uint64, last bool) error {
+		sealed, err := sealer.Seal(d.sealed[:0], plain, index, last)
 		if err != nil {
 			return fmt.Errorf("sealing %s: %w", it.source.Path, err)
 		}
 		d.sealed = sealed
 		return s.writer.Segment(sealed)
+	})
+	defer held.release()
+	s.reading, err = d.pass(ctx, it.object, true, func(w *window) error {
+		if check != nil {
+			check.Write(w.data)
+		}
+		return held.take(w)
 	})
 	if err == nil {
 		s.hashes = d.compared(it, check)
@@ -115,9 +125,16 @@ func (d *Docking) sealInto(ctx context.Context, it *item, s *sealing) error {
 	return err
 }
 
-// flush lets the disk flush the copy while the camera is read again.
+// short copies are made durable together.
+func (s *sealing) small() bool { return s.length <= seal.SegmentSize }
+
+// flush lets the disk flush a long copy while the camera is read again.
 func (s *sealing) flush() <-chan error {
 	flushed := make(chan error, 1)
+	if s.small() {
+		flushed <- nil
+		return flushed
+	}
 	go func() { flushed <- s.writer.Flush() }()
 	return flushed
 }
@@ -125,6 +142,13 @@ func (s *sealing) flush() <-chan error {
 // statement signs the manifest and with it all that the journal keeps of a copy.
 func (d *Docking) statement(it *item, s *sealing) (spool.Sealed, error) {
 	root := evidence.MerkleRoot(s.leaves)
-	manifest, err := d.manifest(it, s, root)
-	return spool.Sealed{Length: s.length, SHA256: s.sha256, MerkleRoot: root, Leaves: s.leaves, Manifest: manifest, WrappedKey: s.wrapped}, err
+	manifest, claims, err := d.manifest(it, s, root)
+	sealed := spool.Sealed{
+		Length: s.length, SHA256: s.sha256, MerkleRoot: root, Leaves: s.leaves, Manifest: manifest, WrappedKey: s.wrapped,
+		Claims: spool.Claims{OfficerID: claims.OfficerID, Officer: claims.Officer, Category: claims.Category},
+	}
+	if s.content != nil {
+		sealed.Encoded, sealed.Leaves = s.content.Length, s.contentLeaves
+	}
+	return sealed, err
 }

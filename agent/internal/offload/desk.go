@@ -5,8 +5,11 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/sealdock/sealdock/agent/internal/policy"
 	"github.com/sealdock/sealdock/agent/internal/spool"
+	"github.com/sealdock/sealdock/internal/content"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -30,7 +33,7 @@ type Options struct {
 
 	Reading     int            // bays that may read at once, default 8
 	ReadTimeout time.Duration  // for one window of 1 MiB, default 30 s
-	Relist      time.Duration  // how often an idle camera is listed again, default 15 s
+	Relist      time.Duration  // how often an idle camera is listed again, default 15 s; seldomer where listing takes long
 	Steady      time.Duration  // between the two listings that must show a recording the same, default 300 ms
 	Retry       time.Duration  // first pause after a failed copy, default 5 s; doubles up to RetryMost
 	RetryMost   time.Duration  // default 30 s
@@ -63,6 +66,9 @@ type Desk struct {
 	opt   Options
 	turns chan struct{} // holds one token per bay that reads
 
+	encoder content.Encoder
+	room    *semaphore.Weighted // bytes of recordings that are held back to be encoded
+
 	mu      sync.Mutex
 	claimed map[evidence.EvidenceID]*Docking // who works on an item: never two
 	serials map[string]*Docking              // which docking has which camera
@@ -74,6 +80,7 @@ func New(opt Options) *Desk {
 	return &Desk{
 		opt:     opt,
 		turns:   make(chan struct{}, opt.Reading),
+		room:    semaphore.NewWeighted(encodingRoom),
 		claimed: map[evidence.EvidenceID]*Docking{},
 		serials: map[string]*Docking{},
 	}

@@ -12,13 +12,14 @@
 //  5. A recording that two listings show the same gets an evidence id, durable before
 //     its first byte is read.
 //  6. One pass reads the camera, takes SHA-256 and leaf hashes, seals and writes
-//     the spool file. Stages run side by side over a fixed set of buffers.
+//     the spool file. Stages run side by side over a fixed set of buffers. Text
+//     is held in memory, and sealed compressed where that pays.
 //  7. The hash that the camera signed, where its key counts, or else a second,
 //     independent read must agree. When it does not, a third whole pass decides; without
 //     two equal readings nothing is handed on.
 //  8. The manifest is signed and the copy committed (durable point). Upload takes
-//     it from there. For short recordings this happens aside, while the next
-//     one is read.
+//     it from there. For short recordings this happens aside, for several
+//     together, while the next ones are read.
 //  9. Once the journal holds a verified receipt and nothing withholds it (server.go),
 //     the camera is listed again, told to erase, and listed once more: only what is gone
 //     counts as erased. A camera of ours gets the receipt itself.

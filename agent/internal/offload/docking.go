@@ -73,6 +73,9 @@ type Docking struct {
 	finished  chan finished // copies whose durability was awaited aside
 	finishing int           // how many are on their way there
 	held      uint64        // bytes of memory that they hold
+
+	together     []finished // of these, gathered and not begun
+	heldTogether uint64     // bytes of memory that they hold
 }
 
 // objectKey is how the camera itself tells its objects apart within a session.

@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"crypto/fips140"
 	"crypto/md5"
 	"encoding/hex"
 	"testing"
@@ -27,7 +28,8 @@ func TestHashesThatCameWithFootageAreCheckedAndTakenOver(t *testing.T) {
 	c.record("GOOD.MP4", evidence.KindVideo, good)
 	c.record("BAD.MP4", evidence.KindVideo, bad)
 	c.record("NONE.MP4", evidence.KindVideo, noise(3, 1000))
-	sum := md5.Sum(good)
+	var sum [md5.Size]byte
+	fips140.WithoutEnforcement(func() { sum = md5.Sum(good) })
 	is := func(algorithm, value string) camera.SourceHash {
 		return camera.SourceHash{Algorithm: algorithm, Value: value, Origin: "ascmhl/0001.mhl"}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
 	"github.com/sealdock/sealdock/agent/internal/spool"
+	"github.com/sealdock/sealdock/internal/content"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -206,6 +207,16 @@ func (d *dock) open(r spool.Recording) ([]byte, evidence.Manifest) {
 		if evidence.LeafHash(plain[before:]) != leaves[i] {
 			d.t.Fatalf("leaf %d does not fit", i)
 		}
+	}
+	if sealed := m.Sealed(); sealed.Length != uint64(len(plain)) || sealed.MerkleRoot != evidence.MerkleRoot(leaves) {
+		d.t.Fatalf("the manifest of %s does not fit what is sealed", r.Source.Path)
+	}
+	if m.Content != nil {
+		var original bytes.Buffer
+		if err := errors.Join(content.Prove(&m, bytes.NewReader(plain)), content.Decode(&original, bytes.NewReader(plain), m.Content.Encoding, m.Length)); err != nil {
+			d.t.Fatal(err)
+		}
+		return original.Bytes(), m
 	}
 	if m.Evidence != r.Evidence || m.Attempt != r.Attempt || m.Length != uint64(len(plain)) || m.SHA256 != evidence.SHA256(plain) || m.MerkleRoot != evidence.MerkleRoot(leaves) {
 		d.t.Fatalf("the manifest of %s does not fit its bytes", r.Source.Path)

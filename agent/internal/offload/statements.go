@@ -144,14 +144,14 @@ func bounded(warnings []string) []string {
 	return out
 }
 
-// manifest signs the statement of one recording. Marks, and then all claims,
+// manifest signs the statement of one recording and returns what it claims. Marks, and then all claims,
 // are left out when the statement would not fit its frame with them; the
 // sidecar itself is an item of its own.
-func (d *Docking) manifest(it *item, s *sealing, root evidence.Digest) ([]byte, error) {
+func (d *Docking) manifest(it *item, s *sealing, root evidence.Digest) ([]byte, evidence.Claims, error) {
 	m := evidence.Manifest{
 		Version: 1, Agency: d.desk.opt.Agency, Station: d.desk.opt.Station, Dock: d.desk.opt.Dock, Bay: clean(d.port, 64), Docking: d.id,
 		Evidence: it.id, Attempt: s.writer.Attempt(), Camera: d.camera, Recording: d.recordingInfo(it.object),
-		Length: s.length, SHA256: s.sha256, MerkleRoot: root, Confirmed: s.confirmed, Clocks: s.clocks, Agent: clean(d.desk.opt.Version, 64),
+		Length: s.length, SHA256: s.sha256, MerkleRoot: root, Content: s.content, Confirmed: s.confirmed, Clocks: s.clocks, Agent: clean(d.desk.opt.Version, 64),
 	}
 	m.Recording.Hashes = s.hashes
 	if it.object.Kind == evidence.KindVideo {
@@ -161,14 +161,14 @@ func (d *Docking) manifest(it *item, s *sealing, root evidence.Digest) ([]byte, 
 	for _, less := range []func(){func() { m.Claims.Marks = nil }, func() { m.Claims = evidence.Claims{} }, func() { m.Recording.RawName = nil }, nil} {
 		envelope, err := d.sign(evidence.TypeManifest, &m)
 		if err != nil {
-			return nil, fmt.Errorf("signing the manifest of %s: %w", it.source.Path, err)
+			return nil, m.Claims, fmt.Errorf("signing the manifest of %s: %w", it.source.Path, err)
 		}
 		if len(envelope) <= upload.MaxStatement || less == nil {
-			return envelope, nil
+			return envelope, m.Claims, nil
 		}
 		less()
 	}
-	return nil, fmt.Errorf("the manifest of %s does not fit", it.source.Path)
+	return nil, m.Claims, fmt.Errorf("the manifest of %s does not fit", it.source.Path)
 }
 
 // release signs what was done on the camera.

@@ -19,12 +19,16 @@ const (
 	erasePause  = time.Second            // between two erasures while receipts are still to come
 	newsPause   = time.Second            // between two listings of a camera that tells of changes
 	addBatch    = 64                     // new rows of the journal made in one commit
+
+	idleShare     = 400             // an idle camera is listed at most one part in so many of the time
+	longestRelist = 5 * time.Minute // unless that were less often than this
 )
 
 // step does what there is to do, for lookEvery at most, and says whether it did
 // any.
 func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 	began := d.desk.opt.Now()
+	d.secure(ctx)
 	if err := errors.Join(d.collect(ctx), d.refresh(ctx)); err != nil {
 		return false, err
 	}
@@ -60,6 +64,7 @@ func (d *Docking) step(ctx context.Context) (busy bool, err error) {
 		}
 		busy = busy || done
 	}
+	d.secure(ctx)
 	if !busy && d.finishing > 0 {
 		return true, d.conclude(ctx, <-d.finished)
 	}
@@ -122,16 +127,16 @@ func (d *Docking) hurry(ctx context.Context) error {
 	}
 	var all []evidence.EvidenceID
 	for _, it := range d.items {
-		if !it.id.IsZero() && (on || !d.signed[it.object.Handle].Urgent) {
+		if !it.id.IsZero() {
 			all = append(all, it.id)
 		}
 	}
 	d.hurried = on
 	d.log.Info("what this camera holds goes first", "urgent", on, "recordings", len(all))
 	if on {
-		return d.desk.opt.Spool.Hasten(ctx, all...)
+		return d.desk.opt.Spool.SetUrgent(ctx, all, spool.UrgentBay)
 	}
-	return d.desk.opt.Spool.Unhasten(ctx, all...)
+	return d.desk.opt.Spool.ClearUrgent(ctx, all, spool.UrgentBay)
 }
 
 // eraseNow says whether it is time to erase. Each erasure lists the whole camera
@@ -156,9 +161,10 @@ func (d *Docking) eraseNow(queue []*item, t tally, copying bool) bool {
 }
 
 // relistAt is when the camera is listed again: soon after it told of a change, and
-// else after Relist. A camera that tells all the time is listed a quarter of the time at most.
+// else after Relist, or later where that would take more than a small part of the
+// time. A camera that tells all the time is listed a quarter of the time at most.
 func (d *Docking) relistAt() time.Time {
-	pause := d.desk.opt.Relist
+	pause := max(d.desk.opt.Relist, min(idleShare*d.listing, longestRelist))
 	if d.stale {
 		pause = min(pause, max(newsPause, 4*d.listing))
 	}
@@ -239,16 +245,20 @@ func (d *Docking) recognise(ctx context.Context) error {
 	for _, it := range d.items {
 		bound[it.id] = true
 	}
+	var fresh []*item
+	var sources []spool.Source
 	for _, it := range d.items {
-		if it.sought {
-			continue
+		if !it.sought {
+			fresh, sources = append(fresh, it), append(sources, it.source)
 		}
-		rows, err := d.desk.opt.Spool.Matching(ctx, it.source)
-		if err != nil {
-			return err
-		}
+	}
+	rows, err := d.desk.opt.Spool.MatchingAll(ctx, d.camera.Serial, sources)
+	if err != nil {
+		return err
+	}
+	for _, it := range fresh {
 		it.sought = true
-		for _, row := range rows {
+		for _, row := range rows[it.source] {
 			if bound[row.Evidence] || !d.desk.claim(row.Evidence, d) {
 				continue
 			}
@@ -287,18 +297,18 @@ func (d *Docking) add(ctx context.Context, items ...*item) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var urgent []evidence.EvidenceID
+	var marked, asked []evidence.EvidenceID
 	for i, row := range rows {
 		d.desk.claim(row.Evidence, d)
 		items[i].id, items[i].standing = row.Evidence, spool.Standing{State: spool.StateReading}
-		if d.recordingInfo(items[i].object).Urgent {
-			urgent = append(urgent, row.Evidence)
+		if d.signed[items[i].object.Handle].Urgent {
+			marked = append(marked, row.Evidence)
+		}
+		if d.hurried {
+			asked = append(asked, row.Evidence)
 		}
 	}
-	if len(urgent) == 0 {
-		return true, nil
-	}
-	return true, d.desk.opt.Spool.Hasten(ctx, urgent...)
+	return true, errors.Join(d.desk.opt.Spool.SetUrgent(ctx, marked, spool.UrgentCamera), d.desk.opt.Spool.SetUrgent(ctx, asked, spool.UrgentBay))
 }
 
 // take waits for a turn at reading, does the work, and sorts its errors: what

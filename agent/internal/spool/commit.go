@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // change is one change of the journal that waits for the commit it shares with
@@ -12,6 +14,7 @@ import (
 type change struct {
 	apply      func(*pen) error
 	checkpoint *checkpoint // to be durable before the commit, or nil
+	then       func()      // what it means for fields that Spool.mu guards; called with it held, in the order of commits, after success only. nil: nothing
 	err        error
 	done       chan struct{} // closed when err is final
 }
@@ -63,6 +66,13 @@ func (s *Spool) commitWaiting() {
 			c.err = s.pen.commit([]*change{c})
 		}
 	}
+	s.mu.Lock()
+	for _, c := range good {
+		if c.err == nil && c.then != nil {
+			c.then()
+		}
+	}
+	s.mu.Unlock()
 	s.announce()
 	for _, c := range batch {
 		close(c.done)
@@ -149,6 +159,16 @@ func (p *pen) one(query string, args ...any) error {
 		err = ErrState
 	}
 	return err
+}
+
+// each executes statements that take an item's id.
+func (p *pen) each(id evidence.EvidenceID, queries ...string) error {
+	for _, query := range queries {
+		if _, err := p.exec(query, id[:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // recording reads a row as the changes so far have left it.

@@ -16,7 +16,8 @@ import (
 // ErrRot is wrapped when a spooled copy is no longer what was written.
 var ErrRot = errors.New("the copy in the spool is damaged")
 
-// Copy is a spooled recording, open for reading. Not safe for concurrent use.
+// Copy is a spooled recording, open for reading. ReadSegment and Segments are
+// safe for concurrent use, with a buffer for each caller; Close is not.
 type Copy struct {
 	Recording
 	Leaves []byte // 32 bytes per segment
@@ -39,7 +40,7 @@ func (s *Spool) OpenCopy(ctx context.Context, id evidence.EvidenceID) (*Copy, er
 	if err := s.db.QueryRowContext(ctx, "SELECT leaves, checksums FROM proof WHERE evidence = ?", id[:]).Scan(&c.Leaves, &c.checksums); err != nil {
 		return nil, fmt.Errorf("reading the checksums of %s: %w", r.Source.Path, err)
 	}
-	if n := seal.SegmentCount(r.Length); uint64(len(c.Leaves)) != n*32 || uint64(len(c.checksums)) != n*4 {
+	if n := seal.SegmentCount(r.SealedLength()); uint64(len(c.Leaves)) != n*32 || uint64(len(c.checksums)) != n*4 {
 		return nil, fmt.Errorf("opening the copy of %s: %d leaf and %d checksum bytes for %d segments: %w", r.Source.Path, len(c.Leaves), len(c.checksums), n, ErrRot)
 	}
 	c.file, err = durable.OpenRead(s.file(id, r.Held))
@@ -53,7 +54,7 @@ func (s *Spool) OpenCopy(ctx context.Context, id evidence.EvidenceID) (*Copy, er
 }
 
 // Segments is how many segments the copy has, at least one.
-func (c *Copy) Segments() uint64 { return seal.SegmentCount(c.Length) }
+func (c *Copy) Segments() uint64 { return seal.SegmentCount(c.SealedLength()) }
 
 // ReadSegment appends the sealed segment to dst, after its checksum was found
 // right. Damage is ErrRot and names the segment.
@@ -61,7 +62,7 @@ func (c *Copy) ReadSegment(dst []byte, index uint64) ([]byte, error) {
 	if index >= c.Segments() {
 		return dst, fmt.Errorf("reading segment %d of %s: it has %d", index, c.Source.Path, c.Segments())
 	}
-	size := int(seal.SegmentLen(c.Length, index)) + seal.Overhead
+	size := int(seal.SegmentLen(c.SealedLength(), index)) + seal.Overhead
 	start := len(dst)
 	if cap(dst)-start < size {
 		dst = append(make([]byte, 0, start+size), dst...)
@@ -78,6 +79,12 @@ func (c *Copy) ReadSegment(dst []byte, index uint64) ([]byte, error) {
 		return dst, fmt.Errorf("reading segment %d of %s: its checksum is wrong: %w", index, c.Source.Path, ErrRot)
 	}
 	return dst[:start+size], nil
+}
+
+// Fits reports whether bytes that came from elsewhere are the sealed segment, by
+// the checksum that was kept when it was written.
+func (c *Copy) Fits(sealed []byte, index uint64) bool {
+	return index < c.Segments() && uint64(len(sealed)) == seal.SegmentLen(c.SealedLength(), index)+seal.Overhead && checksum(sealed) == binary.BigEndian.Uint32(c.checksums[index*4:])
 }
 
 // Verify reads the whole copy from the medium and returns ErrRot at the first

@@ -35,6 +35,7 @@
 //	                      receipt, appended, for whoever must compare later
 //
 // Callers are offload, upload and daemon. A Spool may be used by several
-// goroutines at once, a Writer or Copy by one. One process per folder: the
-// caller holds durable.LockDir.
+// goroutines at once, and the segments of a Copy read by several; a Writer is
+// for one. One process per folder: the
+// caller holds durable.LockDir. A Reader looks on from any other process.
 package spool

@@ -2,11 +2,7 @@ package spool
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
-
-	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 const dockings = "dockings" // name of the counter of dockings
@@ -56,39 +52,4 @@ func (s *Spool) Distrust(ctx context.Context, seen uint64) (taken int64, err err
 		return err
 	})
 	return taken, err
-}
-
-// Hasten marks recordings to be handed over before all others. Ids that the
-// journal does not know are left out.
-func (s *Spool) Hasten(ctx context.Context, ids ...evidence.EvidenceID) error {
-	return s.mark(ctx, "marking recordings as urgent", "INSERT OR IGNORE INTO urgent (evidence) SELECT evidence FROM recording WHERE evidence = ?", ids)
-}
-
-// Unhasten takes such marks back.
-func (s *Spool) Unhasten(ctx context.Context, ids ...evidence.EvidenceID) error {
-	return s.mark(ctx, "taking marks of urgency back", "DELETE FROM urgent WHERE evidence = ?", ids)
-}
-
-func (s *Spool) mark(ctx context.Context, doing, statement string, ids []evidence.EvidenceID) error {
-	return s.update(ctx, doing, func(p *pen) error {
-		for _, id := range ids {
-			if _, err := p.exec(statement, id[:]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Urgent reports whether a recording is marked as urgent.
-func (s *Spool) Urgent(ctx context.Context, id evidence.EvidenceID) (bool, error) {
-	var one int
-	err := s.db.QueryRowContext(ctx, "SELECT 1 FROM urgent WHERE evidence = ?", id[:]).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading the journal: %w", err)
-	}
-	return true, nil
 }

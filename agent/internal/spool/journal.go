@@ -34,6 +34,7 @@ CREATE TABLE recording (
 	bay            TEXT NOT NULL DEFAULT '',
 	docking        BLOB NOT NULL,
 	length         INTEGER NOT NULL DEFAULT 0,
+	encoded        INTEGER NOT NULL DEFAULT 0,
 	sha256         BLOB NOT NULL DEFAULT x'',
 	merkle_root    BLOB NOT NULL DEFAULT x'',
 	manifest       BLOB NOT NULL DEFAULT x'',
@@ -67,7 +68,14 @@ const standingIndex = `CREATE INDEX IF NOT EXISTS recording_standing ON recordin
 
 // added holds the tables that an older journal does not have.
 const added = `CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS urgent (evidence BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS urgent (evidence BLOB PRIMARY KEY, why INTEGER NOT NULL DEFAULT 1) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claim (
+	evidence   BLOB PRIMARY KEY,
+	officer_id TEXT NOT NULL,
+	officer    TEXT NOT NULL,
+	category   TEXT NOT NULL,
+	spooled_us INTEGER NOT NULL
+) WITHOUT ROWID;
 `
 
 // openJournal opens journal.db. A journal that SQLite finds damaged is set aside
@@ -134,8 +142,7 @@ func prepare(ctx context.Context, db *sql.DB) error {
 	}
 	switch {
 	case version == journalVersion:
-		_, err := db.ExecContext(ctx, standingIndex)
-		return err
+		return upgrade(ctx, db)
 	case version != 0:
 		return fmt.Errorf("it has version %d and this program knows version %d: run the newer agent, or use another data folder", version, journalVersion)
 	}
@@ -151,4 +158,31 @@ func prepare(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// upgrade adds what a journal of this version may lack. What an older program
+// wrote of urgency has no reason: it counts as the camera's mark.
+func upgrade(ctx context.Context, db *sql.DB) error {
+	if _, err := db.ExecContext(ctx, standingIndex); err != nil {
+		return err
+	}
+	if err := addColumn(ctx, db, "urgent", "why", "INTEGER NOT NULL DEFAULT 1"); err != nil {
+		return err
+	}
+	return addColumn(ctx, db, "recording", "encoded", "INTEGER NOT NULL DEFAULT 0")
+}
+
+func hasColumn(ctx context.Context, db *sql.DB, table, column string) (bool, error) {
+	var there bool
+	err := db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM pragma_table_info(?) WHERE name = ?", table, column).Scan(&there)
+	return there, err
+}
+
+func addColumn(ctx context.Context, db *sql.DB, table, column, definition string) error {
+	there, err := hasColumn(ctx, db, table, column)
+	if err != nil || there {
+		return err
+	}
+	_, err = db.ExecContext(ctx, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, definition))
+	return err
 }

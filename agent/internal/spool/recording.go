@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,7 @@ type Recording struct {
 	Bay           string
 	Docking       evidence.DockingID // when it was last read
 	Length        uint64             // bytes read
+	Encoded       uint64             // bytes that are sealed, where the recording was encoded before; else 0
 	SHA256        evidence.Digest
 	MerkleRoot    evidence.Digest
 	Manifest      []byte // signed envelope, JSON
@@ -66,19 +68,34 @@ type Recording struct {
 	ReceiptItem   evidence.EvidenceID // the item that the receipt is for: another one where the server had the same bytes already
 	SentSegments  uint64              // acknowledged as durable by the server
 	ChangedAt     time.Time
+
+	// Told by Waiting only.
+	Claims    Claims
+	Urgent    Urgency
+	SpooledAt time.Time // when the copy became durable here
+}
+
+// SealedLength is how many bytes are sealed: what segments are counted by.
+func (r *Recording) SealedLength() uint64 { return sealedLength(r.Length, r.Encoded) }
+
+func sealedLength(length, encoded uint64) uint64 {
+	if encoded > 0 {
+		return encoded
+	}
+	return length
 }
 
 const columns = `seq, evidence, attempt, held, state, reason, serial, path, size, captured, bay, docking, length, sha256,
-	merkle_root, manifest, header, wrapped_key, receipt, receipt_digest, receipt_item, sent_segments, changed_us`
+	merkle_root, manifest, header, wrapped_key, receipt, receipt_digest, receipt_item, sent_segments, changed_us, encoded`
 
 type scanner interface{ Scan(...any) error }
 
 func scan(row scanner) (Recording, error) {
 	var r Recording
 	var id, docking, sum, root, receiptDigest, receiptItem []byte
-	var size, length, sent, changed int64
+	var size, length, sent, changed, encoded int64
 	err := row.Scan(&r.Sequence, &id, &r.Attempt, &r.Held, &r.State, &r.Reason, &r.Source.Serial, &r.Source.Path, &size, &r.Source.Captured,
-		&r.Bay, &docking, &length, &sum, &root, &r.Manifest, &r.Header, &r.WrappedKey, &r.Receipt, &receiptDigest, &receiptItem, &sent, &changed)
+		&r.Bay, &docking, &length, &sum, &root, &r.Manifest, &r.Header, &r.WrappedKey, &r.Receipt, &receiptDigest, &receiptItem, &sent, &changed, &encoded)
 	if err != nil {
 		return r, err
 	}
@@ -88,7 +105,7 @@ func scan(row scanner) (Recording, error) {
 	copy(r.MerkleRoot[:], root)
 	copy(r.ReceiptDigest[:], receiptDigest)
 	copy(r.ReceiptItem[:], receiptItem)
-	r.Source.Size, r.Length, r.SentSegments = uint64(size), uint64(length), uint64(sent)
+	r.Source.Size, r.Length, r.Encoded, r.SentSegments = uint64(size), uint64(length), uint64(encoded), uint64(sent)
 	r.ChangedAt = time.UnixMicro(changed).UTC()
 	return r, nil
 }
@@ -146,11 +163,39 @@ func (s *Spool) take(id evidence.EvidenceID, docking evidence.DockingID, bay str
 	return r, found && r.Docking == docking && r.Bay == bay
 }
 
+// matchingMost is how many recordings of one source are looked at.
+const matchingMost = 16
+
 // Matching returns the recordings of that source, newest first. More than one
 // exist when a camera showed other bytes under the same name, size and time.
 func (s *Spool) Matching(ctx context.Context, source Source) ([]Recording, error) {
-	return s.query(ctx, "serial = ? AND path = ? AND size = ? AND captured = ? ORDER BY seq DESC LIMIT 16",
-		source.Serial, source.Path, int64(source.Size), source.Captured)
+	return s.query(ctx, "serial = ? AND path = ? AND size = ? AND captured = ? ORDER BY seq DESC LIMIT ?",
+		source.Serial, source.Path, int64(source.Size), source.Captured, matchingMost)
+}
+
+// matchingBatch is how many sources one query looks for.
+const matchingBatch = 64
+
+// MatchingAll is Matching for many sources of one camera, in few queries.
+func (s *Spool) MatchingAll(ctx context.Context, serial string, sources []Source) (map[Source][]Recording, error) {
+	all := map[Source][]Recording{}
+	for batch := range slices.Chunk(sources, matchingBatch) {
+		args := []any{serial}
+		for _, source := range batch {
+			args = append(args, source.Path, int64(source.Size), source.Captured)
+		}
+		rows := strings.TrimSuffix(strings.Repeat("(?, ?, ?), ", len(batch)), ", ")
+		found, err := s.query(ctx, "serial = ? AND (path, size, captured) IN (VALUES "+rows+") ORDER BY seq DESC", args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found {
+			if len(all[r.Source]) < matchingMost {
+				all[r.Source] = append(all[r.Source], r)
+			}
+		}
+	}
+	return all, nil
 }
 
 // Standing is where a recording stands, and why it stays there if it does.
@@ -193,38 +238,6 @@ func (s *Spool) Get(ctx context.Context, id evidence.EvidenceID) (Recording, err
 		return r, fmt.Errorf("reading item %s from the journal: %w", id, err)
 	}
 	return r, nil
-}
-
-// Waiting returns up to limit recordings that wait to be handed over, urgent ones
-// and then oldest first: identity, attempt, state, path, length and sent segments of each.
-func (s *Spool) Waiting(ctx context.Context, limit int) ([]Recording, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT evidence, attempt, state, path, length, sent_segments FROM recording
-		WHERE state IN ('spooled', 'uploading') ORDER BY evidence NOT IN (SELECT evidence FROM urgent), seq LIMIT ?`, limit)
-	if err != nil {
-		return nil, fmt.Errorf("listing the journal: %w", err)
-	}
-	defer rows.Close()
-	var all []Recording
-	for rows.Next() {
-		var r Recording
-		var id sql.RawBytes
-		var length, sent int64
-		if err := rows.Scan(&id, &r.Attempt, &r.State, &r.Source.Path, &length, &sent); err != nil {
-			return nil, fmt.Errorf("listing the journal: %w", err)
-		}
-		copy(r.Evidence[:], id)
-		r.Length, r.SentSegments = uint64(length), uint64(sent)
-		all = append(all, r)
-	}
-	return all, rows.Err()
-}
-
-// WaitingCount returns how many recordings wait to be handed over.
-func (s *Spool) WaitingCount(ctx context.Context) (n uint64, err error) {
-	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM recording WHERE state IN ('spooled', 'uploading')").Scan(&n); err != nil {
-		return 0, fmt.Errorf("counting the journal: %w", err)
-	}
-	return n, nil
 }
 
 // InState returns up to limit recordings of one camera in any of the states,

@@ -32,7 +32,7 @@ func (s *Spool) tidy(ctx context.Context) error {
 			return fmt.Errorf("listing %s: %w", s.records, err)
 		}
 		r, ok := named[f.Name()]
-		if ok && uint64(info.Size()) == seal.SealedSize(r.Length) {
+		if ok && uint64(info.Size()) == seal.SealedSize(r.SealedLength()) {
 			s.stored += uint64(info.Size())
 			delete(named, f.Name())
 			continue

@@ -68,6 +68,8 @@ type Spool struct {
 	changed chan struct{}                     // closed and replaced at every change
 	queue   []*change                         // wait for a commit
 	drawn   map[evidence.EvidenceID]Recording // rows added by this process, their first attempt not begun
+	level   Level                             // as Watch last saw it
+	line    line                              // what waits to be handed over, as the journal has it
 
 	// Used by who has the turn.
 	noted   int64         // size of the newest checkpoint kept
@@ -93,7 +95,7 @@ func Open(ctx context.Context, opt Options) (*Spool, error) {
 		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), db.Close())
 	}
 	s.pen = &pen{conn: conn, prepared: map[string]*sql.Stmt{}}
-	if err := errors.Join(s.tidy(ctx), s.openCheckpoints()); err != nil {
+	if err := errors.Join(s.tidy(ctx), s.queueUp(ctx), s.openCheckpoints()); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), s.pen.close(), db.Close())
 	}
 	return s, nil

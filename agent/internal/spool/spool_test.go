@@ -345,6 +345,20 @@ func TestFailedFlushDropsTheCopy(t *testing.T) {
 	}
 }
 
+func TestADroppedCopyIsNotCommitted(t *testing.T) {
+	s := open(t, options(t.TempDir()))
+	short := video
+	short.Size = 1000
+	_, w := begin(t, s, short)
+	sealed := fill(t, w, short.Size)
+	if err := w.Drop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(t.Context(), sealed); err == nil || len(files(t, s)) != 0 {
+		t.Errorf("it was committed: %v, files %v", err, files(t, s))
+	}
+}
+
 func TestReceiptIsTakenOnceAndOnlyForTheOfferedAttempt(t *testing.T) {
 	s := open(t, options(t.TempDir()))
 	rec := spooled(t, s, video)

@@ -14,9 +14,9 @@ import (
 // segments for good. It is a hint for people; the server alone says where to
 // go on.
 func (s *Spool) Offered(ctx context.Context, id evidence.EvidenceID, sent uint64) error {
-	return s.update(ctx, "noting the upload of item "+id.String(), func(p *pen) error {
+	return s.submit(ctx, "noting the upload of item "+id.String(), &change{apply: func(p *pen) error {
 		return p.one("UPDATE recording SET state = 'uploading', sent_segments = ?, reason = '' WHERE evidence = ? AND state IN ('spooled', 'uploading')", int64(sent), id[:])
-	})
+	}, then: func() { s.line.sent(id, sent) }})
 }
 
 // Note keeps a sentence about why a waiting recording waits.
@@ -46,8 +46,10 @@ func (s *Spool) Received(ctx context.Context, id evidence.EvidenceID, attempt ui
 		if err != nil {
 			return err
 		}
-		_, err = p.exec("DELETE FROM proof WHERE evidence = ?", id[:])
-		return err
+		return p.each(id, "DELETE FROM proof WHERE evidence = ?", "DELETE FROM claim WHERE evidence = ?", "DELETE FROM urgent WHERE evidence = ?")
+	}, then: func() {
+		s.line.leave(id)
+		delete(s.line.urgency, id)
 	}})
 	if err != nil {
 		return err
@@ -79,10 +81,10 @@ func (s *Spool) Refused(ctx context.Context, id evidence.EvidenceID, attempt uin
 
 // give ends the uploading of a copy.
 func (s *Spool) give(ctx context.Context, id evidence.EvidenceID, attempt uint32, to State, also, reason string) error {
-	return s.update(ctx, "ending the upload of item "+id.String(), func(p *pen) error {
+	return s.submit(ctx, "ending the upload of item "+id.String(), &change{apply: func(p *pen) error {
 		return p.one("UPDATE recording SET state = ?, reason = ?, sent_segments = 0, changed_us = ?"+also+" WHERE evidence = ? AND attempt = ? AND state IN ('spooled', 'uploading')",
 			to, reason, s.opt.Now().UnixMicro(), id[:], attempt)
-	})
+	}, then: func() { s.line.leave(id) }})
 }
 
 // removeCopy unlinks a file that the journal no longer speaks of. The folder is

@@ -187,11 +187,13 @@ func (w *Writer) Flush() error {
 // Sealed is what is known of a recording once two reads of it agree.
 type Sealed struct {
 	Length     uint64
+	Encoded    uint64 // bytes that were sealed, where the recording was encoded before; else 0
 	SHA256     evidence.Digest
 	MerkleRoot evidence.Digest
-	Leaves     []evidence.Digest
-	Manifest   []byte // signed envelope, JSON
+	Leaves     []evidence.Digest // of what was sealed
+	Manifest   []byte            // signed envelope, JSON
 	WrappedKey []byte
+	Claims     Claims // of the manifest, as far as the order of handing over looks at them
 }
 
 // Commit makes the copy durable, file first, then folder, then journal, and
@@ -211,24 +213,37 @@ func (w *Writer) Commit(ctx context.Context, c Sealed) error {
 }
 
 func (w *Writer) commit(ctx context.Context, c Sealed) error {
-	if w.offset != seal.SealedSize(c.Length) || w.segments != uint64(len(c.Leaves)) {
+	if w.done {
+		return fmt.Errorf("committing item %s: its copy was dropped", w.rec.Evidence)
+	}
+	length := sealedLength(c.Length, c.Encoded)
+	if w.offset != seal.SealedSize(length) || w.segments != uint64(len(c.Leaves)) {
 		return fmt.Errorf("committing item %s: %d segments and %d bytes do not fit %d plain bytes and %d leaves",
-			w.rec.Evidence, w.segments, w.offset, c.Length, len(c.Leaves))
+			w.rec.Evidence, w.segments, w.offset, length, len(c.Leaves))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	id, leaves := w.rec.Evidence[:], evidence.EncodeLeaves(c.Leaves)
-	return w.spool.update(ctx, "committing "+w.rec.Source.Path, func(p *pen) error {
-		err := p.one(`UPDATE recording SET state = 'spooled', reason = '', held = attempt, length = ?, sha256 = ?, merkle_root = ?, manifest = ?,
+	id, leaves, at := w.rec.Evidence[:], evidence.EncodeLeaves(c.Leaves), w.spool.opt.Now()
+	return w.spool.submit(ctx, "committing "+w.rec.Source.Path, &change{apply: func(p *pen) error {
+		err := p.one(`UPDATE recording SET state = 'spooled', reason = '', held = attempt, length = ?, encoded = ?, sha256 = ?, merkle_root = ?, manifest = ?,
 			header = ?, wrapped_key = ?, receipt = x'', receipt_digest = x'', sent_segments = 0, changed_us = ? WHERE evidence = ? AND attempt = ? AND state = 'reading'`,
-			int64(c.Length), c.SHA256[:], c.MerkleRoot[:], c.Manifest, w.rec.Header, c.WrappedKey, w.spool.opt.Now().UnixMicro(), id, w.rec.Attempt)
+			int64(c.Length), int64(c.Encoded), c.SHA256[:], c.MerkleRoot[:], c.Manifest, w.rec.Header, c.WrappedKey, at.UnixMicro(), id, w.rec.Attempt)
 		if err != nil {
 			return err
 		}
-		_, err = p.exec("INSERT OR REPLACE INTO proof (evidence, leaves, checksums) VALUES (?, ?, ?)", id, leaves, w.checksums)
+		if _, err = p.exec("INSERT OR REPLACE INTO proof (evidence, leaves, checksums) VALUES (?, ?, ?)", id, leaves, w.checksums); err != nil {
+			return err
+		}
+		_, err = p.exec("INSERT OR REPLACE INTO claim (evidence, officer_id, officer, category, spooled_us) VALUES (?, ?, ?, ?, ?)",
+			id, c.Claims.OfficerID, c.Claims.Officer, c.Claims.Category, at.UnixMicro())
 		return err
-	})
+	}, then: func() {
+		w.spool.line.join(&waiting{
+			sequence: w.rec.Sequence, id: w.rec.Evidence, attempt: w.rec.Attempt, state: StateSpooled, serial: w.rec.Source.Serial, path: w.rec.Source.Path,
+			bay: w.rec.Bay, claims: c.Claims, length: c.Length, encoded: c.Encoded, spooled: at.UnixMicro(),
+		})
+	}})
 }
 
 // Drop removes the unfinished copy. The recording stays in state reading. After

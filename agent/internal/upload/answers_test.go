@@ -4,7 +4,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/internal/wire"
+	"github.com/sealdock/sealdock/proto/evidence"
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
 
@@ -42,4 +44,26 @@ func (s *ingest) image(stream *wire.Stream, fetch *protocol.FirmwareFetch) error
 		}
 	}
 	return nil
+}
+
+// partial is a recording on its way in.
+type partial struct {
+	plain [][]byte // nil: missing
+	offer *protocol.Offer
+	open  *seal.Opener
+	m     *evidence.Manifest
+	live  bool // its recording stream is open
+}
+
+func (p *partial) accept() *protocol.Accept {
+	a := &protocol.Accept{Held: make([]byte, (len(p.plain)+7)/8)}
+	for a.ResumeSegment < uint64(len(p.plain)) && p.plain[a.ResumeSegment] != nil {
+		a.ResumeSegment++
+	}
+	for i := a.ResumeSegment; i < uint64(len(p.plain)); i++ {
+		if n := i - a.ResumeSegment; p.plain[i] != nil {
+			a.Held[n/8] |= 1 << (n % 8)
+		}
+	}
+	return a
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/agent/internal/clock"
+	"github.com/sealdock/sealdock/agent/internal/lanes"
 	"github.com/sealdock/sealdock/agent/internal/policy"
 	"github.com/sealdock/sealdock/proto/evidence"
 	protocol "github.com/sealdock/sealdock/proto/upload"
@@ -78,6 +79,23 @@ func (u *Uploader) exchange(ctx context.Context, ask *protocol.Ask) (*protocol.A
 	}
 }
 
+// letAsk lets questions in while a lane leads.
+func (u *Uploader) letAsk() <-chan *question {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	asks := make(chan *question)
+	u.asks, u.ended = asks, make(chan struct{})
+	return asks
+}
+
+// endAsking ends every question that is under way.
+func (u *Uploader) endAsking() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	close(u.ended)
+	u.asks, u.ended = nil, nil
+}
+
 // fits reports whether an answer is of its question's kind.
 func (q *question) fits(a *protocol.Answer) bool {
 	switch {
@@ -90,7 +108,7 @@ func (q *question) fits(a *protocol.Answer) bool {
 }
 
 // attend keeps clock, policy and firmware up to date for one session.
-func (u *Uploader) attend(ctx context.Context, s Session) error {
+func (u *Uploader) attend(ctx context.Context, s lanes.Session) error {
 	var compared time.Time
 	for {
 		if compared.IsZero() || u.opt.Now().Sub(compared) >= clockEvery {
@@ -169,7 +187,7 @@ func (u *Uploader) askPolicy(ctx context.Context) error {
 }
 
 // fetchImages fetches what firmware the policy offers and is not there yet.
-func (u *Uploader) fetchImages(ctx context.Context, s Session) {
+func (u *Uploader) fetchImages(ctx context.Context, s lanes.Session) {
 	offers := u.opt.Policy.Current().Firmware
 	if err := u.opt.Images.Keep(offers); err != nil {
 		u.opt.Log.Warn("tidying firmware", "error", err)
@@ -187,8 +205,8 @@ func (u *Uploader) fetchImages(ctx context.Context, s Session) {
 	}
 }
 
-func (u *Uploader) fetchImage(ctx context.Context, s Session, f *policy.Firmware) error {
-	var stream Stream
+func (u *Uploader) fetchImage(ctx context.Context, s lanes.Session, f *policy.Firmware) error {
+	var stream lanes.Stream
 	defer func() {
 		if stream != nil {
 			stream.Reset(protocol.EndNormal)
@@ -209,7 +227,7 @@ func (u *Uploader) fetchImage(ctx context.Context, s Session, f *policy.Firmware
 // blocks reads the blocks of an image as a stream of bytes.
 type blocks struct {
 	u      *Uploader
-	stream Stream
+	stream lanes.Stream
 	buffer protocol.Buffer
 	next   uint64
 	rest   []byte

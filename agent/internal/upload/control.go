@@ -7,6 +7,10 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sealdock/sealdock/agent/internal/lanes"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
@@ -15,18 +19,69 @@ import (
 // answered. An inventory goes alone, so that it comes before what follows it.
 const statementsAhead = 32
 
+// statusLasts is how long a status that does not change is not sent again.
+const statusLasts = 15 * time.Second
+
 // asksAhead is how many questions of this agent may be under way at once.
 const asksAhead = 16
 
-// control serves the control stream: statements in their order, each sent until
-// it is acknowledged, questions, and the status in between.
-func (u *Uploader) control(ctx context.Context, stream Stream, asks <-chan *question) error {
-	answers, broken := make(chan answered, statementsAhead+asksAhead), make(chan error, 1)
-	go func() { broken <- u.readAnswers(ctx, stream, answers) }()
-	defer stream.Reset(protocol.EndNormal) // ends the reader
+// listen reads a lane's control stream: directions from any, answers where this
+// lane leads.
+func (u *Uploader) listen(ctx context.Context, l *lane) error {
+	var buffer protocol.Buffer
+	for {
+		m, err := protocol.ReadMessage(l.control, &buffer, protocol.KindDirection, protocol.KindInventoryAck, protocol.KindReleaseAck, protocol.KindAnswer, protocol.KindError)
+		if errors.Is(err, io.EOF) {
+			return errors.New("the server closed the control stream")
+		}
+		if err != nil {
+			return fmt.Errorf("reading the control stream: %w", err)
+		}
+		if d, ok := m.(*protocol.Direction); ok {
+			u.follow(l, d)
+			continue
+		}
+		select {
+		case l.answers <- answered{m, u.opt.Now()}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// speak waits until no other lane speaks for the dock, and does.
+func (u *Uploader) speak(ctx context.Context, l *lane) error {
+	select {
+	case <-u.lead:
+		defer func() { u.lead <- struct{}{} }()
+	case a := <-l.answers:
+		return unasked(a)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	asks := u.letAsk()
+	defer u.endAsking()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return u.control(ctx, l, asks) })
+	group.Go(func() error { return u.attend(ctx, l.Session()) })
+	return group.Wait()
+}
+
+func unasked(a answered) error {
+	if refused, ok := a.message.(*protocol.Error); ok {
+		return refused
+	}
+	return protocol.Errorf(protocol.CodeBadFrame, "the server answered a question that was not asked")
+}
+
+// control serves the control stream of the lane that leads: statements in their
+// order, each sent until it is acknowledged, questions, and the status in between.
+func (u *Uploader) control(ctx context.Context, l *lane, asks <-chan *question) error {
 	ticker := time.NewTicker(u.opt.StatusEvery)
 	defer ticker.Stop()
-	t := talk{u: u, stream: stream}
+	t := talk{u: u, stream: l.control}
+	var shown shownQueue
+	var told shownStatus
 	for {
 		changed := u.opt.Spool.Changed()
 		if err := t.send(ctx); err != nil {
@@ -34,25 +89,26 @@ func (u *Uploader) control(ctx context.Context, stream Stream, asks <-chan *ques
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-broken:
-			return err
+			return context.Cause(ctx)
 		case <-changed:
 		case <-t.hold:
 			t.hold = nil
 		case <-ticker.C:
-			if err := u.sendStatus(stream); err != nil {
+			if err := u.sendStatus(l.control, &told); err != nil {
+				return err
+			}
+			if err := u.showQueue(ctx, l.control, &shown); err != nil {
 				return err
 			}
 		case q := <-t.room(asks):
 			q.sentAt = u.opt.Now()
-			if err := protocol.WriteMessage(stream, q.ask); err != nil {
+			if err := protocol.WriteMessage(l.control, q.ask); err != nil {
 				return fmt.Errorf("asking the server: %w", err)
 			}
 			t.waiting = append(t.waiting, request{question: q})
 			t.asks++
-		case answer := <-answers:
-			if err := t.take(ctx, answer, answers); err != nil {
+		case answer := <-l.answers:
+			if err := t.take(ctx, answer, l.answers); err != nil {
 				return err
 			}
 		}
@@ -62,7 +118,7 @@ func (u *Uploader) control(ctx context.Context, stream Stream, asks <-chan *ques
 // talk is what has been said on a control stream and not yet answered.
 type talk struct {
 	u       *Uploader
-	stream  Stream
+	stream  lanes.Stream
 	waiting []request         // sent, in order, not yet answered
 	asks    int               // of these, questions
 	again   []spool.Statement // to be sent once more after hold, before any other
@@ -133,7 +189,7 @@ func (t *talk) take(ctx context.Context, answer answered, more <-chan answered) 
 	var removed []int64
 	for {
 		if len(t.waiting) == 0 {
-			return protocol.Errorf(protocol.CodeBadFrame, "the server answered a question that was not asked")
+			return unasked(answer)
 		}
 		r := t.waiting[0]
 		t.waiting = t.waiting[1:]
@@ -169,25 +225,7 @@ func (t *talk) take(ctx context.Context, answer answered, more <-chan answered) 
 	}
 }
 
-func (u *Uploader) readAnswers(ctx context.Context, stream Stream, answers chan<- answered) error {
-	var buffer protocol.Buffer
-	for {
-		m, err := protocol.ReadMessage(stream, &buffer, protocol.KindInventoryAck, protocol.KindReleaseAck, protocol.KindAnswer, protocol.KindError)
-		if errors.Is(err, io.EOF) {
-			return errors.New("the server closed the control stream")
-		}
-		if err != nil {
-			return fmt.Errorf("reading the control stream: %w", err)
-		}
-		select {
-		case answers <- answered{m, u.opt.Now()}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func sendStatement(stream Stream, s spool.Statement) error {
+func sendStatement(stream lanes.Stream, s spool.Statement) error {
 	var m protocol.Message = &protocol.Inventory{Envelope: s.Envelope}
 	if s.Kind == spool.KindRelease {
 		m = &protocol.Release{Envelope: s.Envelope}
@@ -224,11 +262,29 @@ func (u *Uploader) answered(s spool.Statement, answer protocol.Message) (done bo
 	return false, 0, protocol.Errorf(protocol.CodeBadFrame, "the server answered %v to a signed %s", answer.Kind(), s.Kind)
 }
 
-func (u *Uploader) sendStatus(stream Stream) error {
+// shownStatus is the status that was sent last.
+type shownStatus struct {
+	at   time.Time
+	what *protocol.Status
+}
+
+// sendStatus sends how the dock is doing when that has changed, or was not said
+// for statusLasts: a server with thousands of idle docks has little to read.
+func (u *Uploader) sendStatus(stream lanes.Stream, shown *shownStatus) error {
 	if u.opt.Status == nil {
 		return nil
 	}
-	if err := protocol.WriteMessage(stream, u.opt.Status()); err != nil {
+	status, now := u.opt.Status(), time.Now()
+	what := proto.CloneOf(status)
+	what.AtUs = 0
+	if t := what.GetTransport(); t != nil {
+		t.RttUs, t.LostPpm = 0, 0
+	}
+	if now.Sub(shown.at) < statusLasts && proto.Equal(what, shown.what) {
+		return nil
+	}
+	shown.at, shown.what = now, what
+	if err := protocol.WriteMessage(stream, status); err != nil {
 		return fmt.Errorf("sending the status: %w", err)
 	}
 	return nil

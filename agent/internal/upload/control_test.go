@@ -3,8 +3,12 @@ package upload
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sealdock/sealdock/agent/internal/lanes"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/proto/evidence"
 	protocol "github.com/sealdock/sealdock/proto/upload"
@@ -61,19 +65,53 @@ func TestReleasesSentAheadAreAnsweredEachForItself(t *testing.T) {
 	})
 }
 
-func TestShortRecordingsShareTheMemoryOfLongOnes(t *testing.T) {
+func TestHowManyRecordingsAreUnderWay(t *testing.T) {
 	u := New(Options{InFlight: 4})
 	for _, c := range []struct {
 		length uint64
+		urgent bool
 		want   int
-	}{{0, shortInFlight}, {64 << 10, shortInFlight}, {256 << 10, 16}, {1 << 20, 4}, {1 << 40, 4}} {
-		rec, under := spool.Recording{Length: c.length}, load{}
+	}{{0, false, shortInFlight}, {64 << 10, false, shortInFlight}, {256 << 10, false, 16}, {1 << 20, false, 4}, {1 << 40, false, 4}, {1 << 40, true, urgentInFlight}} {
+		rec, under := &waiting{Recording: spool.Recording{Length: c.length}, urgent: c.urgent}, load{}
 		for u.fits(under, rec) {
-			under.recordings++
-			under.bytes += weight(rec)
+			under.add(rec, 1)
 		}
 		if under.recordings != c.want {
 			t.Errorf("%d recordings of %d bytes are under way at once, want %d", under.recordings, c.length, c.want)
 		}
+		if other := (&waiting{Recording: spool.Recording{Length: 1 << 30}, urgent: true}); !c.urgent && !u.fits(under, other) {
+			t.Errorf("with recordings of %d bytes under way an urgent one has to wait", c.length)
+		}
 	}
 }
+
+// A status that stays the same is told now and then, one that changes at once.
+func TestAStatusIsToldWhenItChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := &protocol.Status{AtUs: 1, Transport: &protocol.Transport{Over: "quic"}}
+		u := &Uploader{opt: Options{Status: func() *protocol.Status { return proto.CloneOf(now) }}}
+		var told shownStatus
+		stream := &sink{}
+		for second := range 60 {
+			now.AtUs, now.Transport.RttUs = int64(second), uint32(second)
+			if second == 20 {
+				now.RecordingsWaiting = 7
+			}
+			if err := u.sendStatus(stream, &told); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Second)
+		}
+		if want := 5; stream.writes != want { // at 0, 15, 20, 35, 50
+			t.Errorf("told %d times in a minute, want %d", stream.writes, want)
+		}
+	})
+}
+
+// sink counts what is written to it.
+type sink struct {
+	lanes.Stream
+	writes int
+}
+
+func (s *sink) Write(p []byte) (int, error) { s.writes++; return len(p), nil }

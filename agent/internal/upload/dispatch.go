@@ -14,85 +14,92 @@ import (
 
 // outcome is how one transfer ended.
 type outcome struct {
-	rec spool.Recording
-	err error
+	transfer *transfer
+	lane     *lane // it was offered on
+	err      error
 }
 
-// look is how long to wait at most before looking for work again, lookAhead how
-// many recordings one look brings beyond those already known.
 const (
-	look      = 30 * time.Second
-	lookPause = 10 * time.Millisecond // between two looks at a journal that keeps changing
-	lookAhead = 128
+	look      = 30 * time.Second       // how long to wait at most before looking for work again
+	lookPause = 10 * time.Millisecond  // between two looks at a journal that keeps changing
+	peekPause = 100 * time.Millisecond // between two looks for what is urgent, while other work is known
+
+	shortInFlight  = 48 // recordings under way at once, however short
+	urgentInFlight = 4  // beyond all limits, when they are urgent
 )
 
 // load is what is under way: InFlight long recordings at most, or more of the
-// short ones, whose segments take no more memory.
-type load struct{ recordings, bytes int }
+// short ones.
+type load struct{ recordings, bytes, urgent int }
 
-func weight(rec spool.Recording) int {
-	return int(min(max(rec.Length, 32<<10), seal.SegmentSize))
+func weight(length uint64) int {
+	return int(min(max(length, 16<<10), seal.SegmentSize))
 }
 
-func (u *Uploader) fits(l load, rec spool.Recording) bool {
-	return l.recordings < max(u.opt.InFlight, shortInFlight) && l.bytes+weight(rec) <= u.opt.InFlight*seal.SegmentSize
-}
-
-// dispatch keeps recordings under way, oldest first, until the session breaks.
-func (u *Uploader) dispatch(ctx context.Context, s Session) error {
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan outcome, max(u.opt.InFlight, shortInFlight))
-	var under load
-	leave := func(o outcome) {
-		under.recordings--
-		under.bytes -= weight(o.rec)
-		u.leave(o.rec)
+func (u *Uploader) fits(l load, rec *waiting) bool {
+	if rec.urgent && l.urgent < urgentInFlight {
+		return true
 	}
+	return l.recordings < max(u.opt.InFlight, shortInFlight) && l.bytes+weight(rec.SealedLength()) <= u.opt.InFlight*seal.SegmentSize
+}
+
+func (l *load) add(rec *waiting, n int) {
+	l.recordings += n
+	l.bytes += n * weight(rec.SealedLength())
+	if rec.urgent {
+		l.urgent += n
+	}
+}
+
+// dispatch keeps recordings under way as long as there are lanes, what goes
+// first first.
+func (u *Uploader) dispatch(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan outcome, shortInFlight+urgentInFlight)
+	var under load
 	defer func() {
-		cancel()
+		cancel(errDone)
 		for under.recordings > 0 {
-			leave(<-ended) // what it found is found again in the next session
+			o := <-ended // what it found is found again at the next start
+			under.add(&o.transfer.rec, -1)
 		}
 	}()
-	var next []spool.Recording
-	var looked time.Time
+	var plan plan
 	for {
-		changed := u.opt.Spool.Changed()
-		wake := u.paused()
-		if soon := lookPause - time.Since(looked); wake <= 0 && len(next) == 0 && soon > 0 {
-			changed, wake = nil, soon
-		} else if wake <= 0 && len(next) == 0 {
-			var err error
-			looked = time.Now()
-			if next, wake, err = u.ready(ctx); err != nil {
-				return err
+		changed, called := u.opt.Spool.Changed(), u.called()
+		wake, soon, err := u.plan(ctx, &plan)
+		if err != nil {
+			return err
+		}
+		if soon {
+			changed = nil
+		}
+		for wait := u.paused(); len(plan.next) > 0; plan.next = plan.next[1:] {
+			if wait > 0 || !u.fits(under, &plan.next[0]) {
+				break
 			}
+			t, l := u.enter(ctx, plan.next[0])
+			if t == nil {
+				break
+			}
+			under.add(&t.rec, 1)
+			go func() { ended <- outcome{t, l, u.run(t, l)} }()
 		}
-		for ; u.paused() <= 0 && len(next) > 0 && u.fits(under, next[0]); next = next[1:] {
-			rec := next[0]
-			under.recordings++
-			under.bytes += weight(rec)
-			u.enter(rec)
-			go func() { ended <- outcome{rec, u.transfer(ctx, s, rec)} }()
-		}
-		if len(next) > 0 {
-			changed = nil // nothing to do before one of them ends
-		}
-		if wake <= 0 {
-			wake = look
+		if wait := u.paused(); wait > 0 {
+			wake = min(wake, wait)
 		}
 		timer := time.NewTimer(wake)
 		select {
 		case <-changed:
+		case <-called:
+			plan.stale = true
 		case <-timer.C:
-		case <-s.Context().Done():
-			timer.Stop()
-			return errors.New("the connection broke")
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return context.Cause(ctx)
 		case o := <-ended:
-			leave(o)
+			under.add(&o.transfer.rec, -1)
+			u.leave(o)
 			if err := u.conclude(ctx, o); err != nil {
 				timer.Stop()
 				return err
@@ -102,97 +109,88 @@ func (u *Uploader) dispatch(ctx context.Context, s Session) error {
 	}
 }
 
-// paused is how long nothing may be offered yet.
-func (u *Uploader) paused() time.Duration {
+// enter begins a transfer on the lane that has the fewest; nil without a lane.
+func (u *Uploader) enter(ctx context.Context, rec waiting) (*transfer, *lane) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.pause.Sub(u.opt.Now())
-}
-
-// ready lists the oldest recordings that may be offered now, and says how long
-// to wait at most before looking again.
-func (u *Uploader) ready(ctx context.Context) (ready []spool.Recording, wake time.Duration, err error) {
-	u.mu.Lock()
-	known := len(u.trials) + len(u.under)
-	u.mu.Unlock()
-	rows, err := u.opt.Spool.Waiting(ctx, known+lookAhead)
-	if err != nil {
-		return nil, 0, err
-	}
-	now := u.opt.Now()
-	wake = look
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, rec := range rows {
-		if _, busy := u.under[rec.Evidence]; busy {
-			continue
+	var l *lane
+	for _, open := range u.open {
+		if !open.closing && (l == nil || open.primaries < l.primaries) {
+			l = open
 		}
-		if t := u.trials[rec.Evidence]; t != nil && t.until.After(now) {
-			wake = min(wake, t.until.Sub(now))
-			continue
-		}
-		ready = append(ready, rec)
 	}
-	return ready, max(wake, time.Millisecond), nil
+	if l == nil {
+		return nil, nil
+	}
+	t := &transfer{rec: rec, offering: l, unjoined: map[*lane]bool{}, whole: make(chan struct{})}
+	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	u.entered++
+	t.number, t.durable = u.entered, rec.SentSegments
+	u.seat(rec.Bay)
+	u.under[rec.Evidence] = t
+	l.primaries++
+	return t, l
 }
 
-func (u *Uploader) enter(rec spool.Recording) {
+func (u *Uploader) leave(o outcome) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.under[rec.Evidence] = &Transfer{Item: rec.Evidence, Path: rec.Source.Path, Segments: protocolSegments(rec.Length), Durable: rec.SentSegments}
+	delete(u.under, o.transfer.rec.Evidence)
+	o.lane.primaries--
+	u.stir()
 }
 
-func (u *Uploader) leave(rec spool.Recording) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.under, rec.Evidence)
-}
-
-// conclude sorts the end of a transfer. Its error ends the session.
+// conclude sorts the end of a transfer. Its error is the journal's.
 func (u *Uploader) conclude(ctx context.Context, o outcome) error {
+	rec := &o.transfer.rec
 	if o.err == nil {
 		u.mu.Lock()
-		delete(u.trials, o.rec.Evidence)
+		delete(u.trials, rec.Evidence)
+		u.message = "Connected."
 		u.mu.Unlock()
-		u.say(true, "Connected.")
 		return nil
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
-	log := u.opt.Log.With("item", o.rec.Evidence, "path", o.rec.Source.Path)
+	log := u.opt.Log.With("item", rec.Evidence, "path", rec.Source.Path)
 	var refused *protocol.Error
 	switch {
 	case errors.Is(o.err, spool.ErrRot):
 		log.Error("the copy in the spool is damaged, the camera is read again when it is docked", "error", o.err)
-		return u.forgive(u.opt.Spool.Reread(ctx, o.rec.Evidence, o.rec.Attempt, "the copy in the spool was damaged"))
+		return u.forgive(u.opt.Spool.Reread(ctx, rec.Evidence, rec.Attempt, "the copy in the spool was damaged"))
 	case errors.Is(o.err, errReceipt):
 		log.Error("the server sent a receipt that does not hold; nothing is erased", "error", o.err)
-		u.later(o.rec, u.opt.Longest)
-		return u.note(ctx, o.rec, "the server's receipt does not hold, nothing is erased: "+o.err.Error())
+		u.later(rec, u.opt.Longest)
+		return u.note(ctx, rec, "the server's receipt does not hold, nothing is erased: "+o.err.Error())
 	case errors.Is(o.err, spool.ErrState):
 		return nil // the recording moved on meanwhile
+	case errors.Is(o.err, errLane):
+		log.Info("a transfer goes on over another connection", "error", o.err)
+		return nil
 	case errors.As(o.err, &refused):
 		log.Warn("the server did not take a recording", "error", refused)
-		return u.refused(ctx, o.rec, refused)
+		return u.refused(ctx, o, refused)
 	}
 	log.Info("a transfer broke off, it goes on where the server has it", "error", o.err)
-	u.later(o.rec, 0)
+	u.later(rec, 0)
 	return nil
 }
 
 // refused acts on an error code as SPEC.md section 7 says.
-func (u *Uploader) refused(ctx context.Context, rec spool.Recording, e *protocol.Error) error {
+func (u *Uploader) refused(ctx context.Context, o outcome, e *protocol.Error) error {
+	rec := &o.transfer.rec
 	switch e.Code {
 	case protocol.CodeUnknownDevice, protocol.CodeWrongAgency, protocol.CodeVersion, protocol.CodeBadFrame:
 		u.later(rec, 0)
-		return e
+		o.lane.giveUp(e)
+		return nil
 	case protocol.CodeFull:
 		pause := max(e.RetryAfter, u.opt.Longest/2)
 		u.mu.Lock()
 		u.pause = u.opt.Now().Add(pause)
+		u.message = "The evidence store is full; recordings wait in the spool and go on by themselves. (" + e.Message + ")"
 		u.mu.Unlock()
-		u.say(true, "The evidence store is full; recordings wait in the spool and go on by themselves. ("+e.Message+")")
 		return u.note(ctx, rec, "the evidence store is full")
 	case protocol.CodeDigestMismatch:
 		return u.mismatch(ctx, rec, e)
@@ -204,13 +202,13 @@ func (u *Uploader) refused(ctx context.Context, rec spool.Recording, e *protocol
 		return u.forgive(u.opt.Spool.Quarantined(ctx, rec.Evidence, rec.Attempt, e.Message))
 	}
 	u.later(rec, e.RetryAfter)
-	u.say(true, "The server asks to wait: "+e.Message)
+	u.say("The server asks to wait: " + e.Message)
 	return u.note(ctx, rec, e.Error())
 }
 
 // mismatch: the server found other bytes than the manifest says. A damaged copy
 // is read again from the camera; so is a good one that the server refuses twice.
-func (u *Uploader) mismatch(ctx context.Context, rec spool.Recording, e *protocol.Error) error {
+func (u *Uploader) mismatch(ctx context.Context, rec *waiting, e *protocol.Error) error {
 	t := u.later(rec, 0)
 	u.mu.Lock()
 	t.mismatches++
@@ -234,7 +232,7 @@ func (u *Uploader) mismatch(ctx context.Context, rec spool.Recording, e *protoco
 }
 
 // conflict: the item exists with other contents. A new attempt, once.
-func (u *Uploader) conflict(ctx context.Context, rec spool.Recording, e *protocol.Error) error {
+func (u *Uploader) conflict(ctx context.Context, rec *waiting, e *protocol.Error) error {
 	t := u.later(rec, 0)
 	u.mu.Lock()
 	t.conflicts++
@@ -247,7 +245,7 @@ func (u *Uploader) conflict(ctx context.Context, rec spool.Recording, e *protoco
 }
 
 // later delays the next offer of a recording.
-func (u *Uploader) later(rec spool.Recording, atLeast time.Duration) *trial {
+func (u *Uploader) later(rec *waiting, atLeast time.Duration) *trial {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	t := u.trials[rec.Evidence]
@@ -259,18 +257,18 @@ func (u *Uploader) later(rec spool.Recording, atLeast time.Duration) *trial {
 	return t
 }
 
-func (u *Uploader) note(ctx context.Context, rec spool.Recording, reason string) error {
+func (u *Uploader) note(ctx context.Context, rec *waiting, reason string) error {
 	return u.forgive(u.opt.Spool.Note(ctx, rec.Evidence, reason))
 }
 
 // forgive lets pass what will be tried again anyway: a recording that moved on,
-// or a full disk. Any other failure of the journal ends the session.
+// or a full disk. Any other failure of the journal ends the uploader.
 func (u *Uploader) forgive(err error) error {
 	if errors.Is(err, spool.ErrState) {
 		return nil
 	}
 	if errors.Is(err, spool.ErrFull) {
-		u.say(true, fmt.Sprintf("The dock's disk is full: %v", err))
+		u.say(fmt.Sprintf("The dock's disk is full: %v", err))
 		return nil
 	}
 	return err

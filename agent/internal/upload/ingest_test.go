@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"log/slog"
+	"fmt"
+	"io"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/proof"
 	"github.com/sealdock/sealdock/internal/seal"
@@ -42,16 +41,23 @@ type ingest struct {
 	mu         sync.Mutex // guards all below
 	tiles      *tlogtest.Memory
 	size       int64
-	partial    map[string][][]byte // sealed segments by item and attempt
+	partial    map[string]*partial // by item and attempt
 	plain      map[evidence.EvidenceID][]byte
 	receipts   map[evidence.EvidenceID][]byte
 	statements []evidence.Envelope
 	sent       int // Data frames read
 	sessions   int
+	live       []*wire.Session
+	twice      int // segments that came although they were here
+	joins      int
+	queues     []*protocol.Queue
+	controls   map[*wire.Stream]*sync.Mutex // of the sessions that live
+	direction  *protocol.Direction
 
 	welcome   func(*protocol.Welcome)
 	onOffer   func(m *evidence.Manifest, n int) error // n counts offers from 1
 	onSegment func(m *evidence.Manifest, index uint64) error
+	onFrame   func(connection string)                                            // runs with mu held
 	onReceipt func(r *evidence.Receipt, e *evidence.Envelope) *evidence.Envelope // nil: the sound one
 	onStated  func(n int) error
 	offers    int
@@ -78,11 +84,9 @@ func newIngest(t *testing.T, dock ed25519.PublicKey) *ingest {
 	s := &ingest{
 		t: t, authority: authority, private: private, dockPublic: dock,
 		receiptKey: ed25519.NewKeyFromSeed([]byte(strings.Repeat("r", 32))), logKey: ed25519.NewKeyFromSeed([]byte(strings.Repeat("l", 32))),
-		policy: &protocol.PolicyAnswer{Digest: make([]byte, 32)}, tiles: new(tlogtest.Memory), partial: map[string][][]byte{}, plain: map[evidence.EvidenceID][]byte{}, receipts: map[evidence.EvidenceID][]byte{},
+		policy: &protocol.PolicyAnswer{Digest: make([]byte, 32)}, tiles: new(tlogtest.Memory), partial: map[string]*partial{}, controls: map[*wire.Stream]*sync.Mutex{}, direction: &protocol.Direction{}, plain: map[evidence.EvidenceID][]byte{}, receipts: map[evidence.EvidenceID][]byte{},
 	}
 	s.trust = proof.Trust{Agency: "riverton", LogOrigin: origin, LogPublicKey: s.logKey.Public().(ed25519.PublicKey), ReceiptPublicKey: s.receiptKey.Public().(ed25519.PublicKey)}
-	s.listen("127.0.0.1:0")
-	s.address = s.listener.Addr().String()
 	return s
 }
 
@@ -92,10 +96,17 @@ func (s *ingest) listen(address string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.listener, err = wire.Listen(address, identity.ServerTLS(certificate, s.authority.Pool()), wire.Options{ResetKey: &[32]byte{1}}); err != nil {
+	listener, err := wire.Listen(address, identity.ServerTLS(certificate, s.authority.Pool()), wire.Options{ResetKey: &[32]byte{1}})
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	listener := s.listener
+	s.address = listener.Addr().String()
+	s.take(listener)
+}
+
+// take serves a listener until the test ends.
+func (s *ingest) take(listener *wire.Listener) {
+	s.listener = listener
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -107,7 +118,7 @@ func (s *ingest) listen(address string) {
 			if err != nil {
 				return
 			}
-			s.set(func() { s.sessions++ })
+			s.set(func() { s.sessions++; s.live = append(s.live, session) })
 			sessions.Go(func() { s.serve(ctx, session) })
 		}
 	}()
@@ -142,6 +153,18 @@ func (s *ingest) serve(ctx context.Context, session *wire.Session) {
 	if err := protocol.WriteMessage(control, w); err != nil {
 		return
 	}
+	s.mu.Lock()
+	writing := new(sync.Mutex)
+	s.controls[control] = writing
+	d := s.direction
+	s.mu.Unlock()
+	defer s.set(func() { delete(s.controls, control) })
+	writing.Lock()
+	err = protocol.WriteMessage(control, d)
+	writing.Unlock()
+	if err != nil {
+		return
+	}
 	var streams sync.WaitGroup
 	defer streams.Wait()
 	streams.Go(func() {
@@ -151,14 +174,14 @@ func (s *ingest) serve(ctx context.Context, session *wire.Session) {
 				return
 			}
 			streams.Go(func() {
-				if err := s.record(stream); err != nil {
+				if err := s.record(session, stream); err != nil {
 					refuse(stream, err)
 				}
 				stream.CloseWrite()
 			})
 		}
 	})
-	s.control(control)
+	s.control(control, writing)
 }
 
 // refuse sends a protocol error, or breaks the stream off for any other.
@@ -171,7 +194,25 @@ func refuse(stream *wire.Stream, err error) {
 	stream.Reset(protocol.EndNormal)
 }
 
-func (s *ingest) control(stream *wire.Stream) {
+// direct tells all docks how to send.
+func (s *ingest) direct(d *protocol.Direction) {
+	s.mu.Lock()
+	s.direction = d
+	controls := maps.Clone(s.controls)
+	s.mu.Unlock()
+	for control, writing := range controls {
+		writing.Lock()
+		_ = protocol.WriteMessage(control, d) // a session that ends meanwhile hears the next
+		writing.Unlock()
+	}
+}
+
+func (s *ingest) control(stream *wire.Stream, writing *sync.Mutex) {
+	answer := func(m protocol.Message) error {
+		writing.Lock()
+		defer writing.Unlock()
+		return protocol.WriteMessage(stream, m)
+	}
 	var buffer protocol.Buffer
 	for {
 		m, err := protocol.ReadMessage(stream, &buffer)
@@ -185,19 +226,22 @@ func (s *ingest) control(stream *wire.Stream) {
 		case *protocol.Release:
 			raw = m.GetEnvelope()
 		case *protocol.Ask:
-			if err := protocol.WriteMessage(stream, s.answer(m)); err != nil {
+			if err := answer(s.answer(m)); err != nil {
 				return
 			}
+			continue
+		case *protocol.Queue:
+			s.set(func() { s.queues = append(s.queues, m) })
 			continue
 		default:
 			continue
 		}
-		var answer protocol.Message
+		var reply protocol.Message
 		s.set(func() {
 			s.stated++
 			if s.onStated != nil {
 				if err := s.onStated(s.stated); err != nil {
-					answer = err.(*protocol.Error)
+					reply = err.(*protocol.Error)
 					return
 				}
 			}
@@ -207,29 +251,32 @@ func (s *ingest) control(stream *wire.Stream) {
 				return
 			}
 			s.statements = append(s.statements, *envelope)
-			answer = &protocol.InventoryAck{}
+			reply = &protocol.InventoryAck{}
 			if envelope.PayloadType == evidence.TypeRelease {
 				var r evidence.Release
 				if err := evidence.Decode(envelope.Payload, &r); err != nil {
 					s.t.Error(err)
 				}
-				answer = &protocol.ReleaseAck{EvidenceId: r.Evidence.String()}
+				reply = &protocol.ReleaseAck{EvidenceId: r.Evidence.String()}
 			}
 		})
-		if err := protocol.WriteMessage(stream, answer); err != nil {
+		if err := answer(reply); err != nil {
 			return
 		}
 	}
 }
 
-func (s *ingest) record(stream *wire.Stream) error {
+func (s *ingest) record(session *wire.Session, stream *wire.Stream) error {
 	var buffer protocol.Buffer
-	first, err := protocol.ReadMessage(stream, &buffer, protocol.KindOffer, protocol.KindFirmwareFetch)
+	first, err := protocol.ReadMessage(stream, &buffer, protocol.KindOffer, protocol.KindJoin, protocol.KindFirmwareFetch)
 	if err != nil {
 		return err
 	}
-	if fetch, ok := first.(*protocol.FirmwareFetch); ok {
-		return s.image(stream, fetch)
+	switch first := first.(type) {
+	case *protocol.FirmwareFetch:
+		return s.image(stream, first)
+	case *protocol.Join:
+		return s.stripe(session, stream, first)
 	}
 	offer := first.(*protocol.Offer)
 	m, digest, opener, err := s.judge(offer)
@@ -245,51 +292,90 @@ func (s *ingest) record(stream *wire.Stream) error {
 			return err
 		}
 	}
-	key := m.Evidence.String() + "-" + string(rune('0'+m.Attempt))
+	key := fmt.Sprintf("%s-%d", m.Evidence, m.Attempt)
 	s.mu.Lock()
-	receipt, have := s.receipts[m.Evidence], uint64(len(s.partial[key]))
+	receipt, p := s.receipts[m.Evidence], s.partial[key]
+	if p == nil {
+		p = &partial{plain: make([][]byte, evidence.LeafCount(m.Length)), offer: offer, open: opener, m: m}
+		s.partial[key] = p
+	}
+	p.live = true
+	accept := p.accept()
 	s.mu.Unlock()
+	defer s.set(func() { p.live = false })
 	if receipt != nil {
 		return protocol.WriteMessage(stream, &protocol.Receipt{Envelope: receipt})
 	}
-	if err := protocol.WriteMessage(stream, &protocol.Accept{ResumeSegment: have}); err != nil {
+	if err := protocol.WriteMessage(stream, accept); err != nil {
 		return err
 	}
-	for {
-		message, err := protocol.ReadMessage(stream, &buffer, protocol.KindData, protocol.KindFinish)
-		if err != nil {
-			return err
-		}
-		data, ok := message.(*protocol.Data)
-		if !ok {
-			break
-		}
-		if s.onSegment != nil {
-			if err := s.onSegment(m, data.Index); err != nil {
-				return err
-			}
-		}
-		plain, err := opener.Open(nil, data.Sealed, data.Index, data.Index == evidence.LeafCount(m.Length)-1)
-		if leaf := evidence.LeafHash(plain); err != nil || !bytes.Equal(leaf[:], offer.Leaf(data.Index)) {
-			return &protocol.Error{Code: protocol.CodeDigestMismatch, Segment: data.Index, Message: "it does not open"}
-		}
-		s.set(func() {
-			s.sent++
-			s.partial[key] = append(s.partial[key], plain)
-			have = uint64(len(s.partial[key]))
-		})
-		if data.Index+1 != have {
-			s.t.Errorf("segment %d came when %d was wanted", data.Index, have-1)
-		}
-		if err := protocol.WriteMessage(stream, &protocol.Ack{DurableSegments: have}); err != nil {
-			return err
-		}
+	if err := s.segments(session, stream, p, false); err != nil {
+		return err
 	}
 	envelope, err := s.finish(m, digest, key)
 	if err != nil {
 		return err
 	}
 	return protocol.WriteMessage(stream, &protocol.Receipt{Envelope: envelope})
+}
+
+// stripe takes segments of a recording that another stream has offered.
+func (s *ingest) stripe(session *wire.Session, stream *wire.Stream, join *protocol.Join) error {
+	s.mu.Lock()
+	s.joins++
+	p := s.partial[fmt.Sprintf("%s-%d", join.GetEvidenceId(), join.GetAttempt())]
+	if p == nil || !p.live {
+		s.mu.Unlock()
+		return &protocol.Error{Code: protocol.CodeRetryLater, Message: "nothing is offered"}
+	}
+	accept := p.accept()
+	s.mu.Unlock()
+	if err := protocol.WriteMessage(stream, accept); err != nil {
+		return err
+	}
+	return s.segments(session, stream, p, true)
+}
+
+// segments takes Data frames until Finish, or the end of a stripe.
+func (s *ingest) segments(session *wire.Session, stream *wire.Stream, p *partial, stripe bool) error {
+	var buffer protocol.Buffer
+	for frames := uint64(1); ; frames++ {
+		message, err := protocol.ReadMessage(stream, &buffer, protocol.KindData, protocol.KindFinish)
+		if err == io.EOF && stripe {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		data, ok := message.(*protocol.Data)
+		if !ok {
+			return nil
+		}
+		if s.onSegment != nil {
+			if err := s.onSegment(p.m, data.Index); err != nil {
+				return err
+			}
+		}
+		plain, err := p.open.Open(nil, data.Sealed, data.Index, data.Index == evidence.LeafCount(p.m.Length)-1)
+		if leaf := evidence.LeafHash(plain); err != nil || !bytes.Equal(leaf[:], p.offer.Leaf(data.Index)) {
+			return &protocol.Error{Code: protocol.CodeDigestMismatch, Segment: data.Index, Message: "it does not open"}
+		}
+		var durable uint64
+		s.set(func() {
+			s.sent++
+			if s.onFrame != nil {
+				s.onFrame(fmt.Sprint(session.Kind(), session.RemoteAddr()))
+			}
+			if p.plain[data.Index] != nil {
+				s.twice++
+			}
+			p.plain[data.Index] = append([]byte{}, plain...)
+			durable = p.accept().ResumeSegment
+		})
+		if err := protocol.WriteMessage(stream, &protocol.Ack{DurableSegments: durable, Frames: frames}); err != nil {
+			return err
+		}
+	}
 }
 
 func (s *ingest) judge(offer *protocol.Offer) (*evidence.Manifest, evidence.Digest, *seal.Opener, error) {
@@ -318,7 +404,7 @@ func (s *ingest) judge(offer *protocol.Offer) (*evidence.Manifest, evidence.Dige
 func (s *ingest) finish(m *evidence.Manifest, digest evidence.Digest, key string) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	whole := bytes.Join(s.partial[key], nil)
+	whole := bytes.Join(s.partial[key].plain, nil)
 	if evidence.SHA256(whole) != m.SHA256 {
 		return nil, &protocol.Error{Code: protocol.CodeDigestMismatch, Message: "the whole differs"}
 	}
@@ -382,88 +468,6 @@ func (s *ingest) log(r *evidence.Receipt) error {
 		r.Proof.Path = append(r.Proof.Path, evidence.Digest(h))
 	}
 	return nil
-}
-
-// station is a spool with an uploader that talks to an ingest.
-type station struct {
-	t      *testing.T
-	spool  *spool.Spool
-	key    *identity.StatementKey
-	server *ingest
-	tls    *tls.Config
-	up     *Uploader
-}
-
-func newStation(t *testing.T) *station {
-	t.Helper()
-	key, err := identity.NewStatementKey(identity.PurposeDock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &station{t: t, key: key, server: newIngest(t, key.Public())}
-	s.spool, err = spool.Open(t.Context(), spool.Options{Dir: t.TempDir(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.spool.Close() })
-	tlsKey, err := identity.NewTLSKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	csr, err := identity.CSR(tlsKey, "front-desk")
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := s.server.authority.IssueDock(csr, "front-desk", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.tls = identity.DockTLS(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: tlsKey, Leaf: leaf}, s.server.authority.Pool(), "localhost")
-	return s
-}
-
-// run starts the uploader; the returned stop ends it and waits.
-func (s *station) run(change ...func(*Options)) (stop func()) {
-	s.t.Helper()
-	agencyKey, err := s.server.private.Public().MarshalBinary()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	opt := Options{
-		Spool: s.spool, Agency: "riverton", Dock: "front-desk", Trust: s.server.trust, AgencyKey: agencyKey, Version: "test", Now: time.Now,
-		Log:   slog.New(slog.NewTextHandler(logWriter{s.t}, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		First: 10 * time.Millisecond, Longest: 50 * time.Millisecond, StatusEvery: 20 * time.Millisecond,
-		Dial: func(ctx context.Context) (Session, error) {
-			session, err := wire.Dial(ctx, s.server.address, s.tls, wire.Options{})
-			if err != nil {
-				return nil, err
-			}
-			return Wired(session), nil
-		},
-	}
-	for _, c := range change {
-		c(&opt)
-	}
-	s.up = New(opt)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = s.up.Run(ctx) }()
-	stop = sync.OnceFunc(func() { cancel(); <-done })
-	s.t.Cleanup(stop)
-	return stop
-}
-
-type logWriter struct{ t *testing.T }
-
-func (w logWriter) Write(p []byte) (int, error) {
-	if testing.Verbose() {
-		w.t.Log(strings.TrimSpace(string(p)))
-	}
-	return len(p), nil
 }
 
 func keyFrom(seed []byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(seed) }

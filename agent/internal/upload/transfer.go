@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
+	"github.com/sealdock/sealdock/agent/internal/lanes"
 	"github.com/sealdock/sealdock/agent/internal/spool"
-	"github.com/sealdock/sealdock/internal/proof"
-	"github.com/sealdock/sealdock/internal/seal"
-	"github.com/sealdock/sealdock/internal/tlog"
 	"github.com/sealdock/sealdock/proto/evidence"
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
@@ -18,23 +17,82 @@ import (
 // errReceipt marks a receipt that does not hold.
 var errReceipt = errors.New("the receipt does not hold")
 
+// errDone ends what still goes on for a transfer that has its answer.
+var errDone = errors.New("the transfer is over")
+
 // provingRate is how slowly a server may read a recording back, bytes a second.
 const provingRate = 4 << 20
 
-func protocolSegments(length uint64) uint64 { return evidence.LeafCount(length) }
+// transfer is one recording under way: its offer, and its segments on the
+// streams that carry them.
+type transfer struct {
+	rec    waiting
+	number uint64 // counts transfers: the older goes first
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	copy   *spool.Copy
+	work   sync.WaitGroup // all that reads the copy or writes to a stream
 
-// transfer hands over one recording on a stream of its own: offer, data,
-// finish, receipt. A nil error means that the journal says received.
-func (u *Uploader) transfer(ctx context.Context, s Session, rec spool.Recording) error {
-	c, err := u.opt.Spool.OpenCopy(ctx, rec.Evidence)
+	// Guarded by Uploader.mu.
+	offering *lane
+	primary  *stripe           // nil before Accept
+	stripes  map[*lane]*stripe // the primary among them
+	unjoined map[*lane]bool    // where a stripe is being opened, or was refused a moment ago
+	missing  segments
+	durable  uint64        // segments that the server holds for good
+	whole    chan struct{} // closed when Finish may be sent
+	proving  bool
+}
+
+// stripe is a stream that carries segments of a transfer.
+type stripe struct {
+	transfer *transfer
+	lane     *lane
+	stream   lanes.Stream
+	ctx      context.Context // ends with the stripe
+	cancel   context.CancelFunc
+	writing  sync.Mutex // one frame at a time
+
+	// Guarded by Uploader.mu.
+	sent   []uint64 // in order, not acknowledged
+	acked  uint64   // frames acknowledged
+	taken  int      // of sent, not yet written
+	broken bool     // takes nothing more
+}
+
+func newStripe(t *transfer, l *lane, stream lanes.Stream) *stripe {
+	st := &stripe{transfer: t, lane: l, stream: stream}
+	st.ctx, st.cancel = context.WithCancel(t.ctx)
+	return st
+}
+
+func (t *transfer) show() Transfer {
+	return Transfer{Item: t.rec.Evidence, Path: t.rec.Source.Path, Bay: t.rec.Bay, Segments: evidence.LeafCount(t.rec.SealedLength()), Durable: t.durable, Sealing: t.proving, Urgent: t.rec.urgent}
+}
+
+// run hands the recording over: offer, data, finish, receipt. A nil error means
+// that the journal says received.
+func (u *Uploader) run(t *transfer, l *lane) (err error) {
+	ctx := t.ctx
+	defer func() {
+		if cause := context.Cause(ctx); err != nil && cause != nil && !errors.Is(cause, errDone) {
+			err = cause
+		}
+		t.cancel(errDone)
+		t.work.Wait()
+		if t.copy != nil {
+			t.copy.Close()
+		}
+	}()
+	t.copy, err = u.opt.Spool.OpenCopy(ctx, t.rec.Evidence)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	if c.Attempt != rec.Attempt {
+	c := t.copy
+	if c.Attempt != t.rec.Attempt {
 		return spool.ErrState
 	}
-	stream, err := s.OpenStream(ctx)
+	stream, err := l.Session().OpenStream(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,12 +100,13 @@ func (u *Uploader) transfer(ctx context.Context, s Session, rec spool.Recording)
 	defer stream.Reset(protocol.EndNormal)
 	stop := context.AfterFunc(ctx, func() { stream.Reset(protocol.EndGoingAway) })
 	defer stop()
+	prefer(stream, t.rec.urgent)
 	answer, err := u.offer(stream, c)
 	if err != nil {
 		return err
 	}
 	if accept, ok := answer.(*protocol.Accept); ok {
-		if answer, err = u.send(ctx, stream, c, accept.GetResumeSegment()); err != nil {
+		if answer, err = u.send(t, l, stream, accept); err != nil {
 			return err
 		}
 	}
@@ -65,7 +124,7 @@ func (u *Uploader) transfer(ctx context.Context, s Session, rec spool.Recording)
 }
 
 // offer sends the manifest and returns Accept or Receipt; a refusal is an error.
-func (u *Uploader) offer(stream Stream, c *spool.Copy) (protocol.Message, error) {
+func (u *Uploader) offer(stream lanes.Stream, c *spool.Copy) (protocol.Message, error) {
 	if err := stream.SetReadDeadline(time.Now().Add(u.opt.Answer)); err != nil {
 		return nil, err
 	}
@@ -85,109 +144,227 @@ func (u *Uploader) offer(stream Stream, c *spool.Copy) (protocol.Message, error)
 	return answer, nil
 }
 
-// send gives the segments from resume on and returns the final answer. Sending
-// and reading run side by side; the server's word comes before our own failure
-// to write, since it explains it.
-func (u *Uploader) send(ctx context.Context, stream Stream, c *spool.Copy, resume uint64) (protocol.Message, error) {
-	if resume > c.Segments() {
-		return nil, protocol.Errorf(protocol.CodeBadFrame, "the server wants segment %d of %d", resume, c.Segments())
+// send lets the pumps of all lanes have the segments that the server lacks, and
+// returns its final answer.
+func (u *Uploader) send(t *transfer, l *lane, stream lanes.Stream, accept *protocol.Accept) (protocol.Message, error) {
+	n := t.copy.Segments()
+	if accept.GetResumeSegment() > n {
+		return nil, protocol.Errorf(protocol.CodeBadFrame, "the server wants segment %d of %d", accept.GetResumeSegment(), n)
 	}
-	if c.Segments() > 1 { // a short one is through before anybody looks
-		if err := u.opt.Spool.Offered(ctx, c.Evidence, resume); err != nil && !errors.Is(err, spool.ErrFull) {
+	if n > 1 { // a short one is through before anybody looks
+		if err := u.opt.Spool.Offered(t.ctx, t.rec.Evidence, accept.GetResumeSegment()); err != nil && !errors.Is(err, spool.ErrFull) {
 			return nil, err
 		}
 	}
-	u.progress(c.Evidence, resume, false)
-	if err := u.alive(stream, u.opt.Stall); err != nil {
+	if err := stream.SetReadDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	sent := make(chan error, 1)
-	go func() {
-		err := u.sendSegments(stream, c, resume)
-		if errors.Is(err, spool.ErrRot) {
-			stream.Reset(protocol.EndNormal) // no word of the server's matters any more
-		}
-		sent <- err
-	}()
-	answer, err := u.follow(stream, c)
-	if err != nil || answer.Kind() == protocol.KindError {
-		stream.Reset(protocol.EndNormal)
-	}
-	failed := <-sent
-	switch {
-	case errors.Is(failed, spool.ErrRot):
-		return nil, failed
-	case err != nil && failed != nil:
-		return nil, errors.Join(err, failed)
-	case err != nil:
-		return nil, err
+	st := u.begin(t, l, stream, accept)
+	t.work.Go(func() { u.finish(st) })
+	answer, err := u.readAcks(st)
+	u.endSending(t)
+	if err != nil {
+		return nil, fmt.Errorf("waiting for the receipt of %s: %w", t.rec.Source.Path, err)
 	}
 	if refused, ok := answer.(*protocol.Error); ok {
 		return nil, refused
 	}
-	if failed != nil {
-		return nil, failed
-	}
 	return answer, nil
 }
 
-// sendSegments writes Data frames and Finish.
-func (u *Uploader) sendSegments(stream Stream, c *spool.Copy, resume uint64) error {
-	frame, give := u.frame(c)
-	defer give()
-	for index := resume; index < c.Segments(); index++ {
-		full, err := c.ReadSegment(frame[:protocol.DataHeaderSize], index)
-		if err != nil {
-			return err
-		}
-		if err := protocol.PutDataHeader(full, index); err != nil {
-			return err
-		}
-		if _, err := stream.Write(full); err != nil {
-			return fmt.Errorf("sending segment %d of %s: %w", index, c.Source.Path, err)
-		}
-		if err := u.alive(stream, u.opt.Stall); err != nil {
-			return err
-		}
-	}
-	if err := protocol.WriteMessage(stream, &protocol.Finish{}); err != nil {
-		return fmt.Errorf("finishing %s: %w", c.Source.Path, err)
-	}
-	u.progress(c.Evidence, 0, true)
-	return u.alive(stream, u.opt.Stall+time.Duration(c.Length/provingRate)*time.Second)
+// begin opens the primary stripe.
+func (u *Uploader) begin(t *transfer, l *lane, stream lanes.Stream, accept *protocol.Accept) *stripe {
+	st := newStripe(t, l, stream)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	t.offering, t.primary = nil, st
+	t.stripes = map[*lane]*stripe{l: st}
+	t.missing = missingOf(accept, t.copy.Segments())
+	t.durable = t.copy.Segments() - t.missing.count
+	t.check()
+	u.stir()
+	return st
 }
 
-// frame gives the memory for one segment of a recording, and what to call when
-// it is done with.
-func (u *Uploader) frame(c *spool.Copy) (frame []byte, give func()) {
-	if c.Segments() == 1 {
-		return make([]byte, protocol.DataHeaderSize, protocol.DataHeaderSize+c.Length+seal.Overhead), func() {}
+// endSending takes the transfer's segments away from the pumps.
+func (u *Uploader) endSending(t *transfer) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	t.missing = segments{}
+	for _, st := range t.stripes {
+		st.broken = true
+		st.cancel()
+		if st != t.primary {
+			st.stream.Reset(protocol.EndNormal)
+		}
 	}
-	frame = <-u.buffers
-	if frame == nil {
-		frame = make([]byte, protocol.DataHeaderSize, protocol.DataHeaderSize+protocol.MaxSegment)
-	}
-	return frame, func() { u.buffers <- frame }
 }
 
-// alive gives the transfer some more time.
-func (u *Uploader) alive(stream Stream, more time.Duration) error {
-	return stream.SetReadDeadline(time.Now().Add(more))
+// finish sends Finish when all segments are sent.
+func (u *Uploader) finish(st *stripe) {
+	t := st.transfer
+	select {
+	case <-t.whole:
+	case <-t.ctx.Done():
+		return
+	}
+	u.mu.Lock()
+	t.proving = true
+	u.mu.Unlock()
+	st.expect(u.opt.Stall + time.Duration(t.copy.Length/provingRate)*time.Second)
+	st.writing.Lock()
+	defer st.writing.Unlock()
+	if err := protocol.WriteMessage(st.stream, &protocol.Finish{}); err != nil { // why is told by what can be read
+		u.opt.Log.Debug("a transfer could not be finished", "path", t.rec.Source.Path, "error", err)
+		st.expect(u.opt.Answer)
+	}
 }
 
-// follow reads acknowledgements until the final answer.
-func (u *Uploader) follow(stream Stream, c *spool.Copy) (protocol.Message, error) {
+// check sees whether all was sent and what went over other lanes is durable.
+// Uploader.mu is held.
+func (t *transfer) check() {
+	if t.missing.count > 0 || t.primary.taken > 0 {
+		return
+	}
+	for _, st := range t.stripes {
+		if st != t.primary && len(st.sent) > 0 {
+			return
+		}
+	}
+	select {
+	case <-t.whole:
+	default:
+		close(t.whole)
+	}
+}
+
+// drop ends a stripe that is not the primary: what it did not get acknowledged
+// is sent again elsewhere. Uploader.mu is held.
+func (t *transfer) drop(st *stripe) {
+	if t.stripes[st.lane] != st || st == t.primary {
+		return
+	}
+	delete(t.stripes, st.lane)
+	st.broken = true
+	for _, index := range st.sent {
+		t.missing.add(index)
+	}
+	st.sent = nil
+	st.cancel()
+	st.stream.Reset(protocol.EndNormal)
+}
+
+// expect bounds how long the server may be silent from now on.
+func (st *stripe) expect(within time.Duration) {
+	// A stream that is over says so when it is read.
+	_ = st.stream.SetReadDeadline(time.Now().Add(within))
+}
+
+// readAcks reads acknowledgements until the final answer.
+func (u *Uploader) readAcks(st *stripe) (protocol.Message, error) {
 	var buffer protocol.Buffer
 	for {
-		m, err := protocol.ReadMessage(stream, &buffer, protocol.KindAck, protocol.KindReceipt, protocol.KindError)
+		m, err := protocol.ReadMessage(st.stream, &buffer, protocol.KindAck, protocol.KindReceipt, protocol.KindError)
 		if err != nil {
-			return nil, fmt.Errorf("waiting for the receipt of %s: %w", c.Source.Path, unexpectedEnd(err))
+			return nil, unexpectedEnd(err)
 		}
 		ack, ok := m.(*protocol.Ack)
 		if !ok {
 			return m, nil
 		}
-		u.progress(c.Evidence, min(ack.GetDurableSegments(), c.Segments()), false)
+		u.acknowledge(st, ack)
+	}
+}
+
+// acknowledge notes which of the segments that were sent on a stripe are durable.
+func (u *Uploader) acknowledge(st *stripe, ack *protocol.Ack) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if ack.GetFrames() <= st.acked {
+		return
+	}
+	n := min(ack.GetFrames()-st.acked, uint64(len(st.sent)))
+	st.acked += n
+	u.carried += min(n*protocol.SegmentSize, st.transfer.rec.SealedLength())
+	st.sent = st.sent[n:]
+	st.transfer.durable += n
+	switch {
+	case st.transfer.proving:
+	case len(st.sent) > 0:
+		st.expect(u.opt.Stall)
+	default:
+		_ = st.stream.SetReadDeadline(time.Time{}) // it may rest: others go first
+	}
+	st.transfer.check()
+	if st.lane.closing {
+		u.stir()
+	}
+}
+
+// join opens a stripe of a transfer on another lane, and reads what is
+// acknowledged on it until it ends.
+func (u *Uploader) join(t *transfer, l *lane) {
+	st, err := u.openStripe(t, l)
+	if err == nil {
+		_, err = u.readAcks(st)
+	}
+	var refused *protocol.Error
+	if t.ctx.Err() == nil && !errors.As(err, &refused) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		u.opt.Log.Debug("a stripe has ended", "path", t.rec.Source.Path, "error", err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if st != nil {
+		t.drop(st)
+	}
+	u.stir()
+	// Not at once again on this lane.
+	time.AfterFunc(u.opt.First, func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		delete(t.unjoined, l)
+		u.stir()
+	})
+}
+
+func (u *Uploader) openStripe(t *transfer, l *lane) (*stripe, error) {
+	stream, err := l.Session().OpenStream(t.ctx)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(t.ctx, func() { stream.Reset(protocol.EndNormal) })
+	prefer(stream, t.rec.urgent)
+	if err := stream.SetReadDeadline(time.Now().Add(u.opt.Answer)); err != nil {
+		return nil, err
+	}
+	if err := protocol.WriteMessage(stream, &protocol.Join{EvidenceId: t.rec.Evidence.String(), Attempt: t.rec.Attempt}); err != nil {
+		return nil, err
+	}
+	var buffer protocol.Buffer
+	if _, err := protocol.Expect[*protocol.Accept](stream, &buffer); err != nil {
+		stream.Reset(protocol.EndNormal)
+		return nil, unexpectedEnd(err)
+	}
+	if err := stream.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	st := newStripe(t, l, stream)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if t.primary == nil || t.primary.broken || l.closing {
+		st.cancel()
+		stream.Reset(protocol.EndNormal)
+		return nil, errDone
+	}
+	t.stripes[l] = st
+	u.stir()
+	return st, nil
+}
+
+// prefer puts what is urgent before all else of its lane, where the transport can.
+func prefer(stream lanes.Stream, urgent bool) {
+	if s, ok := stream.(interface{ Prefer(urgency int8) }); ok && urgent {
+		s.Prefer(1)
 	}
 }
 
@@ -196,73 +373,4 @@ func unexpectedEnd(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-func (u *Uploader) progress(id evidence.EvidenceID, durable uint64, proving bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if t := u.under[id]; t != nil {
-		t.Durable, t.Sealing = max(t.Durable, durable), t.Sealing || proving
-	}
-}
-
-// take verifies a receipt and journals it. From the moment that it returns nil,
-// and not before, the camera may erase.
-func (u *Uploader) take(ctx context.Context, c *spool.Copy, raw []byte) error {
-	manifest, err := evidence.ParseEnvelope(c.Manifest)
-	if err != nil {
-		return fmt.Errorf("reading our own manifest of %s: %w: %w", c.Source.Path, spool.ErrRot, err)
-	}
-	var m evidence.Manifest
-	if err := evidence.Decode(manifest.Payload, &m); err != nil {
-		return fmt.Errorf("reading our own manifest of %s: %w: %w", c.Source.Path, spool.ErrRot, err)
-	}
-	envelope, err := evidence.ParseEnvelope(raw)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errReceipt, err)
-	}
-	receipt, err := proof.CheckReceipt(envelope, u.opt.Trust, proof.Want(&m, manifest.Payload))
-	if err != nil {
-		return fmt.Errorf("%w: %w", errReceipt, err)
-	}
-	size, err := u.compare(receipt)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errReceipt, err)
-	}
-	err = u.opt.Spool.Received(ctx, c.Evidence, c.Attempt, spool.Receipt{
-		Envelope: raw, Digest: evidence.SHA256(envelope.Payload), Item: receipt.Evidence, LogSize: size, Checkpoint: []byte(receipt.Proof.Checkpoint),
-	})
-	if err != nil {
-		return err
-	}
-	u.opt.Log.Info("receipt verified: the recording is safe at the server", "path", c.Source.Path, "item", receipt.Evidence, "log_index", receipt.Proof.Index)
-	return nil
-}
-
-// compare holds the receipt's checkpoint against the newest one seen: the same
-// size with another root would be a forked log.
-func (u *Uploader) compare(r *evidence.Receipt) (size int64, err error) {
-	u.mu.Lock()
-	newest := u.newest
-	u.mu.Unlock()
-	if r.Proof.Checkpoint == newest.text { // receipts that were logged together share it
-		return newest.size, nil
-	}
-	verifier, err := tlog.NewVerifier(u.opt.Trust.LogOrigin, u.opt.Trust.LogPublicKey)
-	if err != nil {
-		return 0, err
-	}
-	head, err := tlog.OpenCheckpoint([]byte(r.Proof.Checkpoint), u.opt.Trust.LogOrigin, verifier)
-	if err != nil {
-		return 0, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case head.Size == u.newest.size && head.Root != u.newest.root:
-		return 0, fmt.Errorf("the custody log showed two heads of size %d: the log was forked; keep the file of checkpoints and tell the auditor", head.Size)
-	case head.Size > u.newest.size:
-		u.newest = checkpoint{head.Size, head.Root, r.Proof.Checkpoint}
-	}
-	return head.Size, nil
 }

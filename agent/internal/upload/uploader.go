@@ -3,11 +3,14 @@ package upload
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealdock/sealdock/agent/internal/lanes"
 	"github.com/sealdock/sealdock/agent/internal/policy"
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/internal/backoff"
@@ -17,30 +20,6 @@ import (
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
 
-// Session is a connection to the server; wire.Session through Wired, or a
-// test's.
-type Session interface {
-	OpenStream(ctx context.Context) (Stream, error)
-	Close(code uint64, reason string) error
-	Context() context.Context // ends with the session
-}
-
-// Stream is one stream of a session.
-type Stream interface {
-	io.Reader
-	io.Writer
-	CloseWrite() error
-	Reset(code uint64)
-	SetReadDeadline(t time.Time) error
-}
-
-type wired struct{ *wire.Session }
-
-func (w wired) OpenStream(ctx context.Context) (Stream, error) { return w.Session.OpenStream(ctx) }
-
-// Wired makes a Session of a wire session.
-func Wired(s *wire.Session) Session { return wired{s} }
-
 // Options are the settings of an uploader.
 type Options struct {
 	Spool     *spool.Spool
@@ -49,25 +28,23 @@ type Options struct {
 	Trust     proof.Trust // pinned at enrolment
 	AgencyKey []byte      // public key that item keys are wrapped to, pinned at enrolment
 	Version   string      // of the agent
-	Dial      func(ctx context.Context) (Session, error)
+	Dial      func(ctx context.Context, kind wire.Kind) (lanes.Session, error)
 	Status    func() *protocol.Status // what the server is shown each StatusEvery; nil for nothing
 	Policy    *policy.Keeper          // kept up to date; nil: none is asked for
 	Images    *policy.Images          // firmware that the policy offers is fetched into it; nil: none
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	PolicyEvery time.Duration // how often the server is asked for its policy, default 10 s
+	Lanes       int           // most connections at once, 0 for what package lanes thinks right
+	OnlyQUIC    bool          // no TLS over TCP, whatever the network does
+	PolicyEvery time.Duration // how often the server is asked for its policy, default 20 s
 	InFlight    int           // long recordings under way at once, default 4; short ones are more
 	StatusEvery time.Duration // default 1 s
 	Answer      time.Duration // how long the server may take to greet or to answer an offer, default 60 s
-	Stall       time.Duration // how long a transfer may stand still, default 5 min
+	Stall       time.Duration // how long the server may owe an answer, default 5 min
 	First       time.Duration // first pause after a failure, default 1 s
 	Longest     time.Duration // longest pause, default 20 s
 }
-
-// shortInFlight is how many recordings of less than a segment may be under way
-// at once.
-const shortInFlight = 32
 
 func (o Options) withDefaults() Options {
 	set := func(d *time.Duration, v time.Duration) {
@@ -76,7 +53,7 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.StatusEvery, time.Second)
-	set(&o.PolicyEvery, 10*time.Second)
+	set(&o.PolicyEvery, 20*time.Second)
 	set(&o.Answer, time.Minute)
 	set(&o.Stall, 5*time.Minute)
 	set(&o.First, time.Second)
@@ -89,18 +66,26 @@ func (o Options) withDefaults() Options {
 
 // Uploader hands over what is spooled.
 type Uploader struct {
-	opt     Options
-	buffers chan []byte // one frame each, InFlight of them
+	opt   Options
+	lanes *lanes.Lanes
+	lead  chan struct{} // holds one token: the lane that has it speaks for the dock
 
-	mu     sync.Mutex // guards all below
-	state  State
-	under  map[evidence.EvidenceID]*Transfer
-	trials map[evidence.EvidenceID]*trial
-	pause  time.Time // no offers before
-	newest checkpoint
-	asks   chan<- *question // of the present session; nil without one
-	ended  chan struct{}    // closed at its end
-	clock  *evidence.Offset // dock ahead of server
+	mu        sync.Mutex // guards all below
+	message   string
+	open      []*lane // greeted and directed, in the order in which they came
+	under     map[evidence.EvidenceID]*transfer
+	entered   uint64            // counts transfers
+	carried   uint64            // bytes that became durable at the server
+	served    map[string]uint64 // bytes taken to be sent, by bay
+	work      chan struct{}     // closed and replaced when there may be more to send
+	call      chan struct{}     // closed and replaced when lanes or directions change
+	trials    map[evidence.EvidenceID]*trial
+	pause     time.Time // no offers before
+	newest    checkpoint
+	direction *protocol.Direction // the last; nil before the first
+	asks      chan<- *question    // of the lane that leads; nil without one
+	ended     chan struct{}       // closed at its end
+	clock     *evidence.Offset    // dock ahead of server
 }
 
 // trial is what was tried with one recording.
@@ -121,69 +106,97 @@ type checkpoint struct {
 type State struct {
 	Connected bool       `json:"connected"`
 	Message   string     `json:"message"`
+	Transport Transport  `json:"transport"`
 	Transfers []Transfer `json:"transfers,omitempty"`
+	Carried   uint64     `json:"carried"` // bytes of recordings that became durable at the server since the start
+}
+
+// Transport is how the server is reached at the moment.
+type Transport struct {
+	Over           string        `json:"over"` // what most goes over; empty: nothing
+	Connections    int           `json:"connections"`
+	Why            string        `json:"why"`
+	RTT            time.Duration `json:"rtt_ns"`
+	LostPPM        uint64        `json:"lost_ppm"`
+	BytesPerSecond uint64        `json:"bytes_per_second"` // sent lately, as IP bytes
+	Limited        bool          `json:"limited"`
+	Limit          uint64        `json:"limit"` // bytes a second, when limited
+	LimitWhy       string        `json:"limit_why,omitempty"`
 }
 
 // Transfer is one recording under way.
 type Transfer struct {
 	Item     evidence.EvidenceID `json:"item"`
 	Path     string              `json:"path"`
+	Bay      string              `json:"bay"` // of its docking
 	Segments uint64              `json:"segments"`
 	Durable  uint64              `json:"durable"` // segments that the server holds for good
 	Sealing  bool                `json:"proving"` // all sent; the server reads it back
+	Urgent   bool                `json:"urgent,omitempty"`
 }
 
 // New makes an uploader.
 func New(opt Options) *Uploader {
-	u := &Uploader{opt: opt.withDefaults(), under: map[evidence.EvidenceID]*Transfer{}, trials: map[evidence.EvidenceID]*trial{}}
-	u.buffers = make(chan []byte, u.opt.InFlight)
-	for range u.opt.InFlight {
-		u.buffers <- nil // made when first used
+	u := &Uploader{
+		opt: opt.withDefaults(), lead: make(chan struct{}, 1), message: "Connecting to the server.",
+		under: map[evidence.EvidenceID]*transfer{}, served: map[string]uint64{}, work: make(chan struct{}), call: make(chan struct{}),
+		trials: map[evidence.EvidenceID]*trial{},
 	}
-	u.state.Message = "Connecting to the server."
+	u.lead <- struct{}{}
+	u.lanes = lanes.New(lanes.Options{
+		Dial: u.opt.Dial, Serve: u.serve, Busy: u.busy, Most: u.opt.Lanes, NoTCP: u.opt.OnlyQUIC,
+		First: u.opt.First, Longest: u.opt.Longest, Now: u.opt.Now, Log: u.opt.Log,
+	})
 	return u
 }
 
 // State returns how the connection is doing. Safe for concurrent use.
 func (u *Uploader) State() State {
+	l := u.lanes.State()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	out := u.state
-	for _, t := range u.under {
-		out.Transfers = append(out.Transfers, *t)
+	d := u.direction
+	state := State{Connected: len(u.open) > 0, Message: u.message, Carried: u.carried, Transport: Transport{
+		Over: string(l.Over), Connections: l.Lanes, Why: l.Why, RTT: l.RTT, LostPPM: l.LostPPM, BytesPerSecond: l.Rate,
+		Limited: d.GetLimited(), Limit: d.GetBytesPerSecond(), LimitWhy: d.GetLimitWhy(),
+	}}
+	if !state.Connected && l.Failure != nil {
+		state.Message = plain(l.Failure)
 	}
-	return out
+	for _, t := range u.under {
+		state.Transfers = append(state.Transfers, t.show())
+	}
+	slices.SortFunc(state.Transfers, func(a, b Transfer) int { return slices.Compare(a.Item[:], b.Item[:]) })
+	return state
 }
 
-func (u *Uploader) say(connected bool, message string) {
+func (u *Uploader) say(message string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.state.Connected, u.state.Message = connected, message
+	u.message = message
 }
 
-// Run uploads until ctx ends; its error is ctx's.
+// Run uploads until ctx ends; its error is ctx's, or the journal's.
 func (u *Uploader) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return u.lanes.Run(ctx) })
+	group.Go(func() error { return u.keepDispatching(ctx) })
+	err := group.Wait()
+	u.say("Stopped.")
+	return err
+}
+
+// keepDispatching goes on after failures of the journal.
+func (u *Uploader) keepDispatching(ctx context.Context) error {
 	pauses := backoff.New(u.opt.First, u.opt.Longest)
 	for {
-		welcomed, err := u.session(ctx)
+		err := u.dispatch(ctx)
 		if ctx.Err() != nil {
-			u.say(false, "Stopped.")
-			return ctx.Err()
+			return err
 		}
-		if welcomed {
-			pauses.Reset()
-		}
-		least := time.Duration(0)
-		var refused *protocol.Error
-		if errors.As(err, &refused) {
-			least = refused.RetryAfter
-			if !refused.Code.Retryable() {
-				least = max(least, u.opt.Longest/2)
-			}
-		}
-		u.say(false, plain(err))
-		u.opt.Log.Warn("no connection to the server, recordings are kept in the spool", "error", err, "failures", pauses.Failures()+1)
-		if err := pauses.Wait(ctx, least); err != nil {
+		u.opt.Log.Error("the dock's journal cannot be used, nothing is sent", "error", err)
+		u.say("The dock's own journal cannot be used: " + err.Error() + ". It is tried again by itself; look at the dock's disk.")
+		if err := pauses.Wait(ctx, 0); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,8 @@
 // gives each exported camera as a camera.Pipe with the descriptors, transfers,
 // short packets and stalls that a USB bus would show.
 //
-// One connection carries one camera. Bulk reads keep several transfers in flight.
+// One connection carries one camera. Bulk reads keep several transfers in flight, and
+// a command goes out together with the reads of its answer ([camera.Exchanger]).
 // A context that ends cancels its transfers with an unlink; bytes of a transfer that
 // completed before the unlink took effect are kept for the next read. When the
 // connection ends, the camera counts as unplugged: every call fails with

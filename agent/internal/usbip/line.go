@@ -26,12 +26,23 @@ var errUnlinked = errors.New("transfer was cancelled")
 // done is closed, and to the submitter afterwards; so does the buffer.
 type transfer struct {
 	sequence  uint32
+	endpoint  uint8
 	direction wire.Direction
+	setup     wire.Setup
 	buffer    []byte
 	done      chan struct{}
+	failed    chan struct{} // closed before done when it failed or came short; nil where nobody waits for that
 
 	n   int
 	err error
+}
+
+// complete gives the transfer back.
+func (t *transfer) complete() {
+	if t.failed != nil && (t.err != nil || t.n != len(t.buffer)) {
+		close(t.failed)
+	}
+	close(t.done)
 }
 
 // line is an imported device's connection: it matches replies with transfers.
@@ -86,7 +97,7 @@ func (l *line) read() {
 	l.mu.Lock()
 	for _, t := range l.pending {
 		t.err = l.fault
-		close(t.done)
+		t.complete()
 	}
 	clear(l.pending)
 	l.mu.Unlock()
@@ -139,7 +150,7 @@ func (l *line) finish(t *transfer) {
 	l.mu.Lock()
 	delete(l.pending, t.sequence)
 	l.mu.Unlock()
-	close(t.done)
+	t.complete()
 }
 
 // unlinked handles the answer to a cancel. With StatusOK the transfer's own reply came
@@ -186,43 +197,69 @@ func (l *line) number() uint32 {
 	}
 }
 
-// submit sends a transfer. Its buffer is in use until done is closed.
-func (l *line) submit(endpoint uint8, direction wire.Direction, setup wire.Setup, buffer []byte) (*transfer, error) {
-	t := &transfer{direction: direction, buffer: buffer, done: make(chan struct{})}
+// newTransfer prepares a transfer; submit sends it.
+func newTransfer(endpoint uint8, direction wire.Direction, setup wire.Setup, buffer []byte) *transfer {
+	return &transfer{endpoint: endpoint & 0x0f, direction: direction, setup: setup, buffer: buffer, done: make(chan struct{})}
+}
+
+// submit sends transfers, in one write. Their buffers are in use until done is
+// closed. After an error all of them have been given back.
+func (l *line) submit(list ...*transfer) error {
 	l.mu.Lock()
 	if l.fault != nil {
 		l.mu.Unlock()
-		return nil, l.fault
+		return l.fault
 	}
-	t.sequence = l.number()
-	l.pending[t.sequence] = t
+	for _, t := range list {
+		t.sequence = l.number()
+		l.pending[t.sequence] = t
+	}
 	l.mu.Unlock()
-	request := wire.Request{
-		Command: wire.CommandSubmit, Sequence: t.sequence, DeviceID: l.device, Direction: direction,
-		Endpoint: endpoint, Length: len(buffer), Setup: setup,
+	size := 0
+	for _, t := range list {
+		size += wire.HeaderSize
+		if t.direction == wire.Out {
+			size += len(t.buffer)
+		}
 	}
-	if direction == wire.In {
-		request.Flags = wire.FlagDirIn
+	message, err := make([]byte, 0, size), error(nil)
+	for _, t := range list {
+		if message, err = t.append(message, l.device); err != nil {
+			break
+		}
 	}
-	var payload []byte
-	if direction == wire.Out {
-		payload = buffer
+	if err = l.write(message, err); err != nil {
+		for _, t := range list {
+			<-t.done // the line has ended, so the reader gives every transfer back
+		}
+		return l.reason()
 	}
-	if err := l.write(&request, payload); err != nil {
-		<-t.done // the line has ended, so the reader gives every transfer back
-		return nil, l.reason()
-	}
-	return t, nil
+	return nil
 }
 
-// write sends a command. A write that fails half-way makes the stream unusable, so it ends the line.
-func (l *line) write(request *wire.Request, payload []byte) error {
-	message, err := request.Append(make([]byte, 0, wire.HeaderSize+len(payload)))
+// append writes the command of the transfer, with what it sends.
+func (t *transfer) append(dst []byte, device uint32) ([]byte, error) {
+	request := wire.Request{
+		Command: wire.CommandSubmit, Sequence: t.sequence, DeviceID: device, Direction: t.direction,
+		Endpoint: t.endpoint, Length: len(t.buffer), Setup: t.setup,
+	}
+	if t.direction == wire.In {
+		request.Flags = wire.FlagDirIn
+	}
+	dst, err := request.Append(dst)
+	if err == nil && t.direction == wire.Out {
+		dst = append(dst, t.buffer...)
+	}
+	return dst, err
+}
+
+// write sends commands, unless making them failed. A write that fails half-way makes
+// the stream unusable, so it ends the line.
+func (l *line) write(message []byte, err error) error {
 	if err != nil {
 		l.end(fmt.Errorf("%w: %w", camera.ErrProtocol, err))
 		return err
 	}
-	message = append(message, payload...)
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	err = l.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
@@ -280,5 +317,5 @@ func (l *line) unlink(t *transfer) {
 	request := wire.Request{Command: wire.CommandUnlink, Sequence: l.number(), DeviceID: l.device, Target: t.sequence}
 	l.unlinks[request.Sequence] = t.sequence
 	l.mu.Unlock()
-	_ = l.write(&request, nil) // a failure ended the line, and so the transfer
+	_ = l.write(request.Append(nil)) // a failure ended the line, and so the transfer
 }

@@ -84,7 +84,8 @@ func TestImpossibleRepliesEndTheLine(t *testing.T) {
 				_, _ = server.Write(c.bytes)
 				_ = server.Close()
 			}()
-			tr, err := l.submit(1, wire.In, wire.Setup{}, make([]byte, 64))
+			tr := newTransfer(1, wire.In, wire.Setup{}, make([]byte, 64))
+			err := l.submit(tr)
 			if err == nil {
 				_, err = l.wait(t.Context(), tr)
 			}

@@ -25,6 +25,10 @@ type pipe struct {
 	// ended the read that asked for them. The next reads get their bytes first. Owned
 	// by the one goroutine that uses the bulk endpoints.
 	early []arrival
+
+	// ahead holds transfers that Exchange has submitted for reads to come, oldest
+	// first. Their bytes come after those of early. Owned as early is.
+	ahead []*transfer
 }
 
 // arrival is what a transfer brought.
@@ -35,6 +39,7 @@ type arrival struct {
 
 var (
 	_ camera.Pipe      = (*pipe)(nil)
+	_ camera.Exchanger = (*pipe)(nil)
 	_ camera.Ending    = (*pipe)(nil)
 	_ camera.Composite = (*pipe)(nil)
 )
@@ -68,8 +73,8 @@ func (p *pipe) run(ctx context.Context, endpoint uint8, direction wire.Direction
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	t, err := p.line.submit(endpoint&0x0f, direction, setup, data)
-	if err != nil {
+	t := newTransfer(endpoint, direction, setup, data)
+	if err := p.line.submit(t); err != nil {
 		return 0, err
 	}
 	return p.line.wait(ctx, t)
@@ -107,8 +112,129 @@ func (p *pipe) BulkIn(ctx context.Context, data []byte) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return done, err
 	}
+	if len(p.ahead) > 0 {
+		n, err := p.arrive(ctx)
+		switch {
+		case err != nil:
+			return done, err
+		case n == 0: // an empty packet ends the read
+			return done, nil
+		}
+		n, err = p.BulkIn(ctx, data[done:])
+		return done + n, err
+	}
 	n, err := p.readAhead(ctx, data[done:])
 	return done + n, err
+}
+
+// Exchange implements camera.Exchanger: all of it is one write to the server.
+func (p *pipe) Exchange(ctx context.Context, out, in []byte, more int) (int, error) {
+	if out != nil && len(p.early) == 0 && len(p.ahead) == 1 && len(in) >= len(p.ahead[0].buffer) && len(out)%p.layout.outPacket != 0 {
+		return p.exchangeAhead(ctx, out, in, more)
+	}
+	plain := len(p.early) > 0 || len(p.ahead) > 0 || len(in) == 0 || len(in) > pieceSize
+	if out != nil && (plain || len(out)%p.layout.outPacket == 0) {
+		if err := p.BulkOut(ctx, out); err != nil {
+			return 0, err
+		}
+		return p.BulkIn(ctx, in)
+	}
+	if plain {
+		return p.BulkIn(ctx, in)
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	first := newTransfer(p.layout.bulkIn, wire.In, wire.Setup{}, in)
+	if out == nil {
+		return p.converse(ctx, nil, first, more, first)
+	}
+	sent := p.sending(out)
+	return p.converse(ctx, sent, first, more, sent, first)
+}
+
+// exchangeAhead is Exchange while a read is asked for already, which the camera did
+// not need for its last answer. So it gets the beginning of this one.
+func (p *pipe) exchangeAhead(ctx context.Context, out, in []byte, more int) (int, error) {
+	sent, first := p.sending(out), p.ahead[0]
+	p.ahead = nil
+	if len(in) > len(first.buffer) {
+		more = 0 // the rest comes before it
+	}
+	n, err := p.converse(ctx, sent, first, more, sent)
+	n = copy(in, first.buffer[:n])
+	if err != nil || n < len(first.buffer) || n == len(in) {
+		return n, err
+	}
+	rest, err := p.BulkIn(ctx, in[n:])
+	return n + rest, err
+}
+
+func (p *pipe) sending(out []byte) *transfer {
+	t := newTransfer(p.layout.bulkOut, wire.Out, wire.Setup{}, out)
+	t.failed = make(chan struct{})
+	return t
+}
+
+// converse submits a batch, and behind it a read ahead when more > 0, and waits for
+// the first answer to what is sent.
+func (p *pipe) converse(ctx context.Context, sent, first *transfer, more int, batch ...*transfer) (int, error) {
+	if more > 0 {
+		p.ahead = []*transfer{newTransfer(p.layout.bulkIn, wire.In, wire.Setup{}, make([]byte, more))}
+		batch = append(batch, p.ahead...)
+	}
+	if err := p.line.submit(batch...); err != nil {
+		p.ahead = nil
+		return 0, err
+	}
+	n, err := p.answer(ctx, sent, first)
+	if err != nil {
+		p.giveUpAhead()
+	}
+	return n, err
+}
+
+// answer waits for the first transfer that answers what was sent, if anything was.
+func (p *pipe) answer(ctx context.Context, sent, first *transfer) (int, error) {
+	if sent == nil {
+		return p.line.wait(ctx, first)
+	}
+	select {
+	case <-first.done:
+	case <-sent.failed:
+	case <-ctx.Done():
+	}
+	n, err := p.line.wait(ctx, sent)
+	if err == nil && n != len(sent.buffer) {
+		err = fmt.Errorf("%w: it took %d of %d bytes", camera.ErrProtocol, n, len(sent.buffer))
+	}
+	if err != nil {
+		p.line.cancel(first)
+		return first.n, err
+	}
+	return p.line.wait(ctx, first)
+}
+
+// arrive waits for the oldest transfer of ahead, and moves it to early.
+func (p *pipe) arrive(ctx context.Context) (int, error) {
+	t := p.ahead[0]
+	n, err := p.line.wait(ctx, t)
+	if err != nil {
+		p.giveUpAhead()
+		return n, err
+	}
+	p.ahead = p.ahead[1:]
+	if n > 0 {
+		p.early = append(p.early, arrival{data: t.buffer[:n], short: n < len(t.buffer)})
+	}
+	return n, nil
+}
+
+// giveUpAhead cancels what was submitted for reads to come.
+func (p *pipe) giveUpAhead() {
+	rest := p.ahead
+	p.ahead = nil
+	p.abandon(rest)
 }
 
 // takeEarly gives out bytes that came before they were asked for.
@@ -138,8 +264,8 @@ func (p *pipe) readAhead(ctx context.Context, data []byte) (int, error) {
 	for {
 		for count < depth && (offset < len(data) || offset == 0 && count == 0 && done == 0) {
 			size := min(pieceSize, len(data)-offset)
-			t, err := p.line.submit(p.layout.bulkIn&0x0f, wire.In, wire.Setup{}, data[offset:offset+size])
-			if err != nil {
+			t := newTransfer(p.layout.bulkIn, wire.In, wire.Setup{}, data[offset:offset+size])
+			if err := p.line.submit(t); err != nil {
 				return done, err // the line has ended, and with it what was in flight
 			}
 			flight[(first+count)%depth] = t
@@ -182,7 +308,7 @@ func (p *pipe) abandon(rest []*transfer) {
 // ClearHalt implements camera.Pipe (USB 2.0 section 9.4.1).
 func (p *pipe) ClearHalt(ctx context.Context) error {
 	const endpointHalt = 0
-	p.early = nil
+	p.forget()
 	for _, endpoint := range []uint8{p.layout.bulkIn, p.layout.bulkOut} {
 		if _, err := p.Control(ctx, toEndpoint, requestClearFeature, endpointHalt, uint16(endpoint), nil); err != nil {
 			return fmt.Errorf("clearing the halt of endpoint 0x%02x: %w", endpoint, err)
@@ -194,8 +320,14 @@ func (p *pipe) ClearHalt(ctx context.Context) error {
 // Reset implements camera.Pipe. USB/IP has no port reset; setting the configuration
 // again resets every endpoint and interface (USB 2.0 section 9.1.1.5).
 func (p *pipe) Reset(ctx context.Context) error {
-	p.early = nil
+	p.forget()
 	return p.configure(ctx)
+}
+
+// forget drops what was to be read.
+func (p *pipe) forget() {
+	p.giveUpAhead()
+	p.early = nil
 }
 
 // Others implements camera.Composite.

@@ -14,6 +14,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -23,6 +24,7 @@ type Config struct {
 	Reading *reading.Service
 	Fleet   *fleet.Service
 	Cameras *cameras.Service
+	Uplink  *uplink.Service
 	Log     *slog.Logger
 }
 
@@ -41,6 +43,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
 	mux.HandleFunc("GET /api/v1/camera-settings", a.private(a.cameraSettings))
 	a.cameraRoutes(mux)
+	a.uplinkRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
 	return mux
 }

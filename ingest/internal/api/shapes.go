@@ -104,10 +104,11 @@ type itemShape struct {
 }
 
 type checkShape struct {
-	Place      reading.Place    `json:"place"`
-	Verdict    reading.Verdict  `json:"verdict"`
-	SHA256     *evidence.Digest `json:"sha256,omitempty"`
-	MerkleRoot *evidence.Digest `json:"merkle_root,omitempty"`
+	Place      reading.Place     `json:"place"`
+	Verdict    reading.Verdict   `json:"verdict"`
+	SHA256     *evidence.Digest  `json:"sha256,omitempty"`
+	MerkleRoot *evidence.Digest  `json:"merkle_root,omitempty"`
+	Encoding   evidence.Encoding `json:"encoding,omitempty"` // of what merkle_root is over
 }
 
 type detailShape struct {
@@ -218,7 +219,7 @@ func itemDetailOf(v *reading.ItemView) detailShape {
 	}
 	d.Times = timesShape{timeOf(v.Item.StartedAt, v.Times.Began), timeOf(v.Item.EndedAt, v.Times.Ended)}
 	for _, c := range v.Checks {
-		d.Checks = append(d.Checks, checkShape{c.Place, c.Verdict, c.SHA256, c.MerkleRoot})
+		d.Checks = append(d.Checks, checkShape{c.Place, c.Verdict, c.SHA256, c.MerkleRoot, c.Encoding})
 	}
 	return d
 }

@@ -39,6 +39,10 @@ const (
 	SettleFinding    Action = "cameras.settle"     // an entry of its completeness that cannot be mended
 	ListAlerts       Action = "alerts.list"
 	AcknowledgeAlert Action = "alerts.acknowledge"
+
+	ChangeQueue     Action = "queue.change"     // what goes first at a dock
+	ManageBandwidth Action = "bandwidth.manage" // weekly tables of docks and stations
+	ManageSending   Action = "sending.manage"   // urgent officers, categories
 )
 
 // Actor is a signed-in person.
@@ -76,9 +80,9 @@ func May(a *Actor, do Action, on Object) bool {
 	}
 	switch do {
 	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings,
-		ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert:
+		ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert, ChangeQueue:
 		return a.Role == Operator || a.Role == Administrator
-	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera, SettleFinding:
+	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera, SettleFinding, ManageBandwidth, ManageSending:
 		return a.Role == Administrator
 	}
 	return false

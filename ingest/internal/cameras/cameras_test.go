@@ -322,7 +322,7 @@ func TestCompletenessLooksIntoTheVault(t *testing.T) {
 	if got := reasons(); len(got) != 1 || got[0] != ledger.BlobShort {
 		t.Errorf("with a short one: %v", got)
 	}
-	d.blobs[item.ID] = int64(seal.SealedSize(item.Length))
+	d.blobs[item.ID] = int64(seal.SealedSize(item.SealedLength()))
 	if got := reasons(); len(got) != 0 {
 		t.Errorf("with the whole: %v", got)
 	}

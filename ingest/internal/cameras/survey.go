@@ -117,7 +117,7 @@ func (s *Service) subject(ctx context.Context, serial string) (*ledger.Subject, 
 // blob looks whether an item's blob is there, whole by its size. A row that
 // changed while this was looked at is asked for once more.
 func (s *Service) blob(ctx context.Context, item *catalog.Item) (blob ledger.Blob, good bool, err error) {
-	blob.Want = seal.SealedSize(item.Length)
+	blob.Want = seal.SealedSize(item.SealedLength())
 	opened, err := s.Blobs.Open(ctx, vault.Key{Agency: item.Agency, ID: item.ID, Attempt: item.Attempt})
 	if errors.Is(err, fs.ErrNotExist) {
 		now, err := s.Catalog.ItemRow(ctx, item.Agency, item.ID)

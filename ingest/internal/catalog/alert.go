@@ -22,6 +22,8 @@ const (
 	AlertKeyMissing    AlertCode = "key_missing"    // a camera with an approved key came without one
 	AlertBlocked       AlertCode = "blocked"        // a camera with a blocked key was docked
 	AlertDockingReused AlertCode = "docking_reused" // a dock tells of a docking that is another dock's or another camera's
+	AlertSpoolFilling  AlertCode = "spool_filling"  // a dock's spool holds 70, 85 or 95 % of its quota; About says which
+	AlertStoreFull     AlertCode = "store_full"     // the evidence store takes nothing more
 )
 
 // Severity says how soon people must look.

@@ -34,6 +34,8 @@ type Item struct {
 	Path        string // as in the manifest
 	Kind        evidence.Kind
 	Length      uint64 // bytes of the recording, not of the blob
+	Encoding    evidence.Encoding
+	Encoded     uint64 // bytes that are sealed, where Encoding says that the recording is encoded
 	SHA256      evidence.Digest
 	MerkleRoot  evidence.Digest
 
@@ -75,6 +77,14 @@ type Item struct {
 	Header     []byte // FLOE header
 	WrappedKey []byte
 	Receipt    []byte // envelope JSON, nil before
+}
+
+// SealedLength is how many bytes are sealed: what segments and blob are counted by.
+func (i *Item) SealedLength() uint64 {
+	if i.Encoding == evidence.EncodedAsIs {
+		return i.Length
+	}
+	return i.Encoded
 }
 
 // Offer is what a dock offered in one attempt. Offers are kept for good, so

@@ -71,7 +71,7 @@ func (g *rig) take(r *receivetest.Recording) error {
 	in := admission.Intake
 	defer in.Close()
 	for i := range uint64(len(r.Sealed)) {
-		if err := in.Segment(ctx, i, r.Sealed[i]); err != nil {
+		if _, err := in.Segment(ctx, i, r.Sealed[i]); err != nil {
 			return err
 		}
 		if i%8 == 7 {

@@ -3,6 +3,7 @@ package custody
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/receive"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -33,23 +34,33 @@ func newClaims() claims {
 	return claims{mu: new(sync.Mutex), held: map[string]*claim{}}
 }
 
+// endingTime is how long a stream may take to end that the dock itself has broken
+// off: what it had brought is still being made durable.
+const endingTime = 250 * time.Millisecond
+
 // take waits for what ends by itself: an item that is being proven, and a
-// stream of the same dock's earlier connection, which is told to end. An item
-// on which another stream lives is refused.
+// stream of another connection of the same dock, which is told to end. An item
+// on which another stream lives is refused, after a moment for it to end.
 func (c claims) take(ctx context.Context, peer receive.Peer, names ...string) (*claim, error) {
 	for {
 		mine, other := c.try(peer, names)
 		if other == nil {
 			return mine, nil
 		}
-		if !c.isProving(other) {
-			if other.dock != peer.Dock || other.session == peer.Session {
-				return nil, upload.Errorf(upload.CodeRetryLater, "dock %s is sending this recording on another stream: wait for it", other.dock)
-			}
+		var refuse <-chan time.Time
+		switch {
+		case c.isProving(other):
+		case other.dock != peer.Dock || other.session == peer.Session:
+			refuse = time.After(endingTime)
+		default:
 			other.once.Do(func() { close(other.interrupted) })
 		}
 		select {
 		case <-other.done:
+		case <-refuse:
+			refused := upload.Errorf(upload.CodeRetryLater, "dock %s is sending this recording on another stream: wait for it", other.dock)
+			refused.RetryAfter = endingTime
+			return nil, refused
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -220,6 +220,7 @@ func (c *Custody) storeAll(ctx context.Context, batch []*job) error {
 			event := c.event(evidence.EventEvidenceStored, j.peer, evidence.ItemObject(m.Evidence), evidence.OutcomeDone, "", facts(m, j.digest))
 			event.Actor = evidence.Actor{Kind: "server", ID: "ingest"}
 			event.Details["dock"] = string(j.peer.Dock)
+			carried(event.Details, j.peer)
 			id, err := tx.AppendEvent(ctx, event)
 			if err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,9 @@ type Custody struct {
 	life    context.Context     // ends with Close
 	endLife context.CancelFunc
 
+	plains chan []byte // memory for opening segments; nil until it is first used
+	kept   kept        // segments that need not be proven again
+
 	begun allowances
 
 	keysMu sync.Mutex // guards keysOf
@@ -100,7 +104,11 @@ func New(config Config) *Custody {
 		events: newThrottle(config.Now),
 		jobs:   make(chan *job, maxBatch),
 		memory: semaphore.NewWeighted(readBackMemory),
+		plains: make(chan []byte, runtime.GOMAXPROCS(0)),
 		keysOf: map[dockName]sessionKeys{},
+	}
+	for range cap(c.plains) {
+		c.plains <- nil
 	}
 	c.life, c.endLife = context.WithCancel(context.Background())
 	return c

@@ -68,18 +68,18 @@ func TestASegmentThatIsNotTheManifestsIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer admission.Intake.Close()
-			if admission.Intake.Resume() == 0 {
-				if err := admission.Intake.Segment(t.Context(), 0, r.Sealed[0]); err != nil {
+			if admission.Intake.Durable().First == 0 {
+				if _, err := admission.Intake.Segment(t.Context(), 0, r.Sealed[0]); err != nil {
 					t.Fatal(err)
 				}
 			}
-			err = admission.Intake.Segment(t.Context(), 1, sealed)
+			_, err = admission.Intake.Segment(t.Context(), 1, sealed)
 			var refused *upload.Error
 			if !errors.As(err, &refused) || refused.Code != upload.CodeDigestMismatch || refused.Segment != 1 {
 				t.Fatalf("got %v, want digest_mismatch of segment 1", err)
 			}
-			if durable, err := admission.Intake.Sync(t.Context()); err != nil || durable != 1 {
-				t.Fatalf("%d segments are acknowledged, want 1: %v", durable, err)
+			if durable, err := admission.Intake.Sync(t.Context()); err != nil || durable != (receive.Durable{First: 1, All: 1}) {
+				t.Fatalf("%+v segments are acknowledged, want 1: %v", durable, err)
 			}
 			if _, err := admission.Intake.Finish(t.Context(), func(receive.Stage) {}); code(err) != upload.CodeBadFrame {
 				t.Fatalf("Finish: %v, want bad_frame", err)
@@ -163,7 +163,7 @@ func spoil(t *testing.T, dir string, r *receivetest.Recording, at int64) {
 }
 
 func TestResumeBelievesOnlyWhatItProves(t *testing.T) {
-	for spoiled, want := range map[int]uint64{-1: 4, 0: 0, 2: 2, 3: 3} {
+	for spoiled, want := range map[int]receive.Durable{-1: {First: 4, All: 4}, 0: {First: 0, All: 3}, 2: {First: 2, All: 3}, 3: {First: 3, All: 3}} {
 		t.Run(fmt.Sprint(spoiled), func(t *testing.T) {
 			g := newRig(t)
 			r := g.dock.Record(t, "A.MP4", bytesOf("footage", 6<<20))
@@ -172,7 +172,7 @@ func TestResumeBelievesOnlyWhatItProves(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range uint64(4) {
-				if err := admission.Intake.Segment(t.Context(), i, r.Sealed[i]); err != nil {
+				if _, err := admission.Intake.Segment(t.Context(), i, r.Sealed[i]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -189,8 +189,8 @@ func TestResumeBelievesOnlyWhatItProves(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := admission.Intake.Resume(); got != want {
-				t.Errorf("resumes at %d, want %d", got, want)
+			if got := admission.Intake.Durable(); got != want {
+				t.Errorf("resumes at %+v, want %+v", got, want)
 			}
 			admission.Intake.Close()
 			receipt, err := g.deliver(g.peer, r)

@@ -5,10 +5,10 @@
 //
 //  1. Offer: the manifest's signature, leaves, key and seal header are judged. Nothing is durable yet; the dock offers again.
 //  2. Offer: row and event manifest.received are committed, before any content byte. Durable: the hash. Retry: Offer finds the row.
-//  3. Offer: the partial blob is made, or the one that is there is proven segment by segment. Retry: Offer, which resumes after the last good segment.
-//  4. Segment: opened, its leaf hash compared, the ciphertext written as it came. Sync makes it durable; only then is it acknowledged. Retry: Offer.
+//  3. Offer: the partial blob is made, or the one that is there is proven segment by segment, holes and all; what this process itself has written and synced need not be proven again. Retry: Offer, which asks for what is missing.
+//  4. Segment: in any order, from several streams: opened, its leaf hash compared, the ciphertext written as it came. Sync makes it durable, for all who wait; only then is it acknowledged. Retry: Offer.
 //  5. Finish: the blob and its folder are synced and the blob gets its final name. Durable: the blob. Retry: Offer, then Finish at once.
-//  6. Finish: the blob is read back from the medium, opened, hashed as a whole and compared with the manifest. Another hash: quarantine. Retry: as 5.
+//  6. Finish: the blob is read back from the medium, opened, decoded if it came encoded, hashed as a whole and compared with the manifest. Another hash, or an encoding that is not known: quarantine. Retry: as 5.
 //  7. Finish: the item becomes stored together with its event evidence.stored, in one commit. Durable: the item. Retry: Offer, which asks for the receipt; Run does so after a restart.
 //  8. Finish: the event enters the custody log, the checkpoint is signed, the receipt is signed and kept. Durable: the receipt. Retry: Offer, which returns it.
 //
@@ -28,7 +28,7 @@
 //
 // # What else it promises
 //
-// One item is written by one stream at a time. What a dock offers with a
+// One item is written through one intake at a time, whatever streams feed it. What a dock offers with a
 // signature that does not verify is taken in and ends in quarantine without a
 // receipt; what cannot be judged at all is refused. Every refusal that a
 // known dock gets and every quarantine is a custody event.

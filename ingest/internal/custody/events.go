@@ -16,7 +16,7 @@ func (c *Custody) event(kind evidence.EventType, peer receive.Peer, object strin
 	return evidence.Event{
 		Version: 1, Agency: peer.Agency, Type: kind, At: c.instant(),
 		Actor:  evidence.Actor{Kind: "dock", ID: string(peer.Dock)},
-		Source: peer.Address.String(), Object: object, Outcome: outcome, Reason: reason, Details: details,
+		Source: peer.Source(), Object: object, Outcome: outcome, Reason: reason, Details: details,
 	}
 }
 

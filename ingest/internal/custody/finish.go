@@ -30,7 +30,7 @@ func (in *intake) Finish(ctx context.Context, stage func(receive.Stage)) ([]byte
 	defer context.AfterFunc(in.custody.life, cancel)()
 
 	c, o := in.custody, in.offered
-	if have := in.written.Load(); have != o.segments() {
+	if have := in.written.Count(); have != o.segments() { // nobody writes any more
 		return nil, upload.Errorf(upload.CodeBadFrame, "Finish came after %d of %d segments", have, o.segments())
 	}
 	in.claim.prove()
@@ -64,6 +64,7 @@ func (in *intake) seal(ctx context.Context) error {
 	if in.upload == nil {
 		return nil
 	}
+	in.sealed = true // even if it fails: then the blob is partial or committed, whole in both cases
 	err := in.custody.step(StepSealed, func() error { return in.upload.Commit(ctx) })
 	if errors.Is(err, vault.ErrFull) {
 		return full()

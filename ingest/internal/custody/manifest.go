@@ -49,6 +49,32 @@ func facts(m *evidence.Manifest, digest evidence.Digest) map[string]string {
 	})
 }
 
+// carried adds to an event's details what the offer's connection ran over, and
+// what TLS agreed on.
+func carried(details map[string]string, peer receive.Peer) {
+	for name, value := range map[string]string{DetailTransport: peer.Transport, DetailKeyExchange: peer.KeyExchange, DetailCipherSuite: peer.CipherSuite} {
+		if value != "" {
+			details[name] = value
+		}
+	}
+}
+
+// Details of manifest.received and evidence.stored that tell of the connection on
+// which the recording was offered. Its segments may have come on others too, of
+// the same dock.
+const (
+	DetailTransport   = "transport"
+	DetailKeyExchange = "key_exchange"
+	DetailCipherSuite = "cipher_suite"
+)
+
+// Details of manifest.received that tell how a recording is encoded, and how many
+// bytes that are.
+const (
+	DetailEncoding = "encoding"
+	DetailEncoded  = "encoded_length"
+)
+
 // judge reads an offer. A refusal is recorded.
 func (c *Custody) judge(ctx context.Context, peer receive.Peer, message *upload.Offer) (*offered, error) {
 	o, err := c.read(ctx, peer, message)
@@ -113,10 +139,11 @@ func (o *offered) readLeaves() error {
 	if err != nil {
 		return upload.Errorf(upload.CodeBadManifest, "the leaf hashes cannot be read: %v", err)
 	}
-	if want := evidence.LeafCount(o.manifest.Length); uint64(len(leaves)) != want {
-		return upload.Errorf(upload.CodeBadManifest, "there are %d leaf hashes, a recording of %d bytes has %d", len(leaves), o.manifest.Length, want)
+	sealed := o.manifest.Sealed()
+	if want := evidence.LeafCount(sealed.Length); uint64(len(leaves)) != want {
+		return upload.Errorf(upload.CodeBadManifest, "there are %d leaf hashes, %d sealed bytes have %d", len(leaves), sealed.Length, want)
 	}
-	if evidence.MerkleRoot(leaves) != o.manifest.MerkleRoot {
+	if evidence.MerkleRoot(leaves) != sealed.MerkleRoot {
 		return upload.Errorf(upload.CodeBadManifest, "the leaf hashes are not those of the signed manifest")
 	}
 	o.leaves = leaves
@@ -176,8 +203,10 @@ type sessionKeys struct {
 // is a segment that is not what the manifest says.
 func (o *offered) check(plain, sealed []byte, index uint64) bool {
 	opened, err := o.opener.Open(plain[:0], sealed, index, index == o.segments()-1)
-	return err == nil && uint64(len(opened)) == seal.SegmentLen(o.manifest.Length, index) && evidence.LeafHash(opened) == o.leaves[index]
+	return err == nil && uint64(len(opened)) == seal.SegmentLen(o.manifest.Sealed().Length, index) && evidence.LeafHash(opened) == o.leaves[index]
 }
 
 // buffer returns memory for one opened segment of the recording.
-func (o *offered) buffer() []byte { return make([]byte, 0, min(o.manifest.Length, seal.SegmentSize)) }
+func (o *offered) buffer() []byte {
+	return make([]byte, 0, min(o.manifest.Sealed().Length, seal.SegmentSize))
+}

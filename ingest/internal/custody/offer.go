@@ -46,7 +46,7 @@ func (c *Custody) Offer(ctx context.Context, peer receive.Peer, message *upload.
 // admit decides what an offer is: known and stored, known and on its way, or
 // new. The caller holds the claim; arrived goes into the Intake.
 func (c *Custody) admit(ctx context.Context, o *offered, claim *claim, arrived func()) (*receive.Admission, error) {
-	item := receive.Item{Evidence: o.manifest.Evidence, Camera: o.manifest.Camera.Serial, Path: o.manifest.Recording.Path, Length: o.manifest.Length, Segments: o.segments()}
+	item := receive.Item{Evidence: o.manifest.Evidence, Attempt: o.manifest.Attempt, Camera: o.manifest.Camera.Serial, Path: o.manifest.Recording.Path, Length: o.manifest.Sealed().Length, Segments: o.segments()}
 	known, err := c.Catalog.Item(ctx, o.manifest.Agency, o.manifest.Evidence)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err
@@ -142,6 +142,10 @@ func (c *Custody) enter(ctx context.Context, o *offered, known, same *catalog.It
 	fresh := c.events.allow(fmt.Sprintf("camera %q %q %q %q", camera.Agency, camera.Serial, camera.LastDock, camera.LastBay)) // not for each of its recordings
 	err := c.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		details := o.facts()
+		carried(details, o.peer)
+		if content := o.manifest.Content; content != nil {
+			details[DetailEncoding], details[DetailEncoded] = string(content.Encoding), fmt.Sprint(content.Length)
+		}
 		if same != nil {
 			details["supersedes"] = same.ID.String()
 			reason := fmt.Sprintf("item %v attempt %d took the recording over", row.ID, row.Attempt)
@@ -193,11 +197,14 @@ func (c *Custody) row(o *offered) *catalog.Item {
 	row := &catalog.Item{
 		Agency: m.Agency, ID: m.Evidence, Attempt: m.Attempt,
 		Dock: o.peer.Dock, Station: m.Station, Bay: m.Bay, Docking: m.Docking, Camera: m.Camera.Serial, CameraModel: m.Camera.Model,
-		Path: m.Recording.Path, Kind: m.Recording.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot,
+		Path: m.Recording.Path, Kind: m.Recording.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot, Encoding: m.Sealed().Encoding,
 		Officer: m.Claims.Officer, OfficerID: m.Claims.OfficerID, Category: m.Claims.Category, StartedAt: m.Claims.StartedAt, EndedAt: m.Claims.EndedAt,
 		State: catalog.StateReceiving, OfferedAt: c.instant(), EventIndex: -1,
 		Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, Urgent: m.Recording.Urgent, Placed: catalog.Place(&m.Recording),
 		ManifestDigest: o.digest, Manifest: o.message.GetManifest(), Leaves: o.message.GetLeaves(), Header: o.message.GetHeader(), WrappedKey: o.message.GetWrappedKey(),
+	}
+	if m.Content != nil {
+		row.Encoded = m.Content.Length
 	}
 	row.CorrectedAt, row.Uncertainty = corrected(m)
 	mark := func(word string, is bool) {
@@ -221,6 +228,7 @@ func (c *Custody) drop(ctx context.Context, replaced *catalog.Item) {
 		return
 	}
 	key := vault.Key{Agency: replaced.Agency, ID: replaced.ID, Attempt: replaced.Attempt}
+	c.kept.take(key)
 	err := c.Vault.Remove(ctx, key)
 	if errors.Is(err, vault.ErrConflict) {
 		err = c.Vault.Quarantine(ctx, key)
@@ -261,12 +269,11 @@ func (c *Custody) begin(ctx context.Context, o *offered, claim *claim) (*intake,
 		}
 		return nil, fmt.Errorf("making the blob %v: %w", o.key(), err)
 	}
-	in.resume, err = c.prove(ctx, in)
+	in.durable, err = c.prove(ctx, in)
 	if err != nil {
 		return nil, errors.Join(err, in.upload.Close())
 	}
-	in.written.Store(in.resume)
-	in.durable = in.resume
+	in.written, in.began = in.durable.Clone(), in.durable.Count()
 	return in, nil
 }
 
@@ -288,8 +295,10 @@ func (c *Custody) beginWhole(ctx context.Context, in *intake) error {
 	if !bytes.Equal(header, in.offered.message.GetHeader()) {
 		return upload.Errorf(upload.CodeConflict, "item %v attempt %d was sealed anew: make a new attempt", key.ID, key.Attempt)
 	}
-	in.resume = in.offered.segments()
-	in.written.Store(in.resume)
+	for index := range in.offered.segments() {
+		in.written.Add(index)
+		in.durable.Add(index)
+	}
 	return nil
 }
 

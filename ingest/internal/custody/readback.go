@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealdock/sealdock/ingest/internal/vault"
+	"github.com/sealdock/sealdock/internal/content"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -18,7 +19,7 @@ import (
 // readBackResult is what a blob on the medium turned out to be.
 type readBackResult struct {
 	digest evidence.Digest // of the whole recording
-	damage string          // why there is no digest: the medium gave back other bytes than were written
+	damage string          // why there is none: the medium gave back other bytes than were written, or they decode to none
 }
 
 // errDamage ends a reading that found damage.
@@ -35,7 +36,10 @@ const dropAfter = 8
 // hashes the recording as a whole. It shares nothing with the writing but the
 // key: cached pages are dropped first.
 func (c *Custody) readBack(ctx context.Context, o *offered) (readBackResult, error) {
-	weight := min(int64(o.manifest.Length), seal.SegmentSize)*(pieces+1) + 4<<10
+	weight := min(int64(o.manifest.Sealed().Length), seal.SegmentSize)*(pieces+1) + 4<<10
+	if o.manifest.Content != nil {
+		weight += content.Memory(o.manifest.Length)
+	}
 	if err := c.memory.Acquire(ctx, weight); err != nil {
 		return readBackResult{}, err
 	}
@@ -57,27 +61,49 @@ func (c *Custody) readBlob(ctx context.Context, o *offered) (readBackResult, err
 		return readBackResult{}, err
 	}
 	defer blob.Close()
-	if want := seal.SealedSize(o.manifest.Length); uint64(blob.Size()) != want {
+	if want := seal.SealedSize(o.manifest.Sealed().Length); uint64(blob.Size()) != want {
 		return readBackResult{damage: fmt.Sprintf("the blob on the medium has %d bytes, want %d", blob.Size(), want)}, nil
 	}
 	if err := blob.DropCache(); err != nil {
 		return readBackResult{}, fmt.Errorf("dropping cached pages: %w", err)
 	}
 	digest := sha256.New()
-	damaged, err := o.openAll(ctx, blob, digest)
-	if errors.Is(err, errDamage) {
-		return readBackResult{damage: fmt.Sprintf("segment %d, read back from the medium, does not open: the storage changed it", damaged)}, nil
+	openAll := func() (uint64, error) { return o.openAll(ctx, blob, digest) }
+	if o.manifest.Content != nil {
+		openAll = func() (uint64, error) { return o.proveContent(ctx, blob) }
 	}
-	if err != nil {
+	damaged, err := openAll()
+	switch {
+	case errors.Is(err, errDamage):
+		return readBackResult{damage: fmt.Sprintf("segment %d, read back from the medium, does not open: the storage changed it", damaged)}, nil
+	case errors.Is(err, content.ErrContent):
+		return readBackResult{damage: err.Error()}, nil
+	case err != nil:
 		return readBackResult{}, err
+	case o.manifest.Content != nil:
+		return readBackResult{digest: o.manifest.SHA256}, nil
 	}
 	return readBackResult{digest: evidence.Digest(digest.Sum(nil))}, nil
+}
+
+// proveContent opens and decodes an encoded recording, and compares both hashes of
+// the original: no leaf of it was seen on arrival.
+func (o *offered) proveContent(ctx context.Context, blob vault.Blob) (damaged uint64, err error) {
+	sealed, plain := make([]byte, min(o.manifest.Sealed().Length, seal.SegmentSize)+seal.Overhead), o.buffer()
+	err = content.Prove(&o.manifest, content.NewSegments(o.segments(), func(index uint64) ([]byte, error) {
+		damaged = index
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return o.readSegment(blob, plain, sealed, index)
+	}))
+	return damaged, err
 }
 
 // openAll opens all segments in order into digest. Reading and opening go on
 // while the segment before is hashed.
 func (o *offered) openAll(ctx context.Context, blob vault.Blob, digest hash.Hash) (damaged uint64, err error) {
-	sealed := make([]byte, min(o.manifest.Length, seal.SegmentSize)+seal.Overhead)
+	sealed := make([]byte, min(o.manifest.Sealed().Length, seal.SegmentSize)+seal.Overhead)
 	if o.segments() == 1 { // most metadata: not worth a second goroutine
 		plain, err := o.readSegment(blob, o.buffer(), sealed, 0)
 		digest.Write(plain)
@@ -122,7 +148,7 @@ func (o *offered) openAll(ctx context.Context, blob vault.Blob, digest hash.Hash
 }
 
 func (o *offered) readSegment(blob io.ReaderAt, plain, sealed []byte, index uint64) ([]byte, error) {
-	length := seal.SegmentLen(o.manifest.Length, index)
+	length := seal.SegmentLen(o.manifest.Sealed().Length, index)
 	sealed = sealed[:length+seal.Overhead]
 	offset := seal.HeaderSize + int64(index)*(seal.SegmentSize+seal.Overhead)
 	if _, err := blob.ReadAt(sealed, offset); err != nil && err != io.EOF {

@@ -50,6 +50,10 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 		return "A blocked camera was docked", "Take the camera from the bay named here and find out who brought it."
 	case catalog.AlertDockingReused:
 		return "A dock tells of another’s docking", "Find out whether the dock’s disk was copied or restored. Enrol the dock anew."
+	case catalog.AlertSpoolFilling:
+		return "A dock’s spool is filling up", "Open the dock under Uplinks: it says why it sends slowly. Give its station more bandwidth, or mend its line. When the spool is full, footage stays on the cameras; it is never dropped."
+	case catalog.AlertStoreFull:
+		return "The evidence store is full", "Add storage to this server now. Docks keep what they have and try again by themselves; the alert ends when there is room."
 	}
 	return "", ""
 }
@@ -95,7 +99,11 @@ func objectOf(object string) (kind, name, link string) {
 	case "camera":
 		return "Camera", name, cameraLink(name)
 	case "dock":
-		return "Dock", name, listLink("dock", name)
+		return "Dock", name, dockLink(name)
+	case "station":
+		return "Station", name, stationLink(name)
+	case "server":
+		return "Server", name, ""
 	case "item":
 		if id, err := evidence.ParseEvidenceID(name); err == nil {
 			return "Item", shortID(id), "/evidence/" + id.String()

@@ -255,7 +255,7 @@ func TestAlertsAreCountedShownAndAcknowledged(t *testing.T) {
 	s.Clock.Advance(time.Minute)
 	s.raise(t, catalog.AlertCode(evidence.FoundStaleJournal), catalog.SeverityUrgent, evidence.DockObject("pier-4"), "dock pier-4 counts from 12 again")
 	a := s.get(t, client, "/alerts")
-	if !containsAll(a.body, "Recordings vanished from a camera", "2 recordings that camera SD-1 had shown are gone from it.", "What to do", `href="/cameras/SD-1"`, `href="/evidence?dock=pier-4"`, "<b>2</b>") {
+	if !containsAll(a.body, "Recordings vanished from a camera", "2 recordings that camera SD-1 had shown are gone from it.", "What to do", `href="/cameras/SD-1"`, `href="/uplinks/docks/pier-4"`, "<b>2</b>") {
 		t.Error("the alerts are not told in full")
 	}
 	if strings.Index(a.body, "forgotten what it knew") > strings.Index(a.body, "Recordings vanished") {

@@ -14,6 +14,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/uplink"
 )
 
 // Config is what the dashboard stands on.
@@ -21,6 +22,7 @@ type Config struct {
 	Auth    *auth.Service    // required
 	Reading *reading.Service // required
 	Cameras *cameras.Service // required
+	Uplink  *uplink.Service  // required
 	// API answers below /api/v1/, see package api; nil: there is none.
 	API http.Handler
 	// Zone is the agency's time zone, in which pages show times; nil is UTC.
@@ -123,6 +125,7 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET /cameras", d.private(d.cameras))
 	mux.HandleFunc("GET /cameras/{serial}", d.private(d.cameraPage))
 	d.actRoutes(mux)
+	d.uplinkRoutes(mux)
 	mux.HandleFunc("GET /alerts", d.private(d.alerts))
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
+	"github.com/sealdock/sealdock/proto/upload"
 )
 
 type factGroup struct {
@@ -29,7 +30,15 @@ type fact struct {
 // facts is the column beside the player: what the manifest, the receipt and
 // the catalog say.
 func (d *Dashboard) facts(v *reading.ItemView) []factGroup {
-	return slices.Concat(timeFacts(v), recordingFacts(v), claimFacts(v), broughtFacts(v), clockFacts(v), originalFacts(v), besideFacts(v))
+	return slices.Concat(timeFacts(v), recordingFacts(v), claimFacts(v), broughtFacts(v), carriedFacts(v), clockFacts(v), originalFacts(v), besideFacts(v))
+}
+
+// storedNote tells when fewer bytes are stored than the recording has.
+func storedNote(item *catalog.Item) string {
+	if item.Encoding == evidence.EncodedAsIs {
+		return ""
+	}
+	return "stored compressed (" + string(item.Encoding) + "), " + countText(item.Encoded) + " of " + countText(item.Length) + " bytes"
 }
 
 func recordingFacts(v *reading.ItemView) []factGroup {
@@ -37,7 +46,7 @@ func recordingFacts(v *reading.ItemView) []factGroup {
 	rows := []fact{
 		{Name: "Path on the camera", Value: item.Path, Mono: true},
 		{Name: "Evidence id", Value: item.ID.String(), Mono: true},
-		{Name: "Length", Value: countText(item.Length) + " bytes"},
+		{Name: "Length", Value: countText(item.Length) + " bytes", Note: storedNote(item)},
 		{Name: "SHA-256", Value: item.SHA256.String(), Mono: true},
 		{Name: "Camera", Value: item.Camera, Mono: true, Note: item.CameraModel, Link: listLink("camera", item.Camera)},
 		{Name: "Dock", Value: string(item.Dock), Mono: true, Note: "station " + string(item.Station) + ", bay " + item.Bay, Link: listLink("dock", string(item.Dock))},
@@ -95,6 +104,41 @@ func claimFacts(v *reading.ItemView) []factGroup {
 		rows = append(rows, fact{Name: "Category", Value: item.Category})
 	}
 	return []factGroup{{"As the camera claims", rows}}
+}
+
+// carriedFacts are how the recording came from the dock to this server, as the
+// event of its storing says.
+func carriedFacts(v *reading.ItemView) []factGroup {
+	for _, row := range v.Events {
+		var e evidence.Event
+		if row.Type != evidence.EventEvidenceStored || json.Unmarshal(row.JSON, &e) != nil {
+			continue
+		}
+		var rows []fact
+		for _, known := range []struct{ key, name string }{{"transport", "Carried over"}, {"key_exchange", "Key exchange"}, {"cipher_suite", "Cipher suite"}} {
+			if value := e.Details[known.key]; value != "" {
+				rows = append(rows, fact{Name: known.name, Value: carriedText(known.key, value)})
+			}
+		}
+		if rows != nil {
+			return []factGroup{{"On the way here", rows}}
+		}
+	}
+	return nil
+}
+
+// carriedText puts a word for a transport into words for people; others are
+// shown as they are.
+func carriedText(key, value string) string {
+	if key == "transport" {
+		switch value {
+		case upload.OverQUIC:
+			return "QUIC, TLS 1.3"
+		case upload.OverTCP:
+			return "TCP, TLS 1.3"
+		}
+	}
+	return value
 }
 
 func originalFacts(v *reading.ItemView) []factGroup {

@@ -107,7 +107,7 @@ func (d *Dashboard) bannerOf(v *reading.ItemView) *banner {
 		return nil
 	case catalog.StateReceiving:
 		return &banner{status{"busy", "moving", "On its way"},
-			fmt.Sprintf("At least %d of %d parts are verified and durable here. It can be played once it was read back from the disk; the camera keeps the recording until then.", item.DurableSegments, evidence.LeafCount(item.Length))}
+			fmt.Sprintf("At least %d of %d parts are verified and durable here. It can be played once it was read back from the disk; the camera keeps the recording until then.", item.DurableSegments, evidence.LeafCount(item.SealedLength()))}
 	case catalog.StateQuarantined:
 		why, todo := quarantineText(item.Reason)
 		return &banner{status{"bad", "stop", "In quarantine"}, why + " " + todo}
@@ -177,6 +177,9 @@ func hashes(v *reading.ItemView) []hashView {
 		case reading.OnArrival:
 			h.Place, h.Where = "moving", "On arrival"
 			h.How = "Every part of 1 MiB was opened and compared with the dock’s list before it was written."
+			if c.Encoding != evidence.EncodedAsIs {
+				h.How = "It came compressed: every part of 1 MiB of that was opened and compared with the dock’s list before it was written."
+			}
 		case reading.AtRest:
 			h.Place, h.Where = "disk", "On the disk"
 			h.How = "Read back from the medium as a whole after it was stored, opened, and hashed; signed in the receipt."
@@ -185,7 +188,11 @@ func hashes(v *reading.ItemView) []hashView {
 			h.Lines = append(h.Lines, hashLine{"SHA-256", c.SHA256.String()})
 		}
 		if c.MerkleRoot != nil {
-			h.Lines = append(h.Lines, hashLine{"Merkle root", c.MerkleRoot.String()})
+			name := "Merkle root"
+			if c.Encoding != evidence.EncodedAsIs {
+				name = "Merkle root, compressed"
+			}
+			h.Lines = append(h.Lines, hashLine{name, c.MerkleRoot.String()})
 		}
 		all = append(all, h)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 )
 
-// The live overview's rhythm: at most one drawing each drawEvery, however often
+// The rhythm of live pages: at most one drawing each drawEvery, however often
 // docks report; one each redrawEvery, since times pass and items arrive without
 // a dock's report; and each write must get through within writeTime.
 const (
@@ -21,10 +21,21 @@ const (
 	writeTime   = 10 * time.Second
 )
 
-// live streams the overview's drawings as server-sent events (WHATWG HTML
-// section 9.2). Each drawing is also the heartbeat. The stream ends with the
-// session, and watching does not keep the session alive.
+// drawing draws the live piece of a page for a person.
+type drawing struct {
+	changed func() <-chan struct{} // closed when there is something new to draw
+	draw    func(ctx context.Context, actor *auth.Actor) (html string, at time.Time, err error)
+}
+
+// live streams the overview.
 func (d *Dashboard) live(w http.ResponseWriter, r *http.Request) {
+	d.watchOver(w, r, drawing{d.Reading.Live.Changed, d.drawWall})
+}
+
+// watchOver streams drawings as server-sent events (WHATWG HTML section 9.2).
+// Each drawing is also the heartbeat. The stream ends with the session, and
+// watching does not keep the session alive.
+func (d *Dashboard) watchOver(w http.ResponseWriter, r *http.Request, what drawing) {
 	token, origin := auth.Token(r), auth.OriginOf(r)
 	if _, err := d.Auth.Peek(r.Context(), token, origin); err != nil {
 		d.turnAway(w, r)
@@ -35,30 +46,30 @@ func (d *Dashboard) live(w http.ResponseWriter, r *http.Request) {
 		defer func() { <-d.clients }()
 	default:
 		w.Header().Set("Retry-After", "30")
-		d.problem(w, r, nil, http.StatusServiceUnavailable, "Too many live views", "The overview is open in too many browsers. This page shows the state of when it was loaded.")
+		d.problem(w, r, nil, http.StatusServiceUnavailable, "Too many live views", "Live pages are open in too many browsers. This page shows the state of when it was loaded.")
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	s := &stream{w: w, control: http.NewResponseController(w)}
-	if err := d.watch(r.Context(), s, token, origin); err != nil && r.Context().Err() == nil {
-		d.Log.DebugContext(r.Context(), "a live overview ended", "error", err)
+	if err := d.watch(r.Context(), s, token, origin, what); err != nil && r.Context().Err() == nil {
+		d.Log.DebugContext(r.Context(), "a live page ended", "error", err)
 	}
 }
 
 // watch draws until the client goes, the session ends, or a write fails.
-func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin auth.Origin) error {
+func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin auth.Origin, what drawing) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
-		changed := d.Reading.Live.Changed() // before drawing, to miss nothing
+		changed := what.changed() // before drawing, to miss nothing
 		actor, err := d.Auth.Peek(ctx, token, origin)
 		if errors.Is(err, auth.ErrNoSession) {
 			return s.send("end", "{}")
 		} else if err != nil {
 			return err
 		}
-		if err := d.draw(ctx, s, actor); err != nil {
+		if err := d.draw(ctx, s, actor, what); err != nil {
 			return err
 		}
 		if err := rest(ctx, drawEvery, nil, pause); err != nil {
@@ -82,24 +93,47 @@ func rest(ctx context.Context, long time.Duration, early <-chan struct{}, timer 
 	return nil
 }
 
-func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor) error {
-	o, err := d.Reading.Overview(ctx, actor)
+// draw sends one drawing, with what the frame around it counts.
+func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor, what drawing) error {
+	html, at, err := what.draw(ctx, actor)
 	if err != nil {
 		return err
 	}
-	v := d.wall(o)
-	if v.Alerts, v.OpenAlerts, err = d.pressingAlerts(ctx, actor); err != nil {
+	held, err := d.Reading.HeldBack(ctx, actor)
+	if err != nil {
 		return err
 	}
-	var html bytes.Buffer
-	if err := d.pages.ExecuteTemplate(&html, "wall", v); err != nil {
-		return fmt.Errorf("drawing the overview: %w", err)
+	open, err := d.Cameras.For(actor).OpenAlerts(ctx)
+	if err != nil {
+		return err
 	}
-	data, err := json.Marshal(map[string]any{"html": html.String(), "at": d.clockText(o.At), "quarantined": v.Quarantined, "alerts": v.OpenAlerts})
+	data, err := json.Marshal(map[string]any{"html": html, "at": d.clockText(at), "quarantined": max(held, 0), "alerts": max(open, 0)})
 	if err != nil {
 		return err
 	}
 	return s.send("wall", string(data))
+}
+
+func (d *Dashboard) drawWall(ctx context.Context, actor *auth.Actor) (string, time.Time, error) {
+	o, err := d.Reading.Overview(ctx, actor)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	v := d.wall(o)
+	if v.Alerts, v.OpenAlerts, err = d.pressingAlerts(ctx, actor); err != nil {
+		return "", time.Time{}, err
+	}
+	html, err := d.drawn("wall", v)
+	return html, o.At, err
+}
+
+// drawn is a piece of a page.
+func (d *Dashboard) drawn(name string, view any) (string, error) {
+	var html bytes.Buffer
+	if err := d.pages.ExecuteTemplate(&html, name, view); err != nil {
+		return "", fmt.Errorf("drawing %s: %w", name, err)
+	}
+	return html.String(), nil
 }
 
 // stream writes server-sent events.

@@ -57,13 +57,27 @@ func (s *Service) Renew(ctx context.Context) {
 	if s.Key == nil {
 		return
 	}
+	if err := s.renew(ctx); err != nil && ctx.Err() == nil {
+		s.Log.ErrorContext(ctx, "cameras could not be told of a change of docks; the trust that they have stays in force", "error", err)
+	}
+}
+
+// renew compares trust and docks when the docks are not as they were the last
+// time: to read thousands of docks every second would cost more than to serve them.
+// Who lets a dock in or keeps it out renews the trust in the same step.
+func (s *Service) renew(ctx context.Context) error {
+	mark, err := s.Catalog.DocksMark(ctx, s.Agency)
+	if last := s.compared.Load(); err != nil || last != nil && *last == mark {
+		return err
+	}
 	wanted, _, err := s.trust(ctx, &s.Catalog.Reader)
 	if err == nil && wanted != nil {
 		err = s.Catalog.Update(ctx, func(tx *sqldb.Tx) error { return s.RenewTrust(ctx, tx) })
 	}
-	if err != nil && ctx.Err() == nil {
-		s.Log.ErrorContext(ctx, "cameras could not be told of a change of docks; the trust that they have stays in force", "error", err)
+	if err == nil {
+		s.compared.Store(&mark)
 	}
+	return err
 }
 
 // read makes the policy of what the catalog holds.

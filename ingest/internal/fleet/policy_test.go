@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -332,4 +334,28 @@ func TestWithoutTheAuthoritysKeyTheRestGoesOn(t *testing.T) {
 		t.Errorf("a certificate got %v", err)
 	}
 	g.must(g.db.Update(t.Context(), func(tx *sqldb.Tx) error { return lost.RenewTrust(context.Background(), tx) }))
+}
+
+// Where there are more docks than a statement can name, those that were enrolled
+// first are told, whatever they are called, and it is said once.
+func TestMoreDocksThanCamerasCanBeToldOf(t *testing.T) {
+	g := newRig(t)
+	var docks []catalog.Dock
+	for i := range evidence.MaxTrustedDocks + 2 {
+		// The last by name were enrolled first.
+		at := g.now().Add(-time.Duration(i) * time.Minute)
+		docks = append(docks, catalog.Dock{ID: evidence.DockID(fmt.Sprintf("dock-%05d", i)), Enabled: i != 5, EnrolledAt: at})
+	}
+	for range 2 {
+		told := g.told(t.Context(), slices.Clone(docks))
+		if len(told) != evidence.MaxTrustedDocks || told[0].ID != "dock-00001" || told[len(told)-1].ID != "dock-02001" {
+			t.Errorf("%d docks are told, %s to %s", len(told), told[0].ID, told[len(told)-1].ID)
+		}
+		if !slices.IsSortedFunc(told, func(a, b catalog.Dock) int { return strings.Compare(string(a.ID), string(b.ID)) }) {
+			t.Error("they are not in the order of their names")
+		}
+	}
+	if n := strings.Count(g.log.String(), "more docks than cameras can be told of"); n != 1 {
+		t.Errorf("it was said %d times", n)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
@@ -33,6 +34,8 @@ type Config struct {
 // Service answers for one agency.
 type Service struct {
 	Config
+	compared atomic.Pointer[string] // how the docks were when the trust was compared with them; nil: never
+	crowded  atomic.Bool            // it was said that there are more docks than cameras can be told of
 
 	mu     sync.Mutex // guards the fields below, and is held while the policy is made
 	policy *upload.PolicyAnswer

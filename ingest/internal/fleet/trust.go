@@ -99,10 +99,8 @@ func (s *Service) trust(ctx context.Context, r *sqldb.Reader) (wanted *evidence.
 		return nil, 0, err
 	}
 	wanted = &evidence.CameraTrust{Version: 1, Agency: s.Agency, ReceiptKeys: s.ReceiptKeys, Docks: []evidence.TrustedDock{}}
-	for _, d := range docks {
-		if d.Enabled {
-			wanted.Docks = append(wanted.Docks, evidence.TrustedDock{Dock: d.ID, Key: d.StatementKey})
-		}
+	for _, d := range s.told(ctx, docks) {
+		wanted.Docks = append(wanted.Docks, evidence.TrustedDock{Dock: d.ID, Key: d.StatementKey})
 	}
 	row, err := r.CameraTrust(ctx, s.Agency)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -115,6 +113,26 @@ func (s *Service) trust(ctx context.Context, r *sqldb.Reader) (wanted *evidence.
 		return nil, row.Number, nil
 	}
 	return wanted, row.Number, nil
+}
+
+// told are the docks that cameras are told of, in the order of docks: those that
+// are let in and, where they are more than a statement can name, the ones that
+// were enrolled first, so that no new dock takes the place of an old one.
+func (s *Service) told(ctx context.Context, docks []catalog.Dock) []catalog.Dock {
+	docks = slices.DeleteFunc(docks, func(d catalog.Dock) bool { return !d.Enabled })
+	if len(docks) <= evidence.MaxTrustedDocks {
+		return docks
+	}
+	if s.crowded.CompareAndSwap(false, true) {
+		s.Log.ErrorContext(ctx, "there are more docks than cameras can be told of: cameras that have keys open to the ones that were enrolled first; disable docks that are no longer used",
+			"docks", len(docks), "told", evidence.MaxTrustedDocks)
+	}
+	first := slices.SortedStableFunc(slices.Values(docks), func(a, b catalog.Dock) int { return a.EnrolledAt.Compare(b.EnrolledAt) })
+	named := map[evidence.DockID]bool{}
+	for _, d := range first[:evidence.MaxTrustedDocks] {
+		named[d.ID] = true
+	}
+	return slices.DeleteFunc(docks, func(d catalog.Dock) bool { return !named[d.ID] })
 }
 
 // readTrust reads a statement that this authority has signed.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 
 	"github.com/sealdock/sealdock/ingest/internal/vault"
+	"github.com/sealdock/sealdock/internal/content"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -59,7 +60,7 @@ func (s *subject) checkBlob(ctx context.Context, b *buffers) error {
 // opener checks length and header and prepares to open segments; nil when that
 // makes no sense.
 func (s *subject) opener(blob vault.Blob) *seal.Opener {
-	if want := seal.SealedSize(s.manifest.Length); uint64(blob.Size()) != want {
+	if want := seal.SealedSize(s.manifest.Sealed().Length); uint64(blob.Size()) != want {
 		s.problem(doBlob, "the blob has %d bytes, want %d", blob.Size(), want)
 		return nil
 	}
@@ -108,14 +109,35 @@ func (s *subject) readSegments(ctx context.Context, blob vault.Blob, opener *sea
 	switch {
 	case damaged > namedSegments:
 		s.problem(doBlob, "%d more segments are damaged", damaged-namedSegments)
+	case damaged == 0 && s.manifest.Content != nil:
+		return s.checkContent(ctx, blob, opener, b)
 	case damaged == 0 && evidence.Digest(whole.Sum(nil)) != s.manifest.SHA256:
 		s.problem(doBlob, "the SHA-256 of the whole is %x, the signed manifest says %s", whole.Sum(nil), s.manifest.SHA256)
 	}
 	return nil
 }
 
+// checkContent decodes an encoded recording, whose segments were just found right,
+// and takes both commitments of the original anew.
+func (s *subject) checkContent(ctx context.Context, blob vault.Blob, opener *seal.Opener, b *buffers) error {
+	last := uint64(len(s.leaves)) - 1
+	err := content.Prove(&s.manifest, content.NewSegments(last+1, func(index uint64) ([]byte, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return s.readSegment(blob, opener, b, index, last)
+	}))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		s.problem(doBlob, "%v", err)
+	}
+	return nil
+}
+
 func (s *subject) readSegment(blob vault.Blob, opener *seal.Opener, b *buffers, index, last uint64) ([]byte, error) {
-	length := seal.SegmentLen(s.manifest.Length, index)
+	length := seal.SegmentLen(s.manifest.Sealed().Length, index)
 	sealed := b.sealed[:length+seal.Overhead]
 	if n, err := blob.ReadAt(sealed, seal.HeaderSize+int64(index)*sealedSegment); n < len(sealed) {
 		return nil, fmt.Errorf("it cannot be read: %w", err)

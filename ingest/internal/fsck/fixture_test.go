@@ -162,6 +162,13 @@ func (w *world) offered(n, length int) (*catalog.Item, [][]byte) {
 	w.Helper()
 	content := make([]byte, length)
 	rand.NewChaCha8([32]byte{byte(n)}).Read(content)
+	return w.offeredAs(n, content, content, nil)
+}
+
+// offeredAs is offered for a recording of which sealed is sealed.
+func (w *world) offeredAs(n int, content, sealed []byte, adjust func(*evidence.Manifest)) (*catalog.Item, [][]byte) {
+	w.Helper()
+	length := len(content)
 	var id evidence.EvidenceID
 	copy(id[:], fmt.Sprintf("item %011d", n))
 	aad := seal.AAD(agency, id, 1)
@@ -171,23 +178,23 @@ func (w *world) offered(n, length int) (*catalog.Item, [][]byte) {
 	w.must(err)
 	wrapped, err := seal.Wrap(w.private.Public(), secret, aad)
 	w.must(err)
-	var leaves []evidence.Digest
+	leaves := leavesOf(sealed)
 	var segments [][]byte
-	count := evidence.LeafCount(uint64(length))
-	for i := range count {
-		plain := content[i*evidence.LeafSize : min((i+1)*evidence.LeafSize, uint64(length))]
-		leaves = append(leaves, evidence.LeafHash(plain))
-		sealed, err := sealer.Seal(nil, plain, i, i == count-1)
+	for i := range leaves {
+		segment, err := sealer.Seal(nil, piece(sealed, i), uint64(i), i == len(leaves)-1)
 		w.must(err)
-		segments = append(segments, sealed)
+		segments = append(segments, segment)
 	}
 	now := w.clock.Now()
 	m := &evidence.Manifest{Version: 1, Agency: agency, Station: "central", Dock: dock, Bay: "1-1", Docking: evidence.DockingID{1}, Evidence: id, Attempt: 1,
 		Camera:    evidence.CameraInfo{Serial: "CAM-1", Model: "M"},
 		Recording: evidence.RecordingInfo{Path: fmt.Sprintf("DCIM/100/CLIP%d.MP4", n), Kind: evidence.KindVideo, Size: uint64(length), SizeKnown: true},
 		Claims:    evidence.Claims{Officer: "Jane Doe", OfficerID: "B1", Category: "traffic", StartedAt: now.Add(-time.Hour).Add(123)},
-		Length:    uint64(length), SHA256: evidence.SHA256(content), MerkleRoot: evidence.MerkleRoot(leaves), Confirmed: evidence.ConfirmedByReread,
+		Length:    uint64(length), SHA256: evidence.SHA256(content), MerkleRoot: evidence.MerkleRoot(leavesOf(content)), Confirmed: evidence.ConfirmedByReread,
 		Clocks: evidence.Clocks{DockStart: now, DockEnd: now}, Agent: "test"}
+	if adjust != nil {
+		adjust(m)
+	}
 	payload, err := evidence.Encode(m)
 	w.must(err)
 	item := &catalog.Item{Agency: agency, ID: id, Attempt: 1, Dock: dock, Station: m.Station, Bay: m.Bay, Docking: m.Docking, Camera: m.Camera.Serial,
@@ -195,8 +202,23 @@ func (w *world) offered(n, length int) (*catalog.Item, [][]byte) {
 		Officer: m.Claims.Officer, OfficerID: m.Claims.OfficerID, Category: m.Claims.Category, StartedAt: m.Claims.StartedAt, OfferedAt: now,
 		ManifestDigest: evidence.SHA256(payload), Manifest: evidence.Sign(evidence.TypeManifest, payload, "dock", w.dockKey).Marshal(),
 		Leaves: evidence.EncodeLeaves(leaves), Header: sealer.Header(), WrappedKey: wrapped}
+	if m.Content != nil {
+		item.Encoding, item.Encoded = m.Content.Encoding, m.Content.Length
+	}
 	w.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.InsertItem(ctx, item) })
 	return item, segments
+}
+
+func leavesOf(b []byte) []evidence.Digest {
+	var leaves []evidence.Digest
+	for i := range int(evidence.LeafCount(uint64(len(b)))) {
+		leaves = append(leaves, evidence.LeafHash(piece(b, i)))
+	}
+	return leaves
+}
+
+func piece(b []byte, index int) []byte {
+	return b[index*evidence.LeafSize : min((index+1)*evidence.LeafSize, len(b))]
 }
 
 func blobKey(i *catalog.Item) vault.Key {
@@ -216,7 +238,11 @@ func (w *world) upload(item *catalog.Item, segments [][]byte) vault.Upload {
 // store makes a stored item with everything that belongs to it.
 func (w *world) store(n, length int) {
 	w.Helper()
-	item, segments := w.offered(n, length)
+	w.keep(w.offered(n, length))
+}
+
+func (w *world) keep(item *catalog.Item, segments [][]byte) {
+	w.Helper()
 	u := w.upload(item, segments)
 	w.must(errors.Join(u.Commit(w.Context()), u.Close()))
 	w.clock.Advance(time.Second)

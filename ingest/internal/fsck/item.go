@@ -69,7 +69,7 @@ func (c *check) item(ctx context.Context, listed *catalog.Item, b *buffers) erro
 	case catalog.StateStored:
 		return s.checkStored(ctx, b)
 	case catalog.StateReceiving:
-		s.note("in progress: at least %d of %d segments are durable", row.DurableSegments, evidence.LeafCount(row.Length))
+		s.note("in progress: at least %d of %d segments are durable", row.DurableSegments, evidence.LeafCount(row.SealedLength()))
 	case catalog.StateQuarantined:
 		s.note("in quarantine: %s", row.Reason)
 	}
@@ -151,6 +151,7 @@ func (s *subject) checkRow() {
 		{"dock", r.Dock, m.Dock}, {"station", r.Station, m.Station}, {"bay", r.Bay, m.Bay}, {"docking", r.Docking, m.Docking},
 		{"camera", r.Camera, m.Camera.Serial}, {"camera model", r.CameraModel, m.Camera.Model},
 		{"path", r.Path, m.Recording.Path}, {"kind", r.Kind, m.Recording.Kind}, {"length", r.Length, m.Length},
+		{"encoding", r.Encoding, m.Sealed().Encoding}, {"sealed length", r.SealedLength(), m.Sealed().Length},
 		{"SHA-256", r.SHA256, m.SHA256}, {"Merkle root", r.MerkleRoot, m.MerkleRoot},
 		{"officer", r.Officer, m.Claims.Officer}, {"officer id", r.OfficerID, m.Claims.OfficerID}, {"category", r.Category, m.Claims.Category},
 		{"start", r.StartedAt, kept(m.Claims.StartedAt)}, {"end", r.EndedAt, kept(m.Claims.EndedAt)},
@@ -172,13 +173,14 @@ func kept(t time.Time) time.Time {
 
 // checkLeaves compares the leaf list with the manifest's Merkle root.
 func (s *subject) checkLeaves() {
+	sealed := s.manifest.Sealed()
 	leaves, err := evidence.DecodeLeaves(s.row.Leaves)
 	switch {
 	case err != nil:
 		s.problem(doCatalog, "the leaf list: %v", err)
-	case uint64(len(leaves)) != evidence.LeafCount(s.manifest.Length):
-		s.problem(doCatalog, "the leaf list has %d leaves, want %d", len(leaves), evidence.LeafCount(s.manifest.Length))
-	case evidence.MerkleRoot(leaves) != s.manifest.MerkleRoot:
+	case uint64(len(leaves)) != evidence.LeafCount(sealed.Length):
+		s.problem(doCatalog, "the leaf list has %d leaves, want %d", len(leaves), evidence.LeafCount(sealed.Length))
+	case evidence.MerkleRoot(leaves) != sealed.MerkleRoot:
 		s.problem(doCatalog, "the leaf list does not give the Merkle root of the signed manifest")
 	default:
 		s.leaves = leaves

@@ -21,6 +21,21 @@ type Peer struct {
 	Session     uint64 // counts connections since the server started
 
 	AgentVersion string // as its Hello says
+
+	// What the connection runs over, and what TLS agreed on, as in "quic",
+	// "X25519MLKEM768" and "TLS_AES_128_GCM_SHA256".
+	Transport, KeyExchange, CipherSuite string
+	// Drive names the drive on which the dock's recordings were carried here, where
+	// there is no connection; empty for a connection.
+	Drive string
+}
+
+// Source is where the dock's word came from, as events keep it.
+func (p Peer) Source() string {
+	if p.Drive != "" {
+		return p.Drive
+	}
+	return p.Address.String()
 }
 
 // Acceptor judges what docks send. Errors that are (or wrap) *upload.Error are
@@ -62,31 +77,43 @@ type Admission struct {
 // Item is what there is to show of a recording on its way.
 type Item struct {
 	Evidence evidence.EvidenceID
+	Attempt  uint32
 	Camera   string
 	Path     string
-	Length   uint64 // bytes
+	Length   uint64 // bytes that are sealed
 	Segments uint64
 }
 
-// Intake takes the segments of one recording. One goroutine calls Segment,
-// another one Sync, at the same time; after both have ended, one calls Finish;
-// Close comes last, always.
+// Intake takes the segments of one recording. Segment, Sync and Durable are safe
+// for concurrent use: the streams of a recording call them side by side. When
+// all of these calls have ended, one goroutine calls Finish; Close comes last,
+// always.
 type Intake interface {
-	// Resume is the segment to go on with.
-	Resume() uint64
-	// Segment verifies and writes segment index, which follows the one before.
-	// It is not durable yet. sealed is only valid during the call.
-	Segment(ctx context.Context, index uint64, sealed []byte) error
-	// Sync makes durable what Segment had written before the call, and returns
-	// how many segments, from the first, are durable.
-	Sync(ctx context.Context) (durable uint64, err error)
+	// Durable says how far the recording has come.
+	Durable() Durable
+	// Held are the segments behind the first so many that are durable too, as
+	// Accept tells them (SPEC.md section 4).
+	Held(from uint64) []byte
+	// Segment verifies and writes segment index; fresh is false when it was
+	// there already and is dropped. It is not durable yet. sealed is only valid
+	// during the call.
+	Segment(ctx context.Context, index uint64, sealed []byte) (fresh bool, err error)
+	// Sync makes durable all segments for which Segment had returned before the
+	// call, on whichever stream they came.
+	Sync(ctx context.Context) (Durable, error)
 	// Finish proves and stores the recording and returns the receipt's envelope
-	// JSON. stage is told what is going on.
+	// JSON. A segment that is missing is CodeBadFrame. stage is told what is going on.
 	Finish(ctx context.Context, stage func(Stage)) ([]byte, error)
-	// Close ends the intake. What is durable stays for another try.
+	// Close ends the intake. What was written stays for another try.
 	Close() error
 	// Interrupted is closed when another stream takes the item over.
 	Interrupted() <-chan struct{}
+}
+
+// Durable is how many segments of a recording are verified and on the medium.
+type Durable struct {
+	First uint64 // from the first one on, without a gap
+	All   uint64 // in all
 }
 
 // Stage is a part of a recording's way into the store, as a word to show.

@@ -60,6 +60,13 @@ func (b *budget) enter(name dockName) (*dockBudget, bool) {
 	return d, true
 }
 
+// count is how many docks are connected.
+func (b *budget) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.docks)
+}
+
 func (b *budget) leave(name dockName) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

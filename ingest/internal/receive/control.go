@@ -11,20 +11,23 @@ import (
 	"github.com/sealdock/sealdock/proto/upload"
 )
 
-// statusInterval is the shortest time between two reports that are shown;
-// others are dropped (SPEC.md section 4: at most two a second).
-const statusInterval = 200 * time.Millisecond
+// The shortest times between two reports that are taken; others are dropped
+// (SPEC.md section 4: at most two a second, and a queue in two seconds).
+const (
+	statusInterval = 200 * time.Millisecond
+	queueInterval  = 500 * time.Millisecond
+)
 
 // control answers requests in their order until the stream ends. nil is a clean
 // end; an *upload.Error was told to the dock.
-func (s *session) control(ctx context.Context, control stream) error {
-	if err := control.SetReadDeadline(time.Time{}); err != nil {
+func (s *session) control(ctx context.Context, control *talk) error {
+	if err := control.stream.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	defer stopReading(ctx, control)()
-	in := &frames{stream: control, ctx: ctx, whole: s.options.FrameTimeout}
+	defer stopReading(ctx, control.stream)()
+	in := &frames{stream: control.stream, ctx: ctx, whole: s.options.FrameTimeout}
 	asks := rate.NewLimiter(rate.Limit(s.options.AsksPerSecond), s.options.AsksPerSecond)
-	var shown time.Time
+	var shown reported
 	for {
 		message, release, err := s.request(in)
 		received := s.options.Now()
@@ -34,7 +37,7 @@ func (s *session) control(ctx context.Context, control stream) error {
 		var refused *upload.Error
 		if errors.As(err, &refused) {
 			s.log.WarnContext(ctx, "a dock broke the protocol", "why", refused.Message)
-			if err := upload.WriteMessage(control, refused); err != nil {
+			if err := control.write(refused); err != nil {
 				return err
 			}
 			return refused
@@ -42,11 +45,7 @@ func (s *session) control(ctx context.Context, control stream) error {
 		if err != nil {
 			return err
 		}
-		if status, ok := message.(*upload.Status); ok {
-			if now := time.Now(); now.Sub(shown) >= statusInterval {
-				shown = now
-				s.live.status(s.peer, status)
-			}
+		if s.reports(message, &shown, time.Now()) {
 			release()
 			continue
 		}
@@ -57,12 +56,42 @@ func (s *session) control(ctx context.Context, control stream) error {
 		if clock := clockOf(answer); clock != nil {
 			clock.SentUs = s.options.Now().UnixMicro()
 		}
-		err = upload.WriteMessage(control, answer)
+		err = control.write(answer)
 		release()
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// reported is when a dock's reports were last taken.
+type reported struct{ status, queue time.Time }
+
+// reports takes what a dock reports without an answer; false for anything else.
+func (s *session) reports(message upload.Message, last *reported, now time.Time) bool {
+	switch m := message.(type) {
+	case *upload.Status:
+		if now.Sub(last.status) < statusInterval {
+			return true
+		}
+		last.status = now
+		s.live.status(s.peer, m)
+		if s.options.Observer != nil {
+			s.options.Observer.Status(s.peer, m)
+		}
+		return true
+	case *upload.Queue:
+		if now.Sub(last.queue) < queueInterval {
+			return true
+		}
+		last.queue = now
+		s.live.queue(s.peer, m)
+		if s.options.Observer != nil {
+			s.options.Observer.Queue(s.peer, m)
+		}
+		return true
+	}
+	return false
 }
 
 // request reads one frame. release gives back its memory.
@@ -80,7 +109,7 @@ func (s *session) request(in *frames) (upload.Message, func(), error) {
 	}
 	// A buffer of its own for each frame: an inventory's megabytes must not
 	// stay with a connection that is silent from then on.
-	message, err := in.next(new(upload.Buffer), room, upload.KindInventory, upload.KindRelease, upload.KindAsk, upload.KindStatus)
+	message, err := in.next(new(upload.Buffer), room, upload.KindInventory, upload.KindRelease, upload.KindAsk, upload.KindStatus, upload.KindQueue)
 	if err != nil {
 		release()
 		return nil, nil, err

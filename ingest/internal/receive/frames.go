@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -111,7 +112,7 @@ func (r reading) Read(p []byte) (int, error) {
 	}
 	n, err := f.stream.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = errIdle
+		err = cmp.Or(context.Cause(f.ctx), errIdle)
 	}
 	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -18,7 +19,25 @@ type Live struct {
 	mu        sync.Mutex // guards everything below
 	docks     map[dockName]*liveDock
 	transfers map[*Transfer]struct{}
-	changed   chan struct{} // closed and replaced at each change
+	changed   chan struct{} // closed at the next change; nil while nobody waits for one
+
+	bytes, twice atomic.Uint64 // see Traffic; not guarded
+}
+
+// Traffic is what came in segments since the server started, in bytes.
+type Traffic struct {
+	Bytes uint64 // in all
+	Twice uint64 // of these, in segments that were here already
+}
+
+// Traffic tells what came so far.
+func (l *Live) Traffic() Traffic { return Traffic{Bytes: l.bytes.Load(), Twice: l.twice.Load()} }
+
+func (l *Live) carried(bytes int, fresh bool) {
+	l.bytes.Add(uint64(bytes))
+	if !fresh {
+		l.twice.Add(uint64(bytes))
+	}
 }
 
 type dockName struct {
@@ -41,6 +60,8 @@ type DockState struct {
 	Address      string
 	AgentVersion string
 	Status       *upload.Status // last report, nil before the first; not to be changed
+	Queue        *upload.Queue  // what waits at the dock, the same
+	Busy         uint64         // how often it was told to come back later
 }
 
 // TransferState is one recording on its way into the store.
@@ -69,13 +90,16 @@ const rateInterval = time.Second
 
 // NewLive returns an empty state.
 func NewLive(now func() time.Time) *Live {
-	return &Live{now: now, docks: map[dockName]*liveDock{}, transfers: map[*Transfer]struct{}{}, changed: make(chan struct{})}
+	return &Live{now: now, docks: map[dockName]*liveDock{}, transfers: map[*Transfer]struct{}{}}
 }
 
 // Changed returns a channel that is closed at the next change.
 func (l *Live) Changed() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
 	return l.changed
 }
 
@@ -114,8 +138,10 @@ func (l *Live) Transfers() []TransferState {
 
 // change runs with the lock held.
 func (l *Live) change() {
-	close(l.changed)
-	l.changed = make(chan struct{})
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
 }
 
 func (l *Live) connected(peer Peer) {
@@ -133,7 +159,8 @@ func (l *Live) connected(peer Peer) {
 	l.change()
 }
 
-func (l *Live) disconnected(peer Peer) {
+// disconnected reports whether it was the dock's last connection.
+func (l *Live) disconnected(peer Peer) (last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.docks[dockName{peer.Agency, peer.Dock}]
@@ -141,6 +168,7 @@ func (l *Live) disconnected(peer Peer) {
 	d.Connected = d.sessions > 0
 	d.LastSeen = l.now()
 	l.change()
+	return !d.Connected
 }
 
 func (l *Live) status(peer Peer, status *upload.Status) {
@@ -151,10 +179,26 @@ func (l *Live) status(peer Peer, status *upload.Status) {
 	l.change()
 }
 
-func (l *Live) begin(peer Peer, item Item, durable uint64) *Transfer {
+// busy counts that a dock was told to come back later.
+func (l *Live) busy(peer Peer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
+	l.docks[dockName{peer.Agency, peer.Dock}].Busy++
+	l.change()
+}
+
+func (l *Live) queue(peer Peer, queue *upload.Queue) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.docks[dockName{peer.Agency, peer.Dock}]
+	d.Queue, d.LastSeen = queue, l.now()
+	l.change()
+}
+
+func (l *Live) begin(peer Peer, item Item, come Durable) *Transfer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, durable := l.now(), durableBytes(item, come)
 	t := &Transfer{live: l, since: now, from: durable, state: TransferState{
 		Agency: peer.Agency, Station: peer.Station, Dock: peer.Dock,
 		Item: item, Durable: durable, Stage: StageReceiving, StartedAt: now,
@@ -164,9 +208,11 @@ func (l *Live) begin(peer Peer, item Item, durable uint64) *Transfer {
 	return t
 }
 
-func (t *Transfer) durable(bytes uint64) {
+// durable is told by all streams of the recording.
+func (t *Transfer) durable(come Durable) {
 	t.live.mu.Lock()
 	defer t.live.mu.Unlock()
+	bytes := max(t.state.Durable, durableBytes(t.state.Item, come))
 	t.state.Durable = bytes
 	if now := t.live.now(); now.Sub(t.since) >= rateInterval {
 		t.state.BytesPerSecond = uint64(float64(bytes-min(bytes, t.from)) / now.Sub(t.since).Seconds())
@@ -187,4 +233,8 @@ func (t *Transfer) end() {
 	defer t.live.mu.Unlock()
 	delete(t.live.transfers, t)
 	t.live.change()
+}
+
+func durableBytes(item Item, come Durable) uint64 {
+	return min(item.Length, come.All*evidence.LeafSize)
 }

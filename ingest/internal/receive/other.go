@@ -35,6 +35,9 @@ func (s *session) other(ctx context.Context, incoming stream) {
 		if !told {
 			s.log.ErrorContext(ctx, "serving a stream failed", "error", err)
 		} else {
+			if refused.Code == upload.CodeRetryLater && ctx.Err() == nil {
+				s.live.busy(s.peer)
+			}
 			s.log.InfoContext(ctx, "a stream was refused", "code", refused.Code, "why", refused.Message, "error", err)
 		}
 		if err := o.write(refused); err != nil {
@@ -51,10 +54,17 @@ func (o *other) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := o.session.drain.refuse(); err != nil {
+		release()
+		return err
+	}
 	switch m := first.(type) {
 	case *upload.Offer:
 		defer release() // the leaf hashes are needed until the recording ends
 		return (&recording{o}).take(ctx, m)
+	case *upload.Join:
+		release()
+		return o.stripe(ctx, m)
 	case *upload.FirmwareFetch:
 		release()
 		return o.firmware(ctx, m)
@@ -71,7 +81,7 @@ func (o *other) first(ctx context.Context) (upload.Message, func(), error) {
 		release, err = take(ctx, o.session.budget.control, o.session.all.control, n)
 		return err
 	}
-	message, err := o.frames.next(new(upload.Buffer), room, upload.KindOffer, upload.KindFirmwareFetch)
+	message, err := o.frames.next(new(upload.Buffer), room, upload.KindOffer, upload.KindJoin, upload.KindFirmwareFetch)
 	if err != nil {
 		release()
 		return nil, nil, lost(err)
@@ -98,7 +108,7 @@ func (e *goneError) Unwrap() error { return e.cause }
 // dock is to be told.
 func lost(err error) error {
 	var refused *upload.Error
-	if err == nil || errors.As(err, &refused) || errors.Is(err, errIdle) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.As(err, &refused) || errors.Is(err, errIdle) || errors.Is(err, errEnded) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return &goneError{err}

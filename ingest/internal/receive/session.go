@@ -2,6 +2,7 @@ package receive
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +22,17 @@ import (
 // Options bound what docks may cost. The zero value of a field is its default.
 type Options struct {
 	HelloTimeout    time.Duration // from connection to Hello: 10 s
-	IdleTimeout     time.Duration // without a byte on a recording stream: 60 s
+	IdleTimeout     time.Duration // without a byte on a recording stream or stripe: 10 min
 	FrameTimeout    time.Duration // for one frame: 10 min, a segment at 14 kbit/s
 	Memory          int64         // bytes that data frames of all docks may hold, and control frames as much: 128 MiB
 	MemoryPerDock   int64         // the same for one dock: 16 MiB
 	SessionsPerDock int           // connections of one dock: 32
 	AsksPerSecond   int           // questions on one connection, and as many at once: 50
 	FirmwarePerDock int           // images that one dock fetches at a time: 4
+	SegmentTime     time.Duration // that segments on their way have when the server stops: 5 s
+
+	Directions Directions // nil: no limits, no order
+	Observer   Observer   // nil: nobody
 
 	Now func() time.Time // the clock that docks compare theirs with: time.Now
 }
@@ -39,8 +44,9 @@ func (o Options) withDefaults() Options {
 		}
 	}
 	set(&o.HelloTimeout, 10*time.Second)
-	set(&o.IdleTimeout, 60*time.Second)
+	set(&o.IdleTimeout, 10*time.Minute)
 	set(&o.FrameTimeout, 10*time.Minute)
+	set(&o.SegmentTime, 5*time.Second)
 	if o.Memory == 0 {
 		o.Memory = 128 << 20
 	}
@@ -69,6 +75,8 @@ type Receiver struct {
 	log      *slog.Logger
 	options  Options
 	all      *budget
+	open     open
+	drain    drain
 	sessions atomic.Uint64 // counted since the start
 }
 
@@ -77,27 +85,34 @@ func New(acceptor Acceptor, live *Live, log *slog.Logger, options Options) *Rece
 	options = options.withDefaults()
 	return &Receiver{
 		acceptor: acceptor, live: live, log: log, options: options,
-		all: newBudget(options),
+		all: newBudget(options), drain: drain{begun: make(chan struct{})},
 	}
 }
 
-// Serve takes connections until ctx ends or the listener fails. At the end of
-// ctx it takes nothing new, lets recordings that are being proven come to their
-// receipt, and returns when all connections are closed.
+// Serve takes connections until ctx ends or the listener fails; once only. At
+// the end of ctx it tells docks to leave, takes nothing new, lets segments that
+// are on their way come to their acknowledgement and recordings that are being
+// proven to their receipt, and returns when all connections are closed.
 func (r *Receiver) Serve(ctx context.Context, listener *wire.Listener) error {
-	var running sync.WaitGroup
-	defer running.Wait()
+	serving, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	defer stop(nil)
 	for {
 		connection, err := listener.Accept(ctx)
 		switch {
 		case ctx.Err() != nil:
+			if err == nil {
+				connection.Close(upload.EndGoingAway, "the server stops")
+			}
+			r.leave(listener, &sessions, stop)
 			return nil
 		case errors.Is(err, wire.ErrClosed):
 			return nil
 		case err != nil:
 			return fmt.Errorf("waiting for docks: %w", err)
 		}
-		running.Go(func() { r.session(ctx, connection) })
+		sessions.Go(func() { r.session(serving, connection) })
 	}
 }
 
@@ -110,13 +125,15 @@ type session struct {
 	peer     Peer
 	budget   *dockBudget
 	all      *budget
+	open     *open
+	drain    *drain
 }
 
 // session runs one connection to its end.
 func (r *Receiver) session(serving context.Context, connection *wire.Session) {
 	ctx, cancel := context.WithCancel(serving)
 	defer cancel()
-	defer context.AfterFunc(connection.Context(), cancel)()
+	defer context.AfterFunc(connection.Context(), cancel)() // no goroutine waits for a session that is idle
 	log := r.log.With("address", connection.RemoteAddr().String())
 	control, err := r.first(ctx, connection)
 	if err != nil {
@@ -124,7 +141,7 @@ func (r *Receiver) session(serving context.Context, connection *wire.Session) {
 		connection.Close(upload.EndProtocol, "no Hello")
 		return
 	}
-	s := &session{acceptor: r.acceptor, live: r.live, options: r.options, all: r.all}
+	s := &session{acceptor: r.acceptor, live: r.live, options: r.options, all: r.all, open: &r.open, drain: &r.drain}
 	hello, err := r.greet(ctx, s, connection, control)
 	if err != nil {
 		r.turnAway(ctx, log, connection, control, err)
@@ -133,14 +150,23 @@ func (r *Receiver) session(serving context.Context, connection *wire.Session) {
 	defer r.all.leave(dockName{s.peer.Agency, s.peer.Dock})
 	s.log = log.With("agency", s.peer.Agency, "dock", s.peer.Dock, "session", s.peer.Session)
 	s.live.connected(s.peer)
-	defer s.live.disconnected(s.peer)
+	defer s.gone()
 	s.log.InfoContext(ctx, "a dock has connected", "agent", hello.GetAgentVersion())
 	code, why := s.run(ctx, connection, control)
-	if serving.Err() != nil {
+	if _, draining := s.drain.state(); draining {
 		code, why = upload.EndGoingAway, "the server stops"
+		farewell(control, farewellTime) // for the last acknowledgements to arrive
 	}
 	s.log.InfoContext(ctx, "a dock's connection has ended", "why", why)
 	connection.Close(code, why)
+}
+
+// gone notes the end of the connection.
+func (s *session) gone() {
+	last := s.live.disconnected(s.peer)
+	if last && s.options.Observer != nil {
+		s.options.Observer.Gone(s.peer)
+	}
 }
 
 // first waits for the control stream.
@@ -201,10 +227,20 @@ func (r *Receiver) identify(connection *wire.Session) (Peer, error) {
 	if err != nil {
 		return Peer{}, upload.Errorf(upload.CodeUnknownDevice, "the certificate names no dock: enrol it again")
 	}
+	agreed := connection.ConnectionState()
 	return Peer{
 		Agency: agency, Dock: dock, Certificate: evidence.SHA256(certificate.Raw),
 		Address: addressOf(connection.RemoteAddr()), Session: r.sessions.Add(1),
+		Transport: transportOf(connection.RemoteAddr()), KeyExchange: agreed.CurveID.String(), CipherSuite: tls.CipherSuiteName(agreed.CipherSuite),
 	}, nil
+}
+
+// transportOf says what a connection from an address runs over.
+func transportOf(a net.Addr) string {
+	if _, ok := a.(*net.TCPAddr); ok {
+		return upload.OverTCP
+	}
+	return upload.OverQUIC
 }
 
 func addressOf(a net.Addr) netip.AddrPort {
@@ -233,15 +269,15 @@ func (r *Receiver) turnAway(ctx context.Context, log *slog.Logger, connection *w
 		log.ErrorContext(ctx, "greeting a dock failed", "error", err)
 	}
 	if err := upload.WriteMessage(control, refused); err == nil {
-		farewell(control)
+		farewell(control, endTime)
 	}
 	connection.Close(upload.EndRefused, string(refused.Code))
 }
 
 // farewell gives the dock a moment to read the last frame before the
 // connection is closed, which would drop it.
-func farewell(control *wire.Stream) {
-	if control.CloseWrite() != nil || control.SetReadDeadline(time.Now().Add(endTime)) != nil {
+func farewell(control *wire.Stream, moment time.Duration) {
+	if control.CloseWrite() != nil || control.SetReadDeadline(time.Now().Add(moment)) != nil {
 		return
 	}
 	io.Copy(io.Discard, control) // to the end of the dock's side, or of the moment
@@ -254,6 +290,10 @@ func (s *session) run(ctx context.Context, connection *wire.Session, control *wi
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer cancel()
+	talk := &talk{stream: control}
+	if err := s.direct(ctx, talk, &others); err != nil {
+		return upload.EndNormal, err.Error()
+	}
 	others.Go(func() {
 		for {
 			incoming, err := connection.AcceptStream(ctx)
@@ -263,13 +303,13 @@ func (s *session) run(ctx context.Context, connection *wire.Session, control *wi
 			others.Go(func() { s.other(ctx, incoming) })
 		}
 	})
-	err := s.control(ctx, control)
+	err := s.control(ctx, talk)
 	var refused *upload.Error
 	switch {
 	case err == nil:
 		return upload.EndNormal, "the dock has ended the control stream"
 	case errors.As(err, &refused):
-		farewell(control)
+		farewell(control, endTime)
 		return upload.EndProtocol, refused.Message
 	case connection.Err() != nil:
 		return upload.EndNormal, connection.Err().Error()

@@ -26,7 +26,9 @@ type Config struct {
 	MemoryMiB   int64    `toml:"memory_mib" help:"Memory in MiB that recordings may take while they come in. More docks than that wait for each other."`
 	ReserveMiB  int64    `toml:"reserve_mib" help:"Space in MiB that recordings leave free on the disk of the data folder, so that catalog and custody log can always be written. Docks are told that the server is full before."`
 	MaxDocks    int      `toml:"max_connections" help:"How many connections of docks are taken at once."`
+	Enrolments  int      `toml:"enrolments_per_second" help:"How many docks may be enrolled a second, beside a first few at once. Higher than 1 only for load tests: the limit keeps tokens from being guessed and the server from being kept busy."`
 	DrainTime   Duration `toml:"drain_time" help:"How long a stopping server waits for recordings that are being proven, for example 30s."`
+	SegmentTime Duration `toml:"segment_time" help:"How long a stopping server goes on taking the segments that docks are sending, for example 5s. Docks are told to leave at once."`
 	LogLevel    string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat   string   `toml:"log_format" help:"How: text or json."`
 }
@@ -50,8 +52,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // Defaults are the values of a file that says nothing.
 func Defaults() Config {
 	return Config{
-		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 2048,
-		DrainTime: Duration(30 * time.Second), LogLevel: "info", LogFormat: "text",
+		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 20_000, Enrolments: 1,
+		DrainTime: Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
 	}
 }
 
@@ -101,8 +103,11 @@ func (c *Config) Check() error {
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		return fmt.Errorf("time_zone: %w; an example is Europe/Vienna", err)
 	}
-	if c.MemoryMiB < 16 || c.MaxDocks < 1 || c.DrainTime < 0 {
-		return errors.New("memory_mib must be at least 16, max_connections at least 1, drain_time not negative")
+	if c.MemoryMiB < 16 || c.MaxDocks < 1 || c.DrainTime < 0 || c.SegmentTime <= 0 {
+		return errors.New("memory_mib must be at least 16, max_connections at least 1, drain_time not negative, segment_time more than 0")
+	}
+	if c.Enrolments < 1 || c.Enrolments > 1000 {
+		return fmt.Errorf("enrolments_per_second: %d, allowed are 1 to 1000", c.Enrolments)
 	}
 	if c.ReserveMiB < 0 || c.ReserveMiB > 1<<20 {
 		return fmt.Errorf("reserve_mib: %d, allowed are 0 to %d", c.ReserveMiB, 1<<20)

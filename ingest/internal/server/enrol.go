@@ -47,6 +47,11 @@ type EnrolAnswer struct {
 const (
 	maxEnrol  = 64 << 10         // bytes of a request's body
 	enrolTime = 15 * time.Second // for reading it
+
+	// renewEvery is how often an enrolment tells cameras of its dock by itself when
+	// very many docks are enrolled: of the others they are told together, with the
+	// next policy that a dock asks for.
+	renewEvery = 2 * time.Second
 )
 
 // enrolment answers docks that come with a token.
@@ -58,6 +63,7 @@ type enrolment struct {
 	agencyKey  []byte
 	uploadPort string
 	limit      *rate.Limiter
+	renew      *rate.Limiter // of trust statements, each of which names all docks
 	now        func() time.Time
 	log        *slog.Logger
 }
@@ -177,8 +183,10 @@ func (e *enrolment) register(ctx context.Context, tx *sqldb.Tx, request *EnrolRe
 	if err := tx.RegisterDock(ctx, dock); err != nil {
 		return nil, err
 	}
-	if err := e.fleet.RenewTrust(ctx, tx); err != nil {
-		return nil, err
+	if e.renew.AllowN(now, 1) {
+		if err := e.fleet.RenewTrust(ctx, tx); err != nil {
+			return nil, err
+		}
 	}
 	_, err = tx.AppendEvent(ctx, evidence.Event{
 		Version: 1, Agency: token.Agency, Type: evidence.EventDockEnrolled, At: now, Actor: evidence.Actor{Kind: "dock", ID: string(token.Dock)},

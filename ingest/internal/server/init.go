@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
-	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
@@ -157,42 +156,4 @@ func (c *Config) makeStores(ctx context.Context, db *sqldb.DB, logger *slog.Logg
 		return "", err
 	}
 	return c.setupLink(token), nil
-}
-
-// DockToken makes the text with which one dock enrols, once, until the given
-// time has passed. The server may be running or not.
-func DockToken(ctx context.Context, c Config, station evidence.StationID, dock evidence.DockID, valid time.Duration, now func() time.Time) (string, error) {
-	for what, name := range map[string]string{"station": string(station), "dock": string(dock)} {
-		if err := evidence.CheckName(what, name); err != nil {
-			return "", err
-		}
-	}
-	authority, err := identity.LoadAuthority(c.authorityDir())
-	if err != nil {
-		return "", err
-	}
-	text, secret, err := identity.NewEnrolmentToken(authority.Certificate())
-	if err != nil {
-		return "", err
-	}
-	db, err := c.openCatalog(ctx, now)
-	if err != nil {
-		return "", err
-	}
-	at := now().UTC().Truncate(time.Microsecond)
-	err = db.Update(ctx, func(tx *sqldb.Tx) error {
-		token := &catalog.DockToken{Hash: evidence.SHA256(secret[:]), Agency: c.agency(), Dock: dock, Station: station, CreatedBy: "local", CreatedAt: at, ExpiresAt: at.Add(valid)}
-		if err := tx.InsertDockToken(ctx, token); err != nil {
-			return err
-		}
-		_, err := tx.AppendEvent(ctx, evidence.Event{
-			Version: 1, Agency: c.agency(), Type: evidence.EventDockTokenMade, At: at, Actor: evidence.Actor{Kind: "user", ID: "local"}, Source: "local",
-			Object: evidence.DockObject(dock), Outcome: evidence.OutcomeDone, Details: map[string]string{"station": string(station), "expires_at": token.ExpiresAt.Format(time.RFC3339)},
-		})
-		return err
-	})
-	if err := errors.Join(err, db.Close()); err != nil {
-		return "", fmt.Errorf("making an enrolment token: %w", err)
-	}
-	return text, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
+	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
 	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/identity"
@@ -103,13 +104,16 @@ type parts struct {
 	cameras  *cameras.Service
 	custody  *custody.Custody
 	live     *receive.Live
+	uplink   *uplink.Service
 	receiver *receive.Receiver
 	unlock   func() error
+
+	importing importing
 }
 
 // open locks the data folder and opens everything in it.
 func open(ctx context.Context, c *Config, version string, log *slog.Logger, now func() time.Time) (p *parts, err error) {
-	p = &parts{config: c, log: log, now: now}
+	p = &parts{config: c, log: log, now: now, importing: importing{turn: make(chan struct{}, 1)}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
@@ -147,8 +151,19 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	})
 	p.cameras = cameras.New(cameras.Config{Catalog: p.catalog, Blobs: p.vault, Agency: c.agency(), Certify: p.fleet.Certify, Now: now, Log: telemetry.Component(log, "cameras")})
 	p.live = receive.NewLive(now)
+	zone, err := time.LoadLocation(c.TimeZone)
+	if err != nil {
+		return p, err
+	}
+	if p.uplink, err = uplink.New(ctx, uplink.Config{
+		Catalog: p.catalog, Agency: c.agency(), Live: dockReports{p.live}, Space: p.vault.Space, Zone: zone, Now: now, Log: telemetry.Component(log, "uplink"),
+	}); err != nil {
+		return p, err
+	}
 	memory := c.MemoryMiB << 20
-	p.receiver = receive.New(p.custody, p.live, telemetry.Component(log, "receive"), receive.Options{Memory: memory, MemoryPerDock: max(memory/8, 16<<20), Now: now})
+	p.receiver = receive.New(p.custody, p.live, telemetry.Component(log, "receive"), receive.Options{
+		Memory: memory, MemoryPerDock: max(memory/8, 16<<20), SegmentTime: time.Duration(c.SegmentTime), Directions: directions{p.uplink}, Now: now,
+	})
 	return p, nil
 }
 
@@ -201,6 +216,6 @@ func (p *parts) enrolment(quic net.Addr) (*enrolment, error) {
 	}
 	return &enrolment{
 		catalog: p.catalog, fleet: p.fleet, authority: p.secrets.authority, trust: p.secrets.trust(p.config), agencyKey: agencyKey, uploadPort: port,
-		limit: rate.NewLimiter(1, 20), now: p.now, log: telemetry.Component(p.log, "enrol"),
+		limit: rate.NewLimiter(rate.Limit(p.config.Enrolments), 20*p.config.Enrolments), renew: rate.NewLimiter(rate.Every(renewEvery), 20), now: p.now, log: telemetry.Component(p.log, "enrol"),
 	}, nil
 }

@@ -121,6 +121,12 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 		return nil
 	})
 	group.Go(func() error {
+		if err := p.uplink.Run(inner); err != nil {
+			return fmt.Errorf("directing docks: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
 		if err := p.audit.Run(inner); err != nil {
 			return fmt.Errorf("keeping the custody log: %w", err)
 		}
@@ -142,14 +148,31 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 		}
 		return nil
 	})
+	err := group.Wait()
+	came := p.live.Traffic()
+	p.log.Info("stopped", "segment_bytes", came.Bytes, "segment_bytes_twice", came.Twice)
+	return err
+}
+
+// takeIn serves docks and commands on this machine until the first of them or ctx
+// ends, and returns when both have.
+func (p *parts) takeIn(ctx context.Context, listener *wire.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer cancel()
+		return p.receiver.Serve(ctx, listener)
+	})
+	group.Go(func() error { return p.serveLocal(ctx) })
 	return group.Wait()
 }
 
-// receive serves docks until ctx ends, and then for as long as recordings are
+// receive takes in until ctx ends, and then for as long as recordings are
 // being proven, but not longer than the drain time.
 func (p *parts) receive(ctx context.Context, listener *wire.Listener) error {
 	served := make(chan error, 1)
-	go func() { served <- p.receiver.Serve(ctx, listener) }()
+	go func() { served <- p.takeIn(ctx, listener) }()
 	select {
 	case err := <-served:
 		return err

@@ -281,3 +281,35 @@ func TestASecondServerOnOneFolderIsRefused(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// Each trust statement names all docks: of very many that are enrolled in a row,
+// cameras are told together.
+func TestManyDocksAreEnrolledAndToldTogether(t *testing.T) {
+	const docks = 25
+	r := newServer(t)
+	r.config.Enrolments = 100 // with one a second the 21st would be refused
+	r.start()
+	for i := range docks {
+		r.enrol(evidence.DockID(fmt.Sprintf("load-%05d", i+1)))
+	}
+	r.end()
+	r.start()
+	r.end()
+	db, err := r.config.openCatalog(r.ctx, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	row, err := db.CameraTrust(r.ctx, "springfield")
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, err := evidence.ParseEnvelope(row.Envelope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trust evidence.CameraTrust
+	if err := evidence.Decode(envelope.Payload, &trust); err != nil || len(trust.Docks) != docks {
+		t.Errorf("cameras are told of %d docks, want %d: %v", len(trust.Docks), docks, err)
+	}
+}

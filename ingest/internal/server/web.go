@@ -47,7 +47,8 @@ func (p *parts) dashboard() (http.Handler, error) {
 		Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
 	})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, Cameras: p.cameras, API: api.New(api.Config{Auth: people, Reading: services, Fleet: p.fleet, Cameras: p.cameras, Log: telemetry.Component(p.log, "api")}),
+		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink,
+		API:  api.New(api.Config{Auth: people, Reading: services, Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }

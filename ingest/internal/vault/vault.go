@@ -87,19 +87,20 @@ type Store interface {
 	List(ctx context.Context, each func(Info) error) error
 }
 
-// Upload writes one partial blob. WriteSegment and ReadSegment are safe for
-// concurrent use with each other and with Sync.
+// Upload writes one partial blob, its segments in any order. All methods but
+// Commit and Close are safe for concurrent use with each other.
 type Upload interface {
-	// Segments counts the whole sealed segments that are present from the
-	// start on, unverified. The last segment of a recording is as a rule
-	// shorter and counted only when WriteSegment wrote it through this Upload:
-	// after a reopen it is sent again.
+	// Segments counts the places of segments that the blob reaches over,
+	// unverified: places that nobody wrote to and a torn end are among them.
+	// Truncate away what is behind the last segment that a reader can verify.
 	Segments() (uint64, error)
-	// ReadSegment reads a segment into p and returns its sealed length, at
-	// most SealedSegment. io.EOF when it is not there.
+	// ReadSegment reads what is in the place of a segment into p and returns
+	// its sealed length, at most SealedSegment. io.EOF when the blob does not
+	// reach so far.
 	ReadSegment(index uint64, p []byte) (int, error)
 	// WriteSegment writes a sealed segment in its place; only the last one may
-	// be shorter than SealedSegment. Durable after the next Sync.
+	// be shorter than SealedSegment, and then none may come behind it. Durable
+	// after the next Sync.
 	WriteSegment(index uint64, sealed []byte) error
 	// Truncate forgets all segments from segments on.
 	Truncate(segments uint64) error
@@ -107,7 +108,8 @@ type Upload interface {
 	// Upload is dead: close it, Create again, and write from what a reader can
 	// verify.
 	Sync() error
-	// Commit makes the blob durable and final, with its name. When the process
+	// Commit makes the blob durable and final, with its name; that every place
+	// was written to is the caller's to know. When the process
 	// dies in it, the blob is afterwards partial or committed, whole in both
 	// cases. No other method but Close may follow.
 	Commit(ctx context.Context) error

@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -50,6 +51,9 @@ func Start(t testing.TB) *Server {
 	initialise.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	if out, err := initialise.CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	if err := demandPasswords(filepath.Join(data, "pg_hba.conf")); err != nil {
+		t.Fatal(err)
 	}
 	s := &Server{dir: dir}
 	s.run(t, programs, data, as)
@@ -121,6 +125,41 @@ func (s *Server) Database(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return s.url(name)
+}
+
+// clerks are the roles that sign in with a password, by method.
+var clerks = map[string]string{"scram-sha-256": "scram_clerk", "md5": "md5_clerk"}
+
+// demandPasswords lets everybody in but the clerks, who must know theirs.
+func demandPasswords(rules string) error {
+	text, err := os.ReadFile(rules)
+	if err != nil {
+		return err
+	}
+	for method, role := range clerks {
+		text = append(fmt.Appendf(nil, "local all %s %s\n", role, method), text...)
+	}
+	return os.WriteFile(rules, text, 0o600) // it keeps its owner
+}
+
+// DatabaseByPassword makes an empty database whose owner signs in with a password
+// by method, "scram-sha-256" or "md5", and returns its address with the password.
+// Once per server and method.
+func (s *Server) DatabaseByPassword(t testing.TB, method, password string) string {
+	t.Helper()
+	role, ok := clerks[method]
+	if !ok {
+		t.Fatalf("nobody signs in to PostgreSQL by %q here", method)
+	}
+	address := s.Database(t)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, address, fmt.Sprintf("SET password_encryption = '%s'; CREATE ROLE %s LOGIN PASSWORD '%s'; ALTER DATABASE %s OWNER TO %s",
+		method, role, password, strings.TrimPrefix(u.Path, "/"), role))
+	u.User = url.UserPassword(role, password)
+	return u.String()
 }
 
 // Exec runs a statement on a database of the server, as somebody with its

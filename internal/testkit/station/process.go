@@ -28,7 +28,17 @@ type Usage struct {
 	PeakRSS int64   // bytes
 }
 
-func start(name, log, program string, args ...string) (*Process, error) {
+// in says where a command starts: nil is here, else a namespace of a link.
+type in func(*exec.Cmd) error
+
+func (where in) start(cmd *exec.Cmd) error {
+	if where == nil {
+		return cmd.Start()
+	}
+	return where(cmd)
+}
+
+func start(where in, name, log, program string, args ...string) (*Process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -38,7 +48,7 @@ func start(name, log, program string, args ...string) (*Process, error) {
 	p := &Process{Name: name, Log: log, cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	bind(p.cmd)
-	if err := p.cmd.Start(); err != nil {
+	if err := where.start(p.cmd); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	go func() {
@@ -47,6 +57,9 @@ func start(name, log, program string, args ...string) (*Process, error) {
 	}()
 	return p, nil
 }
+
+// ID is the process's number.
+func (p *Process) ID() int { return p.cmd.Process.Pid }
 
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.done }

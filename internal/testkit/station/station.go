@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealdock/sealdock/internal/testkit/netlab"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -43,6 +44,10 @@ type Options struct {
 	Catalog   string // "" for SQLite in the data folder, or postgres://…
 	IngestDir string // "" for below the station's folder; must not exist yet
 	AgentDir  string // "" for below the station's folder
+
+	// Link has the server in its server's namespace, dock and simulator in its
+	// client's; nil: all on this machine's loopback.
+	Link *netlab.Lab
 }
 
 // Station is one server, one dock and one simulator in a folder.
@@ -51,7 +56,7 @@ type Station struct {
 	Programs  Programs
 	Options   Options
 	SetupLink string // as init printed it
-	Web       string // https://127.0.0.1:PORT
+	Web       string // https://127.0.0.1:PORT, or the address on the link
 
 	Ingest, Agent, Simulator *Process // nil before their start
 
@@ -82,9 +87,18 @@ func New(ctx context.Context, dir string, programs Programs, options Options) (*
 		defer free() // held until all are chosen, so that they differ
 		*address = chosen
 	}
+	if s.Options.Link != nil { // the ports are as free in a namespace of its own
+		for _, address := range []*string{&s.https, &s.quic} {
+			_, port, _ := strings.Cut(*address, ":")
+			*address = net.JoinHostPort(s.Options.Link.Server.Address, port)
+		}
+	}
 	s.Web = "https://" + s.https
 
 	args := []string{"init", s.Options.IngestDir, "--agency", Agency, "--host", "127.0.0.1", "--host", "localhost", "--listen-quic", s.quic, "--listen-https", s.https}
+	if s.Options.Link != nil {
+		args = append(args, "--host", s.Options.Link.Server.Address)
+	}
 	if options.Catalog != "" {
 		args = append(args, "--catalog", options.Catalog)
 	}
@@ -133,12 +147,35 @@ func (s *Station) AgentDir() string { return s.Options.AgentDir }
 // LogPath is where the process with that name writes its output.
 func (s *Station) LogPath(name string) string { return filepath.Join(s.Dir, name+".log") }
 
+// atServer and atDock are where their programs start.
+func (s *Station) atServer() in {
+	if s.Options.Link == nil {
+		return nil
+	}
+	return s.Options.Link.Server.Start
+}
+
+func (s *Station) atDock() in {
+	if s.Options.Link == nil {
+		return nil
+	}
+	return s.Options.Link.Client.Start
+}
+
 // call runs a command to its end and returns its standard output.
 func (s *Station) call(ctx context.Context, program string, args ...string) (string, error) {
+	return s.callIn(ctx, nil, program, args...)
+}
+
+func (s *Station) callIn(ctx context.Context, where in, program string, args ...string) (string, error) {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
+	err := where.start(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
 		return out.String(), fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(program), strings.Join(args, " "), err, out.String(), errs.String())
 	}
 	return out.String(), nil
@@ -146,11 +183,11 @@ func (s *Station) call(ctx context.Context, program string, args ...string) (str
 
 // StartIngest starts the server and waits until its dashboard answers.
 func (s *Station) StartIngest(ctx context.Context) (err error) {
-	s.Ingest, err = start("ingest", s.LogPath("ingest"), s.Programs.Ingest, "run", "--config", s.ingestConfig())
+	s.Ingest, err = start(s.atServer(), "ingest", s.LogPath("ingest"), s.Programs.Ingest, "run", "--config", s.ingestConfig())
 	if err != nil {
 		return err
 	}
-	return s.await(ctx, s.Ingest, func() bool { return accepts(s.https) })
+	return s.await(ctx, s.Ingest, func() bool { return s.accepts(s.https) })
 }
 
 // StartSimulator starts the simulator with its USB/IP address, control socket
@@ -163,7 +200,7 @@ func (s *Station) StartSimulator(ctx context.Context, args ...string) (err error
 		args = append([]string{"--no-extension"}, args...)
 	}
 	args = append([]string{"run", "--listen", s.usbip, "--control", s.controlPath(), "--oracle", s.oraclePath()}, args...)
-	s.Simulator, err = start("simulator", s.LogPath("simulator"), s.Programs.Simulator, args...)
+	s.Simulator, err = start(s.atDock(), "simulator", s.LogPath("simulator"), s.Programs.Simulator, args...)
 	if err != nil {
 		return err
 	}
@@ -184,13 +221,13 @@ func (s *Station) Enrol(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.call(ctx, s.Programs.Agent, "enrol", "--server", s.Web, "--token", strings.TrimSpace(token), "--data", s.AgentDir(), "--usbip", s.usbip)
+	_, err = s.callIn(ctx, s.atDock(), s.Programs.Agent, "enrol", "--server", s.Web, "--token", strings.TrimSpace(token), "--data", s.AgentDir(), "--usbip", s.usbip)
 	return err
 }
 
 // StartAgent starts the dock's agent and waits until it tells its status.
 func (s *Station) StartAgent(ctx context.Context) (err error) {
-	s.Agent, err = start("agent", s.LogPath("agent"), s.Programs.Agent, "run", "--data", s.AgentDir())
+	s.Agent, err = start(s.atDock(), "agent", s.LogPath("agent"), s.Programs.Agent, "run", "--data", s.AgentDir())
 	if err != nil {
 		return err
 	}
@@ -248,8 +285,16 @@ func (s *Station) await(ctx context.Context, p *Process, ready func() bool) erro
 	return nil
 }
 
-func accepts(address string) bool {
-	c, err := net.DialTimeout("tcp", address, time.Second)
+// accepts reports whether the server takes connections.
+func (s *Station) accepts(address string) bool {
+	var c net.Conn
+	var err error
+	dial := func() { c, err = net.DialTimeout("tcp", address, time.Second) }
+	if s.Options.Link != nil {
+		s.Options.Link.Server.Do(dial)
+	} else {
+		dial()
+	}
 	if err != nil {
 		return false
 	}

@@ -34,6 +34,7 @@ type Check struct {
 	Place      Place
 	SHA256     *evidence.Digest // nil where this pass takes the other hash
 	MerkleRoot *evidence.Digest
+	Encoding   evidence.Encoding // MerkleRoot is of the content, encoded like this; else of the recording
 	Verdict    Verdict
 }
 
@@ -64,14 +65,15 @@ func checks(v *ItemView) []Check {
 func arrivalCheck(v *ItemView) Check {
 	c := Check{Place: OnArrival, Verdict: Pending}
 	leaves, err := evidence.DecodeLeaves(v.Item.Leaves)
-	if err != nil || uint64(len(leaves)) != evidence.LeafCount(v.Item.Length) {
+	if err != nil || uint64(len(leaves)) != evidence.LeafCount(v.Manifest.Sealed().Length) {
 		c.Verdict = Unknown
 		return c
 	}
 	root := evidence.MerkleRoot(leaves)
 	switch v.Item.State {
 	case catalog.StateStored, catalog.StateQuarantined:
-		c.MerkleRoot, c.Verdict = &root, verdict(root == v.Manifest.MerkleRoot)
+		sealed := v.Manifest.Sealed()
+		c.MerkleRoot, c.Encoding, c.Verdict = &root, sealed.Encoding, verdict(root == sealed.MerkleRoot)
 	}
 	return c
 }

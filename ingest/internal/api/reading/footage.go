@@ -2,6 +2,7 @@ package reading
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
+	"github.com/sealdock/sealdock/internal/content"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -102,11 +104,11 @@ func (s *Service) open(ctx context.Context, actor *auth.Actor, item *catalog.Ite
 func (f *Footage) unlock(ctx context.Context) error {
 	item := f.Item
 	var err error
-	if f.leaves, err = evidence.DecodeLeaves(item.Leaves); err != nil || uint64(len(f.leaves)) != evidence.LeafCount(item.Length) {
+	if f.leaves, err = evidence.DecodeLeaves(item.Leaves); err != nil || uint64(len(f.leaves)) != evidence.LeafCount(item.SealedLength()) {
 		return f.changed(ctx, "the list of its parts' hashes is damaged")
 	}
-	if uint64(f.blob.Size()) != seal.SealedSize(item.Length) {
-		return f.changed(ctx, fmt.Sprintf("the blob has %d bytes, %d are right", f.blob.Size(), seal.SealedSize(item.Length)))
+	if want := seal.SealedSize(item.SealedLength()); uint64(f.blob.Size()) != want {
+		return f.changed(ctx, fmt.Sprintf("the blob has %d bytes, %d are right", f.blob.Size(), want))
 	}
 	header := make([]byte, seal.HeaderSize)
 	if _, err := f.blob.ReadAt(header, 0); err != nil && err != io.EOF {
@@ -139,7 +141,8 @@ type segmentBuffers struct{ sealed, plain []byte }
 // Copy writes the bytes from..to-1 of the recording to w. Each segment is read
 // whole, opened, and its hash compared with the leaf checked on arrival, before
 // a byte of it is written. It ends with ErrChanged at the first that does not
-// hold, and with w's error.
+// hold, and with w's error. An encoded recording is decoded from its start; when
+// it was decoded to its end, its SHA-256 is compared too.
 func (f *Footage) Copy(ctx context.Context, w io.Writer, from, to uint64) error {
 	if from > to || to > f.Length {
 		return fmt.Errorf("bytes %d to %d of item %s, which has %d", from, to, f.Item.ID, f.Length)
@@ -149,6 +152,9 @@ func (f *Footage) Copy(ctx context.Context, w io.Writer, from, to uint64) error 
 		clear(b.plain[:cap(b.plain)])
 		f.service.segments.Put(b)
 	}()
+	if f.Item.Encoding != evidence.EncodedAsIs {
+		return f.decode(ctx, w, b, from, to)
+	}
 	for from < to {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -168,9 +174,56 @@ func (f *Footage) Copy(ctx context.Context, w io.Writer, from, to uint64) error 
 	return nil
 }
 
+// errEnough ends decoding behind the last byte that is wanted.
+var errEnough = errors.New("enough was decoded")
+
+func (f *Footage) decode(ctx context.Context, w io.Writer, b *segmentBuffers, from, to uint64) error {
+	digest := sha256.New()
+	out := &part{w: w, skip: from, left: to - from, whole: to == f.Length}
+	segments := content.NewSegments(uint64(len(f.leaves)), func(index uint64) ([]byte, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return f.segment(ctx, b, index)
+	})
+	err := content.Decode(io.MultiWriter(digest, out), segments, f.Item.Encoding, f.Length)
+	switch {
+	case errors.Is(err, errEnough):
+		return nil
+	case errors.Is(err, content.ErrContent):
+		return f.changed(ctx, err.Error())
+	case err == nil && evidence.Digest(digest.Sum(nil)) != f.Item.SHA256:
+		return f.changed(ctx, "decoded, it has another SHA-256 than was proven")
+	}
+	return err
+}
+
+// part passes on the bytes of a stream that are wanted.
+type part struct {
+	w          io.Writer
+	skip, left uint64
+	whole      bool // go on to the end
+}
+
+func (p *part) Write(b []byte) (int, error) {
+	n := len(b)
+	skipped := min(uint64(n), p.skip)
+	p.skip -= skipped
+	b = b[skipped:]
+	b = b[:min(uint64(len(b)), p.left)]
+	p.left -= uint64(len(b))
+	if _, err := p.w.Write(b); err != nil {
+		return 0, err
+	}
+	if p.left == 0 && !p.whole {
+		return 0, errEnough
+	}
+	return n, nil
+}
+
 // segment opens one whole segment into b.
 func (f *Footage) segment(ctx context.Context, b *segmentBuffers, index uint64) ([]byte, error) {
-	length := seal.SegmentLen(f.Length, index)
+	length := seal.SegmentLen(f.Item.SealedLength(), index)
 	sealed := b.sealed[:length+seal.Overhead]
 	offset := int64(seal.HeaderSize) + int64(index)*vault.SealedSegment
 	if n, err := f.blob.ReadAt(sealed, offset); n < len(sealed) {

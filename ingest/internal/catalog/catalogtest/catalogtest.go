@@ -72,6 +72,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"totals add up", totals},
 		{"agencies are walls", agenciesAreWalls},
 		{"each item is visited once", eachItem},
+		{"what of many is stored is found", storedAmong},
 		{"docks enrol once per token", dockTokens},
 		{"docks keep their old keys", dockKeys},
 		{"cameras are remembered", cameras},
@@ -169,7 +170,7 @@ func NewItem(n int, at time.Time) *catalog.Item {
 	return &catalog.Item{
 		Agency: Agency, ID: id, Attempt: 1, Dock: "front-desk", Station: "central", Bay: "1-2.3", Docking: evidence.DockingID{7},
 		Camera: fmt.Sprintf("CAM-%04d", n%10), CameraModel: "Model 3", Path: fmt.Sprintf("DCIM/100/CLIP%06d.MP4", n), Kind: evidence.KindVideo,
-		Length: uint64(1000 + n), SHA256: evidence.SHA256(fmt.Append(nil, "sha", n)), MerkleRoot: evidence.SHA256(fmt.Append(nil, "root", n)),
+		Length: uint64(1000 + n), Encoding: evidence.EncodedZstd, Encoded: uint64(500 + n), SHA256: evidence.SHA256(fmt.Append(nil, "sha", n)), MerkleRoot: evidence.SHA256(fmt.Append(nil, "root", n)),
 		Officer: "Ünal Öztürk", OfficerID: fmt.Sprintf("B%03d", n%7), Category: "traffic",
 		StartedAt: offered.Add(-8 * time.Hour), EndedAt: offered.Add(-7 * time.Hour),
 		CorrectedAt: offered.Add(-8 * time.Hour), Uncertainty: 250 * time.Millisecond, Wearer: "Grace Müller", WearerID: "B777",

@@ -20,7 +20,7 @@ func itemsKeepEveryField(s suite) {
 	bare.StartedAt, bare.EndedAt, bare.Marks, bare.Officer = time.Time{}, time.Time{}, []string{}, ""
 	bare.CorrectedAt, bare.Uncertainty, bare.Wearer, bare.WearerID = time.Time{}, 0, "", ""
 	bare.Sequence, bare.SequenceSource, bare.Confirmed, bare.Urgent, bare.Placed = 0, "", "", false, evidence.Digest{}
-	bare.Length, bare.Attempt = evidence.MaxLength, 1<<32-1
+	bare.Length, bare.Attempt, bare.Encoding, bare.Encoded = evidence.MaxLength, 1<<32-1, evidence.EncodedAsIs, 0
 	s.insert(bare)
 	if got := s.item(bare.ID); !reflect.DeepEqual(got, bare) {
 		s.Fatalf("got  %+v\nwant %+v", got, bare)
@@ -229,4 +229,32 @@ func eachItem(s suite) {
 		return nil
 	}))
 	is(s, "items", len(seen), n)
+}
+
+func storedAmong(s suite) {
+	var ids []evidence.EvidenceID
+	var stored []evidence.EvidenceID
+	for i := range 450 { // more than one question asks for
+		item := NewItem(i, s.clock.Now())
+		ids = append(ids, item.ID)
+		if i%150 == 7 {
+			s.insert(item)
+			s.store(item)
+			stored = append(stored, item.ID)
+		} else if i%150 == 8 {
+			s.insert(item) // on its way
+		}
+	}
+	got, err := s.db.StoredAmong(s.Context(), Agency, ids)
+	s.must(err)
+	slices.SortFunc(got, func(a, b evidence.EvidenceID) int { return slices.Compare(a[:], b[:]) })
+	if !slices.Equal(got, stored) {
+		s.Errorf("stored among them: %v, want %v", got, stored)
+	}
+	theirs, err := s.db.StoredAmong(s.Context(), "county", ids)
+	s.must(err)
+	is(s, "in another agency", len(theirs), 0)
+	none, err := s.db.StoredAmong(s.Context(), Agency, nil)
+	s.must(err)
+	is(s, "of none", len(none), 0)
 }

@@ -29,6 +29,15 @@ func (r *Reader) Docks(ctx context.Context, agency evidence.AgencyID) ([]catalog
 	return list(ctx, r, "docks", scanDock, "SELECT "+dockColumns+" FROM docks WHERE agency = $1 ORDER BY id", agency)
 }
 
+// DocksMark is a text that changes when a dock is enrolled, and when one more or
+// one less is let in. It costs a small part of Docks.
+func (r *Reader) DocksMark(ctx context.Context, agency evidence.AgencyID) (mark string, err error) {
+	var docks, enabled, newest int64
+	err = r.one(ctx, "the number of docks", func(s scanner) error { return s.Scan(&docks, &enabled, &newest) },
+		"SELECT count(*), coalesce(sum(enabled), 0), coalesce(max(enrolled_at), 0) FROM docks WHERE agency = $1", agency)
+	return fmt.Sprintf("%d docks, %d of them let in, the newest of %d", docks, enabled, newest), err
+}
+
 // DockKeys returns all statement keys that a dock has or had, newest first.
 func (r *Reader) DockKeys(ctx context.Context, agency evidence.AgencyID, id evidence.DockID) ([]catalog.DockKey, error) {
 	return list(ctx, r, "the keys of a dock", func(s scanner, k *catalog.DockKey) error {

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -212,4 +213,25 @@ func (r *Reader) Totals(ctx context.Context, agency evidence.AgencyID) (*catalog
 func add(to *catalog.Count, c catalog.Count) {
 	to.Items += c.Items
 	to.Bytes += c.Bytes
+}
+
+// StoredAmong returns which of these items are stored, in no order. Ids that the
+// catalog does not know are not.
+func (r *Reader) StoredAmong(ctx context.Context, agency evidence.AgencyID, ids []evidence.EvidenceID) ([]evidence.EvidenceID, error) {
+	var all []evidence.EvidenceID
+	for part := range slices.Chunk(ids, 200) {
+		args := []any{agency, catalog.StateStored}
+		places := make([]string, len(part))
+		for i, id := range part {
+			args = append(args, id.String())
+			places[i] = fmt.Sprintf("$%d", len(args))
+		}
+		found, err := list(ctx, r, "stored items", func(s scanner, id *evidence.EvidenceID) error { return s.Scan(hexInto(id[:])) },
+			"SELECT id FROM items WHERE agency = $1 AND state = $2 AND id IN ("+strings.Join(places, ", ")+")", args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
 }

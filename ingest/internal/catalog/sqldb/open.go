@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"crypto/fips140"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -113,6 +114,9 @@ func openPostgres(url string) (*DB, error) {
 	conf, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("the postgres:// address cannot be read: check it (it is not shown, it may hold a password)")
+	}
+	if conf.RequireAuth == "" && fips140.Enabled() {
+		conf.RequireAuth = "!md5" // not approved: refused with words, where the module would panic in its enforced mode
 	}
 	pool := stdlib.OpenDB(*conf)
 	pool.SetMaxOpenConns(postgresConns)

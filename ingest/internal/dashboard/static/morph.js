@@ -8,8 +8,10 @@ const policy = globalThis.trustedTypes
   ? trustedTypes.createPolicy("sealdock-live", { createHTML: (text) => text })
   : { createHTML: (text) => text };
 
-export function morph(place, html) {
-  const drawn = new DOMParser().parseFromString(policy.createHTML(html), "text/html").body;
+// Of a whole page, only what the selector names.
+export function morph(place, html, selector = "body") {
+  const drawn = new DOMParser().parseFromString(policy.createHTML(html), "text/html").querySelector(selector);
+  if (!drawn) throw new Error("the page holds no such piece");
   children(place, drawn);
 }
 

@@ -16,6 +16,8 @@ type Client struct {
 	Session *wire.Session
 	Control *wire.Stream
 	Welcome *upload.Welcome
+
+	Direction *upload.Direction // the last one that was read
 }
 
 // Connect dials and greets. A refusal is an *upload.Error.
@@ -34,7 +36,13 @@ func Connect(ctx context.Context, address string, conf *tls.Config, hello *uploa
 	if c.Welcome, err = upload.Expect[*upload.Welcome](c.Control, new(upload.Buffer)); err != nil {
 		return nil, errors.Join(err, session.Close(upload.EndNormal, ""))
 	}
-	return c, nil
+	return c, c.AwaitDirection()
+}
+
+// AwaitDirection reads the next direction.
+func (c *Client) AwaitDirection() (err error) {
+	c.Direction, err = upload.Expect[*upload.Direction](c.Control, new(upload.Buffer))
+	return err
 }
 
 // Close ends the connection at once.
@@ -45,30 +53,63 @@ func (c *Client) Ask(m upload.Message) (upload.Message, error) {
 	if err := upload.WriteMessage(c.Control, m); err != nil {
 		return nil, err
 	}
-	answer, err := upload.ReadMessage(c.Control, new(upload.Buffer))
-	if refused, ok := answer.(*upload.Error); ok {
-		return nil, refused
+	for {
+		answer, err := upload.ReadMessage(c.Control, new(upload.Buffer))
+		switch m := answer.(type) {
+		case *upload.Error:
+			return nil, m
+		case *upload.Direction:
+			c.Direction = m
+			continue
+		}
+		return answer, err
 	}
-	return answer, err
 }
 
-// Stream is one recording stream after its Accept.
+// Stream is one recording stream or stripe after its Accept.
 type Stream struct {
 	*wire.Stream
 	Resume uint64
-	Acked  uint64 // as of the last Expect
+	Acked  uint64 // segments from the first on, as of the last answer that was read
+	Frames uint64 // Data frames of this stream, the same
+	held   []byte
 	buffer upload.Buffer
+}
+
+// Holds says whether Accept told that the server has a segment.
+func (s *Stream) Holds(index uint64) bool {
+	at := index - s.Resume
+	return index < s.Resume || at/8 < uint64(len(s.held)) && s.held[at/8]>>(at%8)&1 == 1
+}
+
+// ack takes an acknowledgement, which must not go back.
+func (s *Stream) ack(m *upload.Ack) error {
+	if m.GetDurableSegments() < s.Acked || m.GetFrames() < s.Frames {
+		return fmt.Errorf("%d segments and %d frames were acknowledged after %d and %d", m.GetDurableSegments(), m.GetFrames(), s.Acked, s.Frames)
+	}
+	s.Acked, s.Frames = m.GetDurableSegments(), m.GetFrames()
+	return nil
 }
 
 // Offer opens a recording stream. It returns the receipt when the recording is
 // stored already, else the stream.
 func (c *Client) Offer(ctx context.Context, r *Recording) (*Stream, *upload.Receipt, error) {
+	return c.open(ctx, r.Offer)
+}
+
+// Join opens a stripe of a recording.
+func (c *Client) Join(ctx context.Context, r *Recording) (*Stream, error) {
+	s, _, err := c.open(ctx, &upload.Join{EvidenceId: r.Manifest.Evidence.String(), Attempt: r.Manifest.Attempt})
+	return s, err
+}
+
+func (c *Client) open(ctx context.Context, first upload.Message) (*Stream, *upload.Receipt, error) {
 	raw, err := c.Session.OpenStream(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	s := &Stream{Stream: raw}
-	if err := upload.WriteMessage(s, r.Offer); err != nil {
+	if err := upload.WriteMessage(s, first); err != nil {
 		return nil, nil, err
 	}
 	answer, err := upload.ReadMessage(s, &s.buffer)
@@ -77,7 +118,7 @@ func (c *Client) Offer(ctx context.Context, r *Recording) (*Stream, *upload.Rece
 	}
 	switch m := answer.(type) {
 	case *upload.Accept:
-		s.Resume = m.GetResumeSegment()
+		s.Resume, s.held = m.GetResumeSegment(), m.GetHeld()
 		return s, nil, nil
 	case *upload.Receipt:
 		return nil, m, s.CloseWrite()
@@ -109,7 +150,9 @@ func (s *Stream) Finish() (*upload.Receipt, error) {
 		}
 		switch m := answer.(type) {
 		case *upload.Ack:
-			s.Acked = m.GetDurableSegments()
+			if err := s.ack(m); err != nil {
+				return nil, err
+			}
 		case *upload.Receipt:
 			return m, s.CloseWrite()
 		case *upload.Error:
@@ -120,21 +163,51 @@ func (s *Stream) Finish() (*upload.Receipt, error) {
 	}
 }
 
-// Await reads until segments are acknowledged.
+// Await reads until segments are acknowledged, from the first on.
 func (s *Stream) Await(segments uint64) error {
-	for s.Acked < segments {
+	return s.await(func() bool { return s.Acked >= segments })
+}
+
+// AwaitFrames reads until so many Data frames of the stream are acknowledged.
+func (s *Stream) AwaitFrames(frames uint64) error {
+	return s.await(func() bool { return s.Frames >= frames })
+}
+
+func (s *Stream) await(there func() bool) error {
+	for !there() {
 		answer, err := upload.ReadMessage(s, &s.buffer, upload.KindAck, upload.KindError)
 		if err != nil {
 			return err
 		}
 		switch m := answer.(type) {
 		case *upload.Ack:
-			s.Acked = m.GetDurableSegments()
+			if err := s.ack(m); err != nil {
+				return err
+			}
 		case *upload.Error:
 			return m
 		}
 	}
 	return nil
+}
+
+// End ends a stripe and waits until all that was sent on it is acknowledged and
+// the server has ended its side.
+func (s *Stream) End(frames uint64) error {
+	if err := s.CloseWrite(); err != nil {
+		return err
+	}
+	if err := s.AwaitFrames(frames); err != nil {
+		return err
+	}
+	answer, err := upload.ReadMessage(s, &s.buffer, upload.KindAck, upload.KindError)
+	switch {
+	case err == io.EOF:
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("after the last acknowledgement came %v", answer.Kind())
 }
 
 // Refusal reads on to the Error that explains why a write failed.

@@ -12,7 +12,7 @@
 //
 // # What it promises
 //
-// A write goes to its place in the partial file; Sync is fdatasync, the first
+// A write goes to its place in the partial file, which may have holes; Sync is fdatasync, the first
 // time with the file's name. Commit flushes the file, then renames it into blobs
 // and flushes both folders: after a crash the blob is whole in one of the two
 // places. Uploads that flush the same folder at a time share the flush. A folder

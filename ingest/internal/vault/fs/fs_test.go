@@ -47,24 +47,25 @@ func begin(t *testing.T, s vault.Store, n uint64) vault.Upload {
 	return u
 }
 
-// What a crash can leave of a partial file, and how many segments it counts.
+// What a crash can leave of a partial file, how many places it counts, and how
+// many of them hold a segment.
 func TestAPartialFileOfAnyShapeGoesOn(t *testing.T) {
 	header := vaulttest.Header()
 	whole := append(append(bytes.Clone(header), segment(0)...), segment(1)...)
 	for promise, c := range map[string]struct {
-		file []byte
-		want uint64
+		file         []byte
+		places, want uint64
 	}{
-		"empty":                        {nil, 0},
-		"within the header":            {header[:5], 0},
-		"header only":                  {header, 0},
-		"torn first segment":           {whole[:len(header)+100], 0},
-		"one whole":                    {whole[:len(header)+vault.SealedSegment], 1},
-		"one and a torn one":           {whole[:len(whole)-1], 1},
-		"two whole":                    {whole, 2},
-		"length written, bytes not":    {make([]byte, len(header)+vault.SealedSegment), 0},
-		"length of a torn header":      {make([]byte, 7), 0},
-		"zeros behind what was synced": {append(bytes.Clone(whole), make([]byte, 500)...), 2},
+		"empty":                        {nil, 0, 0},
+		"within the header":            {header[:5], 0, 0},
+		"header only":                  {header, 0, 0},
+		"torn first segment":           {whole[:len(header)+100], 1, 0},
+		"one whole":                    {whole[:len(header)+vault.SealedSegment], 1, 1},
+		"one and a torn one":           {whole[:len(whole)-1], 2, 1},
+		"two whole":                    {whole, 2, 2},
+		"length written, bytes not":    {make([]byte, len(header)+vault.SealedSegment), 0, 0},
+		"length of a torn header":      {make([]byte, 7), 0, 0},
+		"zeros behind what was synced": {append(bytes.Clone(whole), make([]byte, 500)...), 3, 2},
 	} {
 		t.Run(promise, func(t *testing.T) {
 			dir := t.TempDir()
@@ -74,8 +75,11 @@ func TestAPartialFileOfAnyShapeGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			u := begin(t, s, 0)
-			if n, err := u.Segments(); err != nil || n != c.want {
-				t.Fatalf("%d segments, %v; want %d", n, err, c.want)
+			if n, err := u.Segments(); err != nil || n != c.places {
+				t.Fatalf("%d segments, %v; want %d", n, err, c.places)
+			}
+			if err := u.Truncate(c.want); err != nil {
+				t.Fatal(err)
 			}
 			for i := c.want; i < 2; i++ {
 				if err := u.WriteSegment(i, segment(i)); err != nil {
@@ -147,6 +151,9 @@ func TestAFullDiskHarmsNothing(t *testing.T) {
 	}
 	if err := u.WriteSegment(2, segment(2)); !errors.Is(err, vault.ErrFull) {
 		t.Fatalf("got %v, want %v", err, vault.ErrFull)
+	}
+	if err := u.Truncate(2); err != nil {
+		t.Fatal(err)
 	}
 	if n, err := u.Segments(); err != nil || n != 2 {
 		t.Fatalf("%d segments, %v; want 2", n, err)

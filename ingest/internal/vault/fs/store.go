@@ -156,8 +156,8 @@ func (s *Store) create(ctx context.Context, key vault.Key, header []byte) (u *up
 	return u, err
 }
 
-// resume makes an existing partial file fit to be written on: with its header,
-// and cut to whole segments.
+// resume makes an existing partial file fit to be written on: with its header.
+// What is behind its last whole segment may be the short last one.
 func (u *upload) resume(header []byte) error {
 	size, err := u.file.Size()
 	if err != nil {
@@ -171,8 +171,11 @@ func (u *upload) resume(header []byte) error {
 	}
 	switch {
 	case bytes.Equal(have, header):
-		u.length = u.base + (size-u.base)/vault.SealedSegment*vault.SealedSegment
-		return u.file.Truncate(u.length)
+		u.length = size
+		if rest := (size - u.base) % vault.SealedSegment; rest != 0 {
+			u.short = (size - u.base) / vault.SealedSegment
+		}
+		return nil
 	case bytes.Equal(have, make([]byte, len(header))):
 		// A crash came before the first Sync: nothing was acknowledged.
 		if err := u.file.Truncate(0); err != nil {

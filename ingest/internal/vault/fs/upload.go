@@ -31,11 +31,13 @@ type upload struct {
 	ended  bool         // committed, quarantined or closed
 	closed bool
 
-	tail   sync.Mutex // guards short and length
-	short  int64      // index of the short last segment that was written, or noShort
+	tail   sync.Mutex // guards short, length and filled
+	short  int64      // index of the short last segment, or noShort
 	length int64      // of the file, in bytes
+	filled vault.Set  // places written to through this upload: they take no more room
 }
 
+// offset is where the place of a segment begins in the file.
 func (u *upload) offset(index uint64) int64 { return u.base + int64(index)*vault.SealedSegment }
 
 // use runs one step on the file while it is open.
@@ -66,12 +68,7 @@ func (u *upload) Segments() (n uint64, err error) {
 		if err != nil {
 			return err
 		}
-		n = uint64((size - u.base) / vault.SealedSegment)
-		u.tail.Lock()
-		defer u.tail.Unlock()
-		if u.short == int64(n) {
-			n++
-		}
+		n = uint64((size - u.base + vault.SealedSegment - 1) / vault.SealedSegment)
 		return nil
 	})
 	return n, err
@@ -101,38 +98,67 @@ func (u *upload) WriteSegment(index uint64, sealed []byte) error {
 		if index >= maxSegments || len(sealed) == 0 || len(sealed) > vault.SealedSegment {
 			return fmt.Errorf("it has %d bytes, want 1 to %d, and an index below %d", len(sealed), vault.SealedSegment, uint64(maxSegments))
 		}
-		u.tail.Lock()
-		defer u.tail.Unlock()
-		if u.short != noShort && int64(index) > u.short {
-			return fmt.Errorf("segment %d was written as the last one", u.short)
+		taken, err := u.room(int64(index), len(sealed))
+		if err != nil {
+			return err
 		}
-		end := u.offset(index) + int64(len(sealed))
-		behind := u.length > end
-		if grows := uint64(max(0, end-u.length)); grows > 0 {
-			if err := u.store.reserve.take(grows, false); err != nil {
-				return err
-			}
-			defer u.store.reserve.done(grows)
+		defer u.store.reserve.done(taken)
+		if len(sealed) < vault.SealedSegment {
+			return u.writeShort(int64(index), sealed)
 		}
-		if int64(index) == u.short {
-			u.short = noShort
-		}
-		u.length = max(u.length, end) // even after a failure: what was written of it is unknown
 		if _, err := u.file.WriteAt(sealed, u.offset(index)); err != nil {
 			return err
 		}
-		if len(sealed) == vault.SealedSegment {
-			return nil
-		}
-		if behind { // of an earlier, longer life of the file
-			if err := u.file.Truncate(end); err != nil {
-				return err
-			}
-			u.length = end
-		}
-		u.short = int64(index)
+		u.tail.Lock()
+		defer u.tail.Unlock()
+		u.filled.Add(index)
 		return nil
 	})
+}
+
+// room takes the room that a segment needs, and reckons with its bytes in the
+// file even when writing them fails: what is written of them then is unknown.
+func (u *upload) room(index int64, length int) (taken uint64, err error) {
+	u.tail.Lock()
+	defer u.tail.Unlock()
+	if u.short != noShort && index > u.short {
+		return 0, fmt.Errorf("segment %d was written as the last one", u.short)
+	}
+	if !u.filled.Has(uint64(index)) {
+		taken = uint64(length)
+		if err := u.store.reserve.take(taken, false); err != nil {
+			return 0, err
+		}
+	}
+	if length == vault.SealedSegment {
+		if index == u.short {
+			u.short = noShort
+		}
+		u.length = max(u.length, u.offset(uint64(index))+int64(length))
+	}
+	return taken, nil
+}
+
+// writeShort writes the last segment, behind which nothing may stay from an
+// earlier, longer life of the file.
+func (u *upload) writeShort(index int64, sealed []byte) error {
+	u.tail.Lock()
+	defer u.tail.Unlock()
+	end := u.offset(uint64(index)) + int64(len(sealed))
+	behind := u.length > end
+	u.length = max(u.length, end)
+	if _, err := u.file.WriteAt(sealed, u.offset(uint64(index))); err != nil {
+		return err
+	}
+	if behind {
+		if err := u.file.Truncate(end); err != nil {
+			return err
+		}
+		u.length = end
+	}
+	u.short = index
+	u.filled.Add(uint64(index))
+	return nil
 }
 
 // Truncate implements vault.Upload.
@@ -147,7 +173,10 @@ func (u *upload) Truncate(segments uint64) error {
 		if segments >= maxSegments || u.offset(segments) >= size {
 			return nil
 		}
-		u.short = noShort // it was the last one, so it is cut off
+		if u.short >= int64(segments) {
+			u.short = noShort
+		}
+		u.filled.Cut(segments)
 		u.length = u.offset(segments)
 		return u.file.Truncate(u.length)
 	})

@@ -36,6 +36,8 @@ func Run(t *testing.T, open Open) {
 		{"an empty recording has one short segment", emptyRecording},
 		{"a partial blob is not readable", partialHidden},
 		{"a partial blob goes on after a restart", goesOn},
+		{"segments come in any order", anyOrder},
+		{"a torn end is cut off", tornEnd},
 		{"another header is refused", otherHeader},
 		{"a committed blob is final", final},
 		{"one upload per key at a time", oneUpload},
@@ -188,21 +190,65 @@ func goesOn(s suite) {
 	s.must(u.Close())
 	s = s.restart()
 	u = s.create(Key(1))
-	s.segments(u, 3) // whether the short one is whole cannot be seen: it is sent again
-	p := make([]byte, vault.SealedSegment)
+	s.segments(u, 4)
 	for i := range uint64(3) {
-		n, err := u.ReadSegment(i, p)
-		s.must(err)
-		if !bytes.Equal(p[:n], whole(i)) {
-			s.Errorf("segment %d has changed", i)
-		}
+		s.reads(u, i, whole(i))
 	}
-	_, err := u.ReadSegment(3, p)
+	s.reads(u, 3, Segment(3, 100))
+	_, err := u.ReadSegment(4, make([]byte, vault.SealedSegment))
 	s.isError(err, io.EOF)
-	s.must(u.WriteSegment(3, Segment(3, 100)))
+	s.must(u.WriteSegment(1, whole(1)))
 	s.must(u.Commit(s.Context()))
 	b, err := s.store.Open(s.Context(), Key(1))
 	s.holds(b, err, content(3, 100))
+}
+
+// reads demands what is in the place of a segment.
+func (s suite) reads(u vault.Upload, index uint64, want []byte) {
+	s.Helper()
+	p := make([]byte, vault.SealedSegment)
+	n, err := u.ReadSegment(index, p)
+	s.must(err)
+	if !bytes.Equal(p[:n], want) {
+		s.Errorf("segment %d has changed", index)
+	}
+}
+
+// anyOrder writes the short last segment first and leaves holes over a restart.
+func anyOrder(s suite) {
+	u := s.create(Key(1))
+	s.must(u.WriteSegment(4, Segment(4, 100)))
+	s.must(u.WriteSegment(2, whole(2)))
+	s.segments(u, 5)
+	s.must(u.Sync())
+	s.must(u.Close())
+	s = s.restart()
+	u = s.create(Key(1))
+	s.segments(u, 5)
+	s.reads(u, 0, make([]byte, vault.SealedSegment))
+	s.reads(u, 2, whole(2))
+	s.reads(u, 4, Segment(4, 100))
+	for _, i := range []uint64{3, 0, 1} {
+		s.must(u.WriteSegment(i, whole(i)))
+	}
+	s.must(u.Commit(s.Context()))
+	b, err := s.store.Open(s.Context(), Key(1))
+	s.holds(b, err, content(4, 100))
+}
+
+// tornEnd cuts what a crash left of a segment, and writes it whole.
+func tornEnd(s suite) {
+	u := s.write(Key(1), 1, 77) // what is there of a segment that is longer
+	s.must(u.Sync())
+	s.must(u.Close())
+	u = s.restart().create(Key(1))
+	s.must(u.Truncate(1))
+	s.segments(u, 1)
+	s.must(u.WriteSegment(2, Segment(2, 5)))
+	s.must(u.WriteSegment(1, whole(1)))
+	s.must(u.Commit(s.Context()))
+	b, err := s.store.Open(s.Context(), Key(1))
+	s.holds(b, err, content(2, 5))
 }
 
 func otherHeader(s suite) {
@@ -394,9 +440,13 @@ func sideBySide(s suite) {
 		all.Go(func() {
 			u := s.create(Key(n))
 			var segments sync.WaitGroup
-			for i := range uint64(4) {
+			for i := range uint64(5) {
 				segments.Go(func() {
-					if err := errors.Join(u.WriteSegment(i, whole(i)), u.Sync()); err != nil {
+					segment := whole(i)
+					if i == 4 {
+						segment = Segment(i, 99)
+					}
+					if err := errors.Join(u.WriteSegment(i, segment), u.Sync()); err != nil {
 						s.Error(err)
 					}
 				})
@@ -410,7 +460,7 @@ func sideBySide(s suite) {
 	all.Wait()
 	for n := range byte(4) {
 		b, err := s.store.Open(s.Context(), Key(n))
-		s.holds(b, err, content(4, 0))
+		s.holds(b, err, content(4, 99))
 	}
 }
 

@@ -2,6 +2,7 @@ package readingtest
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ type Recording struct {
 	Path    string
 	Kind    evidence.Kind
 	Content []byte
+	Encoded []byte // what is sealed, as zstd of Content; nil: Content
 	Camera  string // serial
 	Model   string
 	Officer string
@@ -25,6 +27,7 @@ type Recording struct {
 	Began   time.Time
 	Ended   time.Time
 	Marks   []evidence.Mark
+	Stored  map[string]string        // details of the event of its storing, beside its hash
 	Adjust  func(*evidence.Manifest) // changes the manifest before it is signed
 }
 
@@ -37,8 +40,12 @@ func Key(item *catalog.Item) vault.Key {
 func (s *Store) Offer(t testing.TB, r Recording) *catalog.Item {
 	t.Helper()
 	m := s.manifest(&r)
-	leaves := leavesOf(r.Content)
-	m.MerkleRoot = evidence.MerkleRoot(leaves)
+	m.MerkleRoot = evidence.MerkleRoot(leavesOf(r.Content))
+	content := r.Content
+	if r.Encoded != nil {
+		content = r.Encoded
+		m.Content = &evidence.Content{Encoding: evidence.EncodedZstd, Length: uint64(len(content)), MerkleRoot: evidence.MerkleRoot(leavesOf(content))}
+	}
 	if r.Adjust != nil {
 		r.Adjust(m)
 	}
@@ -59,12 +66,15 @@ func (s *Store) Offer(t testing.TB, r Recording) *catalog.Item {
 		Camera: r.Camera, CameraModel: r.Model, Path: r.Path, Kind: r.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot,
 		Officer: r.Officer, StartedAt: r.Began, EndedAt: r.Ended, Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, State: catalog.StateReceiving, OfferedAt: s.Clock.Now(), EventIndex: -1,
 		ManifestDigest: evidence.SHA256(payload), Manifest: evidence.Sign(evidence.TypeManifest, payload, "dock", s.DockKey).Marshal(),
-		Leaves: evidence.EncodeLeaves(leaves), Header: sealer.Header(), WrappedKey: wrapped,
+		Leaves: evidence.EncodeLeaves(leavesOf(content)), Header: sealer.Header(), WrappedKey: wrapped,
+	}
+	if r.Encoded != nil {
+		item.Encoding, item.Encoded = m.Content.Encoding, m.Content.Length
 	}
 	if at, ok := m.Clocks.Correct(r.Began); ok {
 		item.CorrectedAt, item.Uncertainty = at.At.Truncate(time.Microsecond), at.Uncertainty
 	}
-	s.Blobs.Put(Key(item), sealed(t, sealer, r.Content))
+	s.Blobs.Put(Key(item), sealed(t, sealer, content))
 	dock := evidence.Actor{Kind: "dock", ID: string(r.Dock)}
 	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
 		if err := tx.InsertItem(ctx, item); err != nil {
@@ -82,6 +92,7 @@ func (s *Store) Keep(t testing.TB, r Recording) *catalog.Item {
 	item := s.Offer(t, r)
 	stored := s.event(evidence.EventEvidenceStored, evidence.Actor{Kind: "server", ID: "server"}, item)
 	stored.Details = map[string]string{"sha256": item.SHA256.String()}
+	maps.Copy(stored.Details, r.Stored)
 	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
 		event, err := tx.AppendEvent(ctx, stored)
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -38,6 +39,8 @@ type Store struct {
 	Reading  *reading.Service
 	Fleet    *fleet.Service
 	Cameras  *cameras.Service
+	Uplink   *uplink.Service
+	Docks    *Docks // what Uplink is told of
 	DockKey  ed25519.PrivateKey
 	Receipts ed25519.PrivateKey
 	entries  int64
@@ -70,6 +73,9 @@ func New(t testing.TB) *Store {
 	})
 	check(t, err)
 	s.Cameras = cameras.New(cameras.Config{Catalog: db, Blobs: s.Blobs, Agency: Agency, Certify: s.Fleet.Certify, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	s.Docks = NewDocks()
+	s.Uplink, err = uplink.New(t.Context(), uplink.Config{Catalog: db, Agency: Agency, Live: s.Docks, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	check(t, err)
 	s.Reading = reading.New(reading.Config{
 		Catalog: db, Blobs: s.Blobs, Keys: ring, Live: s.Live, ReceiptKey: receiptPublic, Agency: Agency,
 		Space: func() (uint64, error) { return 5 << 40, nil }, Now: clock.Now, Log: slog.New(slog.DiscardHandler),

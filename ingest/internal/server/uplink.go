@@ -1,0 +1,53 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/receive"
+	"github.com/sealdock/sealdock/ingest/internal/uplink"
+	"github.com/sealdock/sealdock/internal/telemetry"
+	"github.com/sealdock/sealdock/proto/upload"
+)
+
+// dockReports tells uplink what docks report, of which receive keeps the last.
+type dockReports struct{ live *receive.Live }
+
+// Changed implements uplink.Source.
+func (v dockReports) Changed() <-chan struct{} { return v.live.Changed() }
+
+// Docks implements uplink.Source.
+func (v dockReports) Docks() []uplink.Dock {
+	all := v.live.Docks()
+	docks := make([]uplink.Dock, 0, len(all))
+	for _, d := range all {
+		docks = append(docks, uplink.Dock{
+			Agency: d.Agency, Station: d.Station, Dock: d.Dock, Connected: d.Connected, LastSeen: d.LastSeen, Status: d.Status, Queue: d.Queue, Busy: d.Busy,
+		})
+	}
+	return docks
+}
+
+// directions gives receive what uplink directs.
+type directions struct{ *uplink.Service }
+
+// Direction implements receive.Directions.
+func (d directions) Direction(dock receive.Peer) (*upload.Direction, <-chan struct{}) {
+	return d.Service.Direction(dock.Station, dock.Dock)
+}
+
+// WithUplink runs one step of the command line on how docks send. The server may
+// be running or not; a running one hears of it within seconds.
+func WithUplink(ctx context.Context, c Config, log *slog.Logger, now func() time.Time, step func(*uplink.Desk) error) error {
+	db, err := c.openCatalog(ctx, now)
+	if err != nil {
+		return err
+	}
+	service, err := uplink.New(ctx, uplink.Config{Catalog: db, Agency: c.agency(), Now: now, Log: telemetry.Component(log, "uplink")})
+	if err == nil {
+		err = step(service.CommandLine())
+	}
+	return errors.Join(err, db.Close())
+}
