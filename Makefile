@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -36,7 +36,7 @@ demo-once: setup build ## dock three cameras, compare every hash, check the stor
 
 test: setup build ## all tests that need no kernel USB (under 15 minutes)
 	$(GO) test -timeout 15m ./...
-	@scripts/fips
+	@$(GO) run ./scripts/fips --quick
 
 check-camera: setup build ## every known camera fault and attack against agent and server, a verdict each
 	@$(BIN)/firmware-sim check --agent $(BIN)/sealdock-agent --ingest $(BIN)/sealdock-ingest
@@ -50,14 +50,42 @@ test-systemd: setup build ## the agent as a service under a real systemd, in a Q
 test-race: setup ## unit tests under the race detector
 	$(GO) test -race -short -timeout 30m ./proto/... ./internal/... ./agent/... ./ingest/... ./firmware-sim/...
 
-test-fips: setup ## the evidence format in four FIPS modes, with counts
-	@scripts/fips
+test-fips: setup ## all tests in the FIPS 140-3 modes, with counts (three times as long as make test)
+	@$(GO) run ./scripts/fips
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s), with counts
 	@scripts/fuzz
 
-bench: setup build ## camera to receipt, against this machine's own limits
-	@$(GO) build -o .run/bin/bench ./scripts/bench && exec .run/bin/bench
+# What bench takes besides: make bench BENCHFLAGS='--rounds 1 --mib 256'
+BENCHFLAGS ?=
+BENCH = $(GO) build -o .run/bin/bench ./scripts/bench && exec .run/bin/bench
+
+bench: setup build ## camera to receipt, against the sum of its parts, and the wire alone
+	@$(BENCH) limit $(BENCHFLAGS)
+
+bench-peers: setup build ## the product beside restic, Syncthing and rsync (scripts/bench/install-peers)
+	@$(BENCH) peers $(BENCHFLAGS)
+
+bench-net: setup build ## dock and server at the two ends of limited links; as root
+	@$(BENCH) net $(BENCHFLAGS)
+
+bench-bounded: setup build ## memory and cost from small to large; takes hours and 40 GiB of disk
+	@$(BENCH) bounded $(BENCHFLAGS)
+
+bench-load: setup build ## one server with up to 10,000 simulated docks: idle, restarted, all at once
+	@$(BENCH) load $(BENCHFLAGS)
+
+bench-rules: setup build ## limits, urgency, forecasts and a firewall, on limited links; as root
+	@$(BENCH) rules $(BENCHFLAGS)
+
+breaks: setup build ## one transfer of 5 GiB, broken 200 times in every way; as root
+	@$(BENCH) breaks $(BENCHFLAGS)
+
+bench-report: ## write what was measured into docs/performance.md, with its charts
+	@$(BENCH) report
+
+carry: setup build ## GIB (default 10) of footage from dock to server on a drive that is pulled again and again; hashes compared
+	@$(GO) build -o .run/bin/carry ./scripts/carry && exec .run/bin/carry --gib $(or $(GIB),10)
 
 check: setup ## gofmt, vet, staticcheck, import table
 	@scripts/check

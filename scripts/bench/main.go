@@ -1,85 +1,110 @@
-// Command bench measures the whole way, from a docked camera to its erasure
-// against a verified receipt, over loopback, with the built programs, and this
-// machine's own limits in the same run. It prints a table and writes JSON.
+// Command bench measures the product and prints tables: how near it is to what
+// its parts cost (limit), to other tools that promise as much (peers), to the
+// link that it is given (net), how what it takes grows (bounded),
+// and how many docks one server holds (load). Each runs
+// all variants in turn within one run, and judges by ratios only; each writes
+// JSON, from which report draws the figures of docs/performance.md.
+//
+// Processor time is what the kernel accounts to the processes named, user and
+// system. The simulated cameras are in no figure.
 package main
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"time"
+	"syscall"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/sealdock/sealdock/internal/testkit/station"
 )
 
-func main() {
-	if len(os.Args) == 4 && os.Args[1] == "yardstick" {
-		bytes, err := strconv.ParseInt(os.Args[3], 10, 64)
-		if err == nil {
-			err = runYardstick(os.Args[2], bytes)
-		}
-		exit(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	bin := flag.String("bin", "bin", "folder of the built programs")
-	dir := flag.String("dir", filepath.Join(".run", "bench"), "folder to work in; emptied first")
-	mib := flag.Int64("mib", 1024, "MiB in all for the large workloads")
-	small := flag.Int("small", 2000, "how many small files")
-	flag.Parse()
-	exit(run(ctx, *bin, *dir, *mib, *small))
+type commands struct {
+	Limit   limitCommand   `cmd:"" help:"Camera to receipt over loopback, against the sum of its parts."`
+	Peers   peersCommand   `cmd:"" help:"The product and other tools on the same data."`
+	Net     netCommand     `cmd:"" help:"Dock and server at the two ends of a limited link; as root."`
+	Bounded boundedCommand `cmd:"" help:"Memory and cost from small to large."`
+	Load    loadCommand    `cmd:"" help:"One server with many docks: idle, after a restart, all at once."`
+	Breaks  breaksCommand  `cmd:"" help:"One transfer that is broken in every way, again and again; as root."`
+	Rules   rulesCommand   `cmd:"" help:"What operators rule: limits, urgency, forecasts, a firewall; as root."`
+	Report  reportCommand  `cmd:"" help:"Draw what was measured into docs/performance."`
+
+	Part partCommand `cmd:"" hidden:"" help:"One part, in a process of its own."`
+	End  endCommand  `cmd:"" hidden:"" help:"One end of a bare transport, in a process of its own."`
 }
 
-func exit(err error) {
-	if err != nil {
+// common are the flags of all that measure.
+type common struct {
+	Bin     string `default:"bin" help:"Folder of the built programs."`
+	Dir     string `default:".run/bench" help:"Folder for the results, and below it for the work."`
+	Rounds  int    `default:"5" help:"How often each variant is measured; medians are told."`
+	Profile bool   `help:"Record where agent and server spend their time, with perf."`
+}
+
+func main() {
+	// Pipes and files of children must not hold up one another.
+	runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0)))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	parser := kong.Parse(&c, kong.Name("bench"), kong.Description("Measures the product; see docs/performance.md."))
+	parser.BindTo(ctx, (*context.Context)(nil))
+	if err := parser.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
 		os.Exit(1)
 	}
-	os.Exit(0)
 }
 
-func run(ctx context.Context, bin, dir string, mib int64, small int) error {
-	bin, err := filepath.Abs(bin)
+// bench is one run of measurements.
+type bench struct {
+	common
+	programs station.Programs
+	work     string // folder for the work, emptied first
+	result   *Result
+}
+
+// prepare makes the folders and finds the programs.
+func (c common) prepare(name string) (*bench, error) {
+	var wrong []error
+	for _, path := range []*string{&c.Bin, &c.Dir} {
+		absolute, err := filepath.Abs(*path)
+		*path = absolute
+		wrong = append(wrong, err)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	if c.Rounds < 1 {
+		return nil, errors.New("at least one round is needed")
+	}
+	programs, err := station.In(c.Bin)
 	if err != nil {
+		return nil, err
+	}
+	b := &bench{common: c, programs: programs, work: filepath.Join(c.Dir, "work", name), result: newResult(name, c.Rounds)}
+	if err := os.RemoveAll(b.work); err != nil {
+		return nil, err
+	}
+	return b, os.MkdirAll(b.work, 0o700)
+}
+
+// finish prints and writes the result, and takes the work away.
+func (b *bench) finish() error {
+	b.result.print(os.Stdout)
+	path := filepath.Join(b.Dir, b.result.Name+".json")
+	if err := b.result.write(path); err != nil {
 		return err
 	}
-	programs, err := station.In(bin)
-	if err != nil {
-		return err
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	report := Report{At: time.Now().UTC(), Go: runtime.Version(), Processors: runtime.NumCPU(), Yardsticks: map[string]Rate{}, Ratios: map[string]float64{}}
-	for name := range yardsticks {
-		if report.Yardsticks[name], err = measureYardstick(name, mib<<20); err != nil {
-			return err
-		}
-	}
-	report.Workloads = []Workload{
-		{Name: "one camera", Cameras: 1, Files: 4, FileBytes: mib << 20 / 4},
-		{Name: "eight cameras", Cameras: 8, Files: 2, FileBytes: mib << 20 / 16},
-		{Name: "small files", Cameras: 1, Files: small, FileBytes: 64 << 10},
-	}
-	for i := range report.Workloads {
-		fmt.Fprintf(os.Stderr, "bench: %s …\n", report.Workloads[i].Name)
-		if err := report.Workloads[i].measure(ctx, programs, filepath.Join(dir, strconv.Itoa(i))); err != nil {
-			return fmt.Errorf("%s: %w", report.Workloads[i].Name, err)
-		}
-	}
-	report.compare()
-	report.print()
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(dir, "bench.json")
 	fmt.Println("\nThe same as JSON:", path)
-	return os.WriteFile(path, append(text, '\n'), 0o600)
+	return os.RemoveAll(b.work)
+}
+
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 }
