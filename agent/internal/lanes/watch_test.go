@@ -26,7 +26,7 @@ func TestALaneIsSilentWhenWhatIsSentIsNotAnswered(t *testing.T) {
 		"sent after a long rest":    {20 * ms, []at{{0, 10, 10, false}, {time.Hour, 11, 10, false}, {time.Hour + 1500*ms, 11, 10, true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var w watch
+			w := watch{rate: 10 * little}
 			for i, s := range c.seen {
 				now := noon.Add(s.after)
 				w.look(now, wire.Traffic{SentPackets: s.sent, ReceivedPackets: s.received, RTT: c.rtt}, seen(c.rtt))
@@ -38,9 +38,23 @@ func TestALaneIsSilentWhenWhatIsSentIsNotAnswered(t *testing.T) {
 	}
 }
 
+func TestALaneThatCarriesNextToNothingHasMoreTime(t *testing.T) {
+	w := watch{rate: little / 2}
+	for i, sent := range []uint64{10, 11} {
+		w.look(noon.Add(time.Duration(i)*time.Second), wire.Traffic{SentPackets: sent, ReceivedPackets: 10, RTT: 20 * time.Millisecond}, seen(20*time.Millisecond))
+	}
+	asked := noon.Add(time.Second)
+	if w.silent(asked.Add(patience*silence - time.Millisecond)) {
+		t.Error("it is silent too soon")
+	}
+	if !w.silent(asked.Add(patience * silence)) {
+		t.Error("it is never silent")
+	}
+}
+
 // A TCP connection whose local address is gone sends nothing that counts.
 func TestALaneIsSilentWhenWhatIsInFlightIsNotAnswered(t *testing.T) {
-	var w watch
+	w := watch{rate: 10 * little}
 	for _, s := range []struct {
 		after    time.Duration
 		received uint64
