@@ -21,10 +21,11 @@ func TestATransferOutlivesEveryKindOfBreak(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	var options station.Options
 	var s *station.Station
-	breaks := []struct {
+	type act struct {
 		name string
 		do   func()
-	}{
+	}
+	breaks := []act{
 		{"the agent is killed", func() { s.Agent.Kill(); check(t, s.StartAgent(within(t))) }},
 		{"the server is killed", func() { s.Ingest.Kill(); check(t, s.StartIngest(within(t))) }},
 		{"the server is restarted", func() { check(t, s.Ingest.Stop(within(t))); check(t, s.StartIngest(within(t))) }},
@@ -34,19 +35,14 @@ func TestATransferOutlivesEveryKindOfBreak(t *testing.T) {
 		check(t, err)
 		t.Cleanup(func() { check(t, l.Close()) })
 		options.Link = l
-		for _, b := range []struct {
-			name string
-			do   func()
-		}{
+		breaks = append(breaks, []act{
 			{"the link is cut for a second", func() { l.Cut(true); pause(t, time.Second); l.Cut(false) }},
 			{"the source port changes", l.Rebind},
 			{"the source address changes", l.Readdress},
 			{"the dock's own address changes", func() { check(t, l.Move()) }},
 			{"UDP is dropped", func() { l.DropUDP(true) }},
 			{"UDP passes again", func() { l.DropUDP(false) }},
-		} {
-			breaks = append(breaks, b)
-		}
+		}...)
 	} else {
 		t.Log("SKIPPED IN PART: only programs are broken, no networks: that takes root and /dev/net/tun")
 	}
