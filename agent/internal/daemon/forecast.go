@@ -51,7 +51,7 @@ func (p *pace) note(now time.Time, state *upload.State) {
 		return
 	}
 	t := &state.Transport
-	s := progress{at: now, carried: state.Carried, busy: len(state.Transfers) > 0 && !(t.Limited && t.Limit == 0), bound: t.Limited && t.BytesPerSecond >= t.Limit/10*9}
+	s := progress{at: now, carried: state.Carried, busy: state.Sending && !(t.Limited && t.Limit == 0), bound: t.Limited && t.BytesPerSecond >= t.Limit/10*9}
 	p.recent = append(p.recent, s)
 	old := slices.IndexFunc(p.recent, func(s progress) bool { return now.Sub(s.at) <= memory })
 	p.recent = slices.Delete(p.recent, 0, max(old, len(p.recent)-recentMost, 0))

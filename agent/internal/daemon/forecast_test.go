@@ -13,7 +13,7 @@ var monday = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
 // measured is a pace that has seen a minute of sending at a rate, limited or not.
 func measured(rate uint64, limit uint64) *pace {
 	p := new(pace)
-	state := upload.State{Transfers: make([]upload.Transfer, 1), Transport: upload.Transport{BytesPerSecond: rate, Limited: limit > 0, Limit: limit}}
+	state := upload.State{Sending: true, Transport: upload.Transport{BytesPerSecond: rate, Limited: limit > 0, Limit: limit}}
 	for second := range 61 {
 		state.Carried = uint64(second) * rate
 		p.note(monday.Add(time.Duration(second-60)*time.Second), &state)
@@ -76,7 +76,7 @@ func TestTheForecastGoesThroughTheTable(t *testing.T) {
 // the line is known.
 func TestALimitIsNotTakenForTheLine(t *testing.T) {
 	p := measured(1000, 0)
-	state := upload.State{Transfers: make([]upload.Transfer, 1), Transport: upload.Transport{BytesPerSecond: 100, Limited: true, Limit: 100}, Carried: 60_000}
+	state := upload.State{Sending: true, Transport: upload.Transport{BytesPerSecond: 100, Limited: true, Limit: 100}, Carried: 60_000}
 	for second := range 600 {
 		state.Carried += 100
 		p.note(monday.Add(time.Duration(second)*time.Second), &state)

@@ -12,7 +12,8 @@ import (
 const (
 	lookEvery     = 250 * time.Millisecond // while something is going on
 	idleLookEvery = time.Second
-	lived         = 10 * time.Second // a lane that lived so long was a good one
+	lived         = 10 * time.Second // a lane that lived so long was a good one,
+	carried       = 1 << 20          // and one that sent so many bytes
 	dead          = 5 * time.Second  // a silent lane is given up after so long when others live
 	spreadFirsts  = 4                // in Options.First: after a break the next dial is within
 	lingers       = 5 * time.Second  // a retiring lane disturbs a measurement for so long at most
@@ -87,16 +88,25 @@ func (l *Lanes) conclude(lane *Lane, now time.Time) {
 		l.extraAt = now.Add(max(l.extras.Pause(), least))
 	case l.serving(now) != nil:
 		l.extraAt = now.Add(max(time.Duration(l.opt.Random()*float64(l.opt.First)), least))
-	case now.Sub(lane.welcomed) < lived:
+	case now.Sub(lane.welcomed) < lived && lane.watch.last.SentBytes < carried:
 		l.postpone(now.Add(max(l.pauses.Pause(), least)))
 	default:
 		// All docks may have lost the server at this moment: they spread out.
 		l.pauses.Reset()
 		l.postpone(now.Add(least))
 		if !now.Before(l.redialAt) { // not later for each lane that was lost with it
-			l.redialAt = now.Add(time.Duration(l.opt.Random() * float64(max(l.spread, spreadFirsts*l.opt.First))))
+			l.redialAt = now.Add(time.Duration(l.opt.Random() * float64(l.comeBack())))
 		}
 	}
+}
+
+// comeBack is over what time docks spread when their server is lost: as it has
+// said, else as if there were many.
+func (l *Lanes) comeBack() time.Duration {
+	if l.spread > 0 {
+		return max(l.spread, l.opt.First)
+	}
+	return spreadFirsts * l.opt.First
 }
 
 // postpone lets nothing be dialled before at.

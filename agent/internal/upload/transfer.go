@@ -70,6 +70,16 @@ func (t *transfer) show() Transfer {
 	return Transfer{Item: t.rec.Evidence, Path: t.rec.Source.Path, Bay: t.rec.Bay, Segments: evidence.LeafCount(t.rec.SealedLength()), Durable: t.durable, Sealing: t.proving, Urgent: t.rec.urgent}
 }
 
+// owes says whether segments are on their way. Uploader.mu is held.
+func (t *transfer) owes() bool {
+	for _, st := range t.stripes {
+		if len(st.sent) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // run hands the recording over: offer, data, finish, receipt. A nil error means
 // that the journal says received.
 func (u *Uploader) run(t *transfer, l *lane) (err error) {

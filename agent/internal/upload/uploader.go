@@ -108,6 +108,7 @@ type State struct {
 	Message   string     `json:"message"`
 	Transport Transport  `json:"transport"`
 	Transfers []Transfer `json:"transfers,omitempty"`
+	Sending   bool       `json:"sending"` // there is something to send, or on its way
 	Carried   uint64     `json:"carried"` // bytes of recordings that became durable at the server since the start
 }
 
@@ -164,6 +165,7 @@ func (u *Uploader) State() State {
 		state.Message = plain(l.Failure)
 	}
 	for _, t := range u.under {
+		state.Sending = state.Sending || t.missing.count > 0 || t.owes()
 		state.Transfers = append(state.Transfers, t.show())
 	}
 	slices.SortFunc(state.Transfers, func(a, b Transfer) int { return slices.Compare(a.Item[:], b.Item[:]) })
