@@ -227,7 +227,8 @@ func (l *Lanes) connect(ctx context.Context, now time.Time) {
 		tcpFirst = tcpFirst || lane.live() && lane.kind == wire.QUIC
 	}
 	dialling := l.count((*Lane).young)
-	kind, failed := l.route.next(now, tcpFirst, dialling)
+	heard := l.count(func(lane *Lane) bool { return lane.young() && lane.dialled }) > 0
+	kind, failed := l.route.next(now, tcpFirst, dialling, heard)
 	switch {
 	case failed:
 		l.redialAt = now.Add(max(l.pauses.Pause(), l.route.round.least))

@@ -11,6 +11,8 @@ const (
 	probeFirst   = 40 * time.Second // the first pauses are 20 to 40 s
 	probeLongest = 5 * time.Minute
 	probeHolds   = 3 * time.Second // a probe that lived so long has shown that UDP gets through
+
+	heardPatience = 3 // times as long a server that was heard may take
 )
 
 // route knows what kinds get through, and which is dialled next. Pure: it is
@@ -49,9 +51,14 @@ func (r *route) order(tcpFirst bool) []wire.Kind {
 	return []wire.Kind{wire.QUIC, wire.TCP}
 }
 
-// next says what to dial now, if anything: dialling lanes are under way. done
-// says that the round has failed.
-func (r *route) next(now time.Time, tcpFirst bool, dialling int) (kind wire.Kind, done bool) {
+// next says what to dial now, if anything: dialling lanes are under way, and
+// heard says that one of them has its keys and waits for the welcome alone, which
+// a busy server may be slow with. done says that the round has failed.
+func (r *route) next(now time.Time, tcpFirst bool, dialling int, heard bool) (kind wire.Kind, done bool) {
+	beside := r.beside
+	if heard {
+		beside *= heardPatience
+	}
 	if r.round.began.IsZero() {
 		r.round = round{began: now, tried: map[wire.Kind]bool{}}
 	}
@@ -60,7 +67,7 @@ func (r *route) next(now time.Time, tcpFirst bool, dialling int) (kind wire.Kind
 		if r.round.tried[kind] || r.round.refused && !first {
 			continue
 		}
-		if !first && dialling > 0 && now.Sub(r.round.began) < r.beside {
+		if !first && dialling > 0 && now.Sub(r.round.began) < beside {
 			return "", false
 		}
 		r.round.tried[kind] = true

@@ -32,7 +32,7 @@ func TestWhichKindIsDialledNext(t *testing.T) {
 			r := newRoute(c.noQUIC, c.noTCP, 1500*ms, half)
 			r.blocked = c.blocked
 			for i, a := range c.asks {
-				kind, failed := r.next(noon.Add(a.after), c.tcpFirst, a.dialling)
+				kind, failed := r.next(noon.Add(a.after), c.tcpFirst, a.dialling, false)
 				if kind != a.kind || failed != a.failed {
 					t.Errorf("ask %d: %q, failed %v", i, kind, failed)
 				}
@@ -45,8 +45,8 @@ func TestWhichKindIsDialledNext(t *testing.T) {
 func TestProbesOfQUICComeEverMoreSeldom(t *testing.T) {
 	r := newRoute(false, false, time.Second, half)
 	now := noon
-	r.next(now, false, 0)
-	r.next(now.Add(time.Second), false, 1)
+	r.next(now, false, 0, false)
+	r.next(now.Add(time.Second), false, 1, false)
 	r.reached(now, wire.TCP, false)
 	if !r.blocked {
 		t.Fatal("UDP is not taken for blocked")
@@ -64,7 +64,7 @@ func TestProbesOfQUICComeEverMoreSeldom(t *testing.T) {
 			break
 		}
 	}
-	r.next(now, false, 0)
+	r.next(now, false, 0, false)
 	r.reached(now, wire.QUIC, false)
 	if r.blocked {
 		t.Error("after QUIC was welcomed UDP still counts as blocked")
@@ -73,9 +73,25 @@ func TestProbesOfQUICComeEverMoreSeldom(t *testing.T) {
 
 func TestUDPIsNotBlamedForTheSettings(t *testing.T) {
 	r := newRoute(true, false, time.Second, half)
-	r.next(noon, false, 0)
+	r.next(noon, false, 0, false)
 	r.reached(noon, wire.TCP, true)
 	if r.blocked {
 		t.Error("UDP is taken for blocked where QUIC is not to be used")
+	}
+}
+
+// A server that has the keys and owes its welcome alone is given more time.
+func TestABusyServerIsNotDialledTwiceAtOnce(t *testing.T) {
+	r := newRoute(false, false, time.Second, func() float64 { return 0 })
+	if kind, _ := r.next(noon, false, 0, false); kind != wire.QUIC {
+		t.Fatal(kind)
+	}
+	for after, want := range map[time.Duration]wire.Kind{1500 * time.Millisecond: "", 2900 * time.Millisecond: ""} {
+		if kind, done := r.next(noon.Add(after), false, 1, true); kind != want || done {
+			t.Errorf("after %v: %q, %v", after, kind, done)
+		}
+	}
+	if kind, _ := r.next(noon.Add(3*time.Second), false, 1, true); kind != wire.TCP {
+		t.Errorf("after three seconds: %q", kind)
 	}
 }
