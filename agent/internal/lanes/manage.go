@@ -270,7 +270,7 @@ func (l *Lanes) settleRoute(ctx context.Context, now time.Time) {
 		}
 	case probe.live() && probe.watch.silent(now):
 		l.kill(probe, errSilent)
-	case probe.live() && now.Sub(probe.welcomed) >= probeHolds:
+	case probe.live() && probe.watch.asked.IsZero() && now.Sub(probe.welcomed) >= probeHolds:
 		probe.probe = false
 		r.open()
 	}
