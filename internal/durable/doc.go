@@ -31,6 +31,10 @@
 //	OpenFile   openat(O_RDWR) fsync(DIR), for the same reason as MkdirAll
 //	Sync       fdatasync; after Folders.CreateFile also fsync(DIR), the first time
 //	DropCache  fadvise64(POSIX_FADV_DONTNEED)
+//	FromMedium fcntl(F_SETFL, O_DIRECT) fadvise64(POSIX_FADV_DONTNEED); then ReadAt
+//	           is pread64 of whole blocks
+//	Appender   as Folders.CreateFile, fcntl(F_SETFL, O_DIRECT); pwrite64 of whole
+//	           blocks; its Sync pwrite64 ftruncate, then as Sync
 //	Folders.CreateFile  openat(O_RDWR|O_CREAT|O_EXCL)
 //	Folders.Place       fdatasync, then as Rename
 //	LockDir    openat(DIR/lock) flock(LOCK_EX|LOCK_NB)

@@ -206,12 +206,13 @@ func wantPoisoned(t *testing.T, f *File) {
 	t.Helper()
 	p := make([]byte, 1)
 	for name, call := range map[string]func() error{
-		"Sync":      f.Sync,
-		"WriteAt":   func() error { return second(f.WriteAt(p, 0)) },
-		"ReadAt":    func() error { return second(f.ReadAt(p, 0)) },
-		"Truncate":  func() error { return f.Truncate(0) },
-		"Size":      func() error { return second(f.Size()) },
-		"DropCache": f.DropCache,
+		"Sync":       f.Sync,
+		"WriteAt":    func() error { return second(f.WriteAt(p, 0)) },
+		"ReadAt":     func() error { return second(f.ReadAt(p, 0)) },
+		"Truncate":   func() error { return f.Truncate(0) },
+		"Size":       func() error { return second(f.Size()) },
+		"DropCache":  f.DropCache,
+		"FromMedium": f.FromMedium,
 	} {
 		if err := call(); !errors.Is(err, ErrPoisoned) {
 			t.Errorf("%s after a failed Sync: %v, want ErrPoisoned", name, err)

@@ -24,6 +24,8 @@ type File struct {
 	poisoned atomic.Bool
 	mu       sync.Mutex // one Sync at a time: the kernel tells a lost write to one caller only
 	flush    func(*os.File) error
+	medium   atomic.Bool  // reads come from the medium
+	direct   atomic.Bool  // and past the page cache
 	enter    func() error // flushes the directory entry, nil when that is done; guarded by mu
 }
 
@@ -69,7 +71,11 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.check("reading"); err != nil {
 		return 0, err
 	}
-	n, err := f.f.ReadAt(p, off)
+	read := f.f.ReadAt
+	if f.medium.Load() {
+		read = f.readMedium
+	}
+	n, err := read(p, off)
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("reading at %d: %w", off, explain(err, f.path))
 	}
@@ -142,14 +148,14 @@ func (f *File) flushBytes() error {
 	return nil
 }
 
-// DropCache asks the kernel to forget the file's cached pages, so that later
-// reads come from the medium. Only flushed pages can be forgotten: call Sync
-// first. Where the system offers no such call it does nothing.
+// DropCache asks the kernel to forget the file's cached pages. Only flushed
+// pages can be forgotten: call Sync first. Where the system offers no such call
+// it does nothing.
 func (f *File) DropCache() error {
 	if err := f.check("dropping the cache"); err != nil {
 		return err
 	}
-	if err := dropCache(f.f); err != nil {
+	if err := dropCache(f.f, 0, 0); err != nil {
 		return fmt.Errorf("dropping the cache of %s: %w", f.path, err)
 	}
 	return nil

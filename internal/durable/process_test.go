@@ -55,6 +55,8 @@ func child(role, dir string) error {
 		return childPlaced(dir, false)
 	case "synced":
 		return childPlaced(dir, true)
+	case "appended":
+		return childAppended(dir)
 	case "poison":
 		return childPoison(dir)
 	}
@@ -97,6 +99,38 @@ func childPlaced(dir string, sync bool) error {
 		}
 	}
 	if err := folders.Place(f, filepath.Join(dir, "b", "blob")); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// childAppended makes a file with an Appender, and reads it from the medium.
+func childAppended(dir string) error {
+	var folders Folders
+	path := filepath.Join(dir, "a", "blob")
+	a, err := folders.CreateAppender(path, 0o600)
+	if err != nil {
+		return err
+	}
+	for range 2 {
+		if _, err := a.Write([]byte("data")); err != nil {
+			return err
+		}
+		if err := a.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := a.Close(); err != nil {
+		return err
+	}
+	f, err := OpenRead(path)
+	if err != nil {
+		return err
+	}
+	if err := f.FromMedium(); err != nil {
+		return err
+	}
+	if _, err := f.ReadAt(make([]byte, 3), 1); err != nil {
 		return err
 	}
 	return f.Close()
@@ -178,6 +212,11 @@ func TestSystemCallOrder(t *testing.T) {
 			"openat(DIR/a/blob, O_RDWR|O_CREAT|O_EXCL)", "pwrite64(DIR/a/blob)", "fdatasync(DIR/a/blob)", "openat(DIR/a, O_RDONLY)", "fsync(DIR/a)", "close(DIR/a)",
 			"pwrite64(DIR/a/blob)", "fdatasync(DIR/a/blob)", "fdatasync(DIR/a/blob)", "renameat(DIR/a/blob, DIR/b/blob)",
 			"openat(DIR/b, O_RDONLY)", "fsync(DIR/b)", "close(DIR/b)", "openat(DIR/a, O_RDONLY)", "fsync(DIR/a)", "close(DIR/a)", "close(DIR/b/blob)"}},
+		{"appended", []string{
+			"openat(DIR/a/blob, O_RDWR|O_CREAT|O_EXCL)",
+			"pwrite64(DIR/a/blob)", "ftruncate(DIR/a/blob)", "fdatasync(DIR/a/blob)", "openat(DIR/a, O_RDONLY)", "fsync(DIR/a)", "close(DIR/a)",
+			"pwrite64(DIR/a/blob)", "ftruncate(DIR/a/blob)", "fdatasync(DIR/a/blob)", "close(DIR/a/blob)",
+			"openat(DIR/a/blob, O_RDONLY)", "fadvise64(DIR/a/blob)", "close(DIR/a/blob)"}},
 	} {
 		t.Run(test.role, func(t *testing.T) {
 			dir := t.TempDir()
@@ -199,7 +238,7 @@ func TestSystemCallOrder(t *testing.T) {
 	}
 }
 
-const tracedCalls = "openat,write,pwrite64,fsync,fdatasync,fadvise64,close,renameat,renameat2,mkdirat,unlinkat"
+const tracedCalls = "openat,write,pwrite64,ftruncate,fsync,fdatasync,fadvise64,close,renameat,renameat2,mkdirat,unlinkat"
 
 var (
 	callPattern  = regexp.MustCompile(`^\d+ +(\w+)\((.*)$`)

@@ -50,6 +50,11 @@ func (s *Spool) OpenCopy(ctx context.Context, id evidence.EvidenceID) (*Copy, er
 	if err != nil {
 		return nil, fmt.Errorf("opening the copy of %s: %w", r.Source.Path, err)
 	}
+	if c.Segments() > 1 {
+		if err := c.file.FromMedium(); err != nil {
+			return nil, errors.Join(err, c.file.Close())
+		}
+	}
 	return c, nil
 }
 
@@ -90,9 +95,6 @@ func (c *Copy) Fits(sealed []byte, index uint64) bool {
 // Verify reads the whole copy from the medium and returns ErrRot at the first
 // damage.
 func (c *Copy) Verify(ctx context.Context) error {
-	if err := c.file.DropCache(); err != nil {
-		return err
-	}
 	buffer := make([]byte, 0, seal.SegmentSize+seal.Overhead)
 	for index := range c.Segments() {
 		if err := ctx.Err(); err != nil {

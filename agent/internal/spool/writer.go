@@ -24,8 +24,8 @@ const flushEvery = 128
 // in order, then Commit; or Drop at any point. Not safe for concurrent use.
 type Writer struct {
 	spool     *Spool
-	file      *durable.File // nil while small is used
-	small     []byte        // a copy of one segment is kept here until Flush, and written in one go
+	file      *durable.Appender // nil while small is used
+	small     []byte            // a copy of one segment is kept here until Flush, and written in one go
 	path      string
 	rec       Recording
 	reserved  uint64
@@ -81,7 +81,7 @@ func (w *Writer) begin(ctx context.Context, id evidence.EvidenceID, docking evid
 }
 
 func (w *Writer) create() (err error) {
-	w.file, err = w.spool.folders.CreateFile(w.path, 0o600)
+	w.file, err = w.spool.folders.CreateAppender(w.path, 0o600)
 	if err != nil {
 		return fmt.Errorf("making the spool file of %s: %w", w.rec.Source.Path, explain(err))
 	}
@@ -148,7 +148,7 @@ func (w *Writer) writeFile(p []byte) error {
 		}
 		p, w.small = append(w.small, p...), nil
 	}
-	if _, err := w.file.WriteAt(p, int64(w.written)); err != nil {
+	if _, err := w.file.Write(p); err != nil {
 		return fmt.Errorf("writing the spool file of %s: %w", w.rec.Source.Path, explain(err))
 	}
 	w.wrote(uint64(len(p)))

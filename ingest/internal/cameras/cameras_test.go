@@ -40,9 +40,9 @@ type blob int64
 func (b blob) ReadAt([]byte, int64) (int, error) {
 	return 0, errors.New("completeness reads no contents")
 }
-func (b blob) Size() int64      { return int64(b) }
-func (b blob) DropCache() error { return nil }
-func (b blob) Close() error     { return nil }
+func (b blob) Size() int64       { return int64(b) }
+func (b blob) FromMedium() error { return nil }
+func (b blob) Close() error      { return nil }
 
 // desk is a Service with a camera of one pending key.
 type desk struct {

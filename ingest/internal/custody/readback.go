@@ -28,13 +28,9 @@ var errDamage = errors.New("the blob on the medium is damaged")
 // pieces is how many opened segments may wait to be hashed.
 const pieces = 3
 
-// dropAfter is after how many segments the pages that were read are given back:
-// the next ones find memory that is at hand, and others keep theirs.
-const dropAfter = 8
-
 // readBack reads a committed blob from the medium, opens every segment and
 // hashes the recording as a whole. It shares nothing with the writing but the
-// key: cached pages are dropped first.
+// key: every byte comes from the medium.
 func (c *Custody) readBack(ctx context.Context, o *offered) (readBackResult, error) {
 	weight := min(int64(o.manifest.Sealed().Length), seal.SegmentSize)*(pieces+1) + 4<<10
 	if o.manifest.Content != nil {
@@ -64,8 +60,8 @@ func (c *Custody) readBlob(ctx context.Context, o *offered) (readBackResult, err
 	if want := seal.SealedSize(o.manifest.Sealed().Length); uint64(blob.Size()) != want {
 		return readBackResult{damage: fmt.Sprintf("the blob on the medium has %d bytes, want %d", blob.Size(), want)}, nil
 	}
-	if err := blob.DropCache(); err != nil {
-		return readBackResult{}, fmt.Errorf("dropping cached pages: %w", err)
+	if err := blob.FromMedium(); err != nil {
+		return readBackResult{}, err
 	}
 	digest := sha256.New()
 	openAll := func() (uint64, error) { return o.openAll(ctx, blob, digest) }
@@ -129,11 +125,6 @@ func (o *offered) openAll(ctx context.Context, blob vault.Blob, digest hash.Hash
 				return err
 			}
 			opened <- plain // never waits: there are no more pieces than places
-			if index%dropAfter == dropAfter-1 {
-				if err := blob.DropCache(); err != nil {
-					return fmt.Errorf("dropping cached pages: %w", err)
-				}
-			}
 		}
 		return nil
 	})

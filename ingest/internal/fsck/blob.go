@@ -50,7 +50,7 @@ func (s *subject) checkBlob(ctx context.Context, b *buffers) error {
 	if opener == nil || s.SkipContent {
 		return nil
 	}
-	if err := blob.DropCache(); err != nil {
+	if err := blob.FromMedium(); err != nil {
 		s.note("the blob was read as the system has it in memory: %v", err)
 	}
 	b.prepare()

@@ -121,8 +121,8 @@ type Upload interface {
 type Blob interface {
 	io.ReaderAt
 	Size() int64
-	// DropCache makes later reads come from the medium, as far as the system
+	// FromMedium makes later reads come from the medium, as far as the system
 	// can do that.
-	DropCache() error
+	FromMedium() error
 	Close() error
 }

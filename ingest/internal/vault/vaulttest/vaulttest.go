@@ -140,7 +140,7 @@ func (s suite) holds(b vault.Blob, err error, want []byte) {
 	s.Helper()
 	s.must(err)
 	defer b.Close()
-	s.must(b.DropCache())
+	s.must(b.FromMedium())
 	got, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
 	s.must(err)
 	if !bytes.Equal(got, want) {

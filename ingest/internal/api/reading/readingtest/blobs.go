@@ -68,7 +68,7 @@ type openBlob struct {
 	store *Blobs
 }
 
-func (o *openBlob) DropCache() error { return nil }
+func (o *openBlob) FromMedium() error { return nil }
 
 func (o *openBlob) Close() error {
 	o.store.mu.Lock()
