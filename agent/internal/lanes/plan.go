@@ -91,6 +91,7 @@ type stepKind string
 
 const (
 	addTCP   stepKind = "a TCP lane more"
+	compare  stepKind = "a TCP lane beside QUIC"
 	shed     stepKind = "without the weaker kind"
 	double   stepKind = "twice the lanes"
 	simplify stepKind = "fewer lanes"
@@ -158,7 +159,9 @@ func (p *plan) judge(now time.Time, m measure) {
 			p.window.restart()
 			return
 		}
-		p.accepted(t.step)
+		if t.step != compare { // nothing is decided yet
+			p.accepted(t.step)
+		}
 		due = due || t.step == simplify
 	}
 	if now.After(p.retryAt) && len(p.refused) > 0 {
@@ -178,7 +181,7 @@ func (p *plan) accepted(step stepKind) {
 	p.refused, p.retries = map[stepKind]bool{}, retryFirst
 	switch {
 	case step == simplify:
-		p.refused[addTCP], p.refused[double], p.retryAt = true, true, p.reviewAt
+		p.refused[addTCP], p.refused[compare], p.refused[double], p.retryAt = true, true, true, p.reviewAt
 	case noTCP:
 		p.refused[addTCP] = true
 	}
@@ -221,8 +224,13 @@ func (p *plan) grow(now time.Time, m measure) bool {
 		return p.part(now, m)
 	}
 	if !m.lossy {
-		return m.rate() > fast && p.cores > 1 && p.mix.total() == 1 &&
-			p.try(m, double, twice(p.mix), causeProcessor, pays)
+		// So fast a lane may be bounded by the processor, of which TCP takes a
+		// quarter: side by side it shows, even when the camera is slower than both.
+		if m.rate() <= fast || p.mix.total() > 1 {
+			return false
+		}
+		return p.mix.TCP == 0 && p.tcp && p.try(m, compare, Mix{p.mix.QUIC, 1}, causeProcessor, same) ||
+			p.cores > 1 && p.try(m, double, twice(p.mix), causeProcessor, pays)
 	}
 	if p.mix.TCP == 0 && p.tcp && p.try(m, addTCP, Mix{p.mix.QUIC, 1}, causeLoss, pays) {
 		return true
@@ -239,11 +247,11 @@ func (p *plan) part(now time.Time, m measure) bool {
 		// One TCP lane is worth several of QUIC.
 		alone := Mix{TCP: p.mix.TCP}
 		if m.tcp >= same*m.rate() { // no trial is needed
-			p.mix, p.why = alone, causeLoss
+			p.mix = alone
 			p.window.restart()
 			return true
 		}
-		if p.try(m, shed, alone, causeLoss, same) {
+		if p.try(m, shed, alone, p.why, same) {
 			return true
 		}
 		return m.lossy && p.try(m, double, Mix{p.mix.QUIC, 2 * p.mix.TCP}, causeLoss, pays)
@@ -252,6 +260,11 @@ func (p *plan) part(now time.Time, m measure) bool {
 		if p.try(m, double, Mix{QUIC: min(2*p.mix.total(), p.most)}, causeLoss, same) {
 			return true
 		}
+	case p.why == causeProcessor:
+		p.refuse(now, compare)
+		p.mix, p.why = Mix{QUIC: p.mix.QUIC}, causeNone
+		p.window.restart()
+		return true
 	}
 	return p.try(m, shed, Mix{QUIC: p.mix.total()}, causeLoss, same)
 }

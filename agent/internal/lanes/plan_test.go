@@ -42,9 +42,13 @@ func TestThePlanJudgesByWhatIsCarried(t *testing.T) {
 		{name: "never more than allowed", noTCP: true, most: 2,
 			measures: []measure{lost(1, 0), lost(2, 0), lost(2, 0)}, want: []Mix{{2, 0}, {2, 0}, {2, 0}}},
 		{name: "where the processor is the limit two, when they pay",
-			measures: []measure{clean(100, 0), clean(115, 0), clean(115, 0)}, want: []Mix{{2, 0}, {2, 0}, {2, 0}}},
+			measures: []measure{clean(100, 0), clean(50, 60), clean(100, 0), clean(115, 0), clean(115, 0)}, want: []Mix{{1, 1}, {1, 0}, {2, 0}, {2, 0}, {2, 0}}},
 		{name: "and one when they do not",
-			measures: []measure{clean(100, 0), clean(105, 0), clean(100, 0)}, want: []Mix{{2, 0}, {1, 0}, {1, 0}}},
+			measures: []measure{clean(100, 0), clean(50, 60), clean(100, 0), clean(105, 0), clean(100, 0)}, want: []Mix{{1, 1}, {1, 0}, {2, 0}, {1, 0}, {1, 0}}},
+		{name: "but TCP where it takes less of the processor",
+			measures: []measure{clean(100, 0), clean(30, 80), clean(0, 150), clean(0, 160), clean(0, 150)}, want: []Mix{{1, 1}, {0, 1}, {0, 2}, {0, 1}, {0, 1}}},
+		{name: "QUIC where TCP beside it slows the whole",
+			measures: []measure{clean(100, 0), clean(20, 70), clean(100, 0), clean(105, 0)}, want: []Mix{{1, 1}, {1, 0}, {2, 0}, {1, 0}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			most := 16

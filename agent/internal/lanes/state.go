@@ -90,6 +90,8 @@ func (l *Lanes) why(now time.Time, s State) string {
 		return fmt.Sprintf("The path loses packets, and TLS over TCP carries more on it than QUIC: %s.", have)
 	case l.plan.why == causeLoss:
 		return fmt.Sprintf("The path loses packets, and several connections carry more on it than one: %s.", have)
+	case l.plan.why == causeProcessor && have.QUIC == 0:
+		return fmt.Sprintf("The processor limits QUIC, and TLS over TCP carries more: %s.", have)
 	case l.plan.why == causeProcessor:
 		return fmt.Sprintf("The processor limits one connection, and two carry more: %s.", have)
 	}
