@@ -2,7 +2,7 @@
 // and what happened to it: the truth that a test compares a store with.
 //
 // It is one JSON file ([State]), replaced by rename at each change, so a reader
-// sees a whole state. A book of more than 2,000 recordings takes long to write, so its
+// sees a whole state. A book of more than 100 recordings takes long to write, so its
 // changes are gathered for a moment; deletions and what a camera keeps, though, are
 // first appended to a second file (the book's name with ".deletes"), before the host
 // is told. So a simulator that was killed and started again on its book brings back no

@@ -77,8 +77,8 @@ type Entry struct {
 }
 
 const (
-	small     = 2000 // a book of no more recordings is written at each change
-	patience  = 10   // else wait this many times as long as writing took
+	small     = 100 // a book of no more recordings is written at each change
+	patience  = 10  // else wait this many times as long as writing took
 	maxLine   = 1 << 20
 	filePerms = 0o600
 )

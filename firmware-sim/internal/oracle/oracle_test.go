@@ -126,7 +126,7 @@ func TestALargeBookIsWrittenSeldomAndCompleteInTheEnd(t *testing.T) {
 	b.mu.Lock()
 	b.cost = time.Hour // as if writing took that long
 	b.mu.Unlock()
-	for _, r := range list[:201] {
+	for _, r := range list[:small] {
 		must(t, b.Deleted("aa", r.Path, r.SHA256, noon, nil))
 	}
 	s, err := Read(path)
@@ -140,11 +140,11 @@ func TestALargeBookIsWrittenSeldomAndCompleteInTheEnd(t *testing.T) {
 		must(t, err, os.WriteFile(left+file, text, 0o600))
 	}
 	killed := open(t, left)
-	if past := killed.Past("aa"); !past[0].Deleted || !past[200].Deleted {
+	if past := killed.Past("aa"); !past[0].Deleted || !past[small-1].Deleted {
 		t.Error("a killed simulator would forget deletions")
 	}
 	must(t, killed.Close(), b.Close())
-	if s, err = Read(path); err != nil || !s.Cameras[0].Recordings[200].Deleted {
+	if s, err = Read(path); err != nil || !s.Cameras[0].Recordings[small-1].Deleted {
 		t.Errorf("the book is not complete after closing: %v", err)
 	}
 }
