@@ -10,7 +10,7 @@ import (
 const DefaultBudget = 512 << 20
 
 // Budget bounds how far the receive windows of sessions may grow in sum beyond
-// what each session begins with (1.5 MiB on a listener, 384 KiB on a dialler):
+// what each session begins with (3 MiB on a listener, 384 KiB on a dialler):
 // what peers may have sent before anybody read it. When it is spent, sessions go
 // on with the windows that they have. Safe for concurrent use.
 type Budget struct {

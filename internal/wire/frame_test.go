@@ -57,7 +57,7 @@ func TestAPeerThatBreaksTheRulesIsCutOff(t *testing.T) {
 		"no data":                {frame(frameData, 1, 0), "a frame of 0 bytes"},
 		"a frame too long":       {frame(frameData, 1, maxData+1), "a frame of 65537 bytes"},
 		"more than the stream":   {bytes.Repeat(full(1), listenerWindow/maxData+1), "more on stream 1 than it may"},
-		"more than the session":  {append(bytes.Repeat(full(1), 16), bytes.Repeat(full(3), 9)...), "more on stream 3 than it may"},
+		"more than the session":  {append(bytes.Repeat(full(1), listenerWindow/maxData), bytes.Repeat(full(3), listenerWindow/maxData/2+1)...), "more on stream 3 than it may"},
 		"data after the end":     {append(frame(frameEnd, 1, 0), frame(frameData, 1, 1, 1)...), "more on stream 1 than it may"},
 		"a close without a code": {frame(frameClose, 0, 7), "a close of 7 bytes"},
 		"a close too long":       {frame(frameClose, 0, 8+maxReason+1), "a close of 265 bytes"},

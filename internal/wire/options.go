@@ -57,7 +57,7 @@ type Options struct {
 // Receive windows in bytes: a listener receives recordings, a dialler only
 // answers. The connection's windows are one and a half times the stream's.
 const (
-	listenerWindow    = 1 << 20
+	listenerWindow    = 2 << 20
 	listenerMaxWindow = 12 << 20
 	diallerWindow     = 256 << 10
 	diallerMaxWindow  = 1 << 20

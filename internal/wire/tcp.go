@@ -216,6 +216,11 @@ func (s *tcpSession) find(id uint32) (*tcpStream, error) {
 	stream := newTCPStream(s)
 	stream.id = id
 	s.streams[id] = stream
+	// What the path has shown to need holds for the next stream too.
+	stream.in.size = min(max(stream.in.size, s.in.size*2/3), stream.in.highest)
+	if more := stream.in.tell(time.Now()); more > 0 {
+		s.send(frameWindow, id, more)
+	}
 	s.arrivals <- stream // has room: what is not taken holds its place
 	return stream, nil
 }

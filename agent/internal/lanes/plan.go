@@ -11,6 +11,7 @@ import (
 const (
 	pays      = 1.10   // another lane is kept when the whole carries so much more
 	harm      = 0.08   // more lanes are not kept when so much more is lost, and twice as much
+	beyond    = 2      // so much more is no matter of what is lost
 	same      = 0.95   // fewer lanes are kept when the whole carries so much still
 	stronger  = 1.5    // one kind's lane carries clearly more than the other's
 	lossy     = 0.0005 // share of packets lost at a short queue that makes a path a lossy one
@@ -80,10 +81,11 @@ type trial struct {
 
 // good says whether what was tried is to be kept. What overflows the path's
 // queue is counted as lost a while after it was counted as sent: much more of it
-// means that the path carries no more.
+// means that the path carries no more, unless the gain is beyond all doubt. A new
+// lane overflows the queue once, when it looks for its rate.
 func (t *trial) good(m measure) bool {
-	grew := t.atLeast > 1
-	return m.rate() >= t.rate*t.atLeast && !(grew && m.lost > max(2*t.lost, t.lost+harm))
+	doubtful := t.atLeast > 1 && m.rate() < beyond*t.rate
+	return m.rate() >= t.rate*t.atLeast && !(doubtful && m.lost > max(2*t.lost, t.lost+harm))
 }
 
 // stepKind is what a trial changes.
@@ -232,7 +234,7 @@ func (p *plan) grow(now time.Time, m measure) bool {
 		return p.mix.TCP == 0 && p.tcp && p.try(m, compare, Mix{p.mix.QUIC, 1}, causeProcessor, same) ||
 			p.cores > 1 && p.try(m, double, twice(p.mix), causeProcessor, pays)
 	}
-	if p.mix.TCP == 0 && p.tcp && p.try(m, addTCP, Mix{p.mix.QUIC, 1}, causeLoss, pays) {
+	if p.mix.TCP == 0 && p.tcp && p.try(m, addTCP, Mix{min(p.mix.QUIC, p.most-1), 1}, causeLoss, pays) {
 		return true
 	}
 	return p.try(m, double, twice(p.mix), causeLoss, pays)

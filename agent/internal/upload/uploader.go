@@ -38,7 +38,7 @@ type Options struct {
 	Lanes       int           // most connections at once, 0 for what package lanes thinks right
 	OnlyQUIC    bool          // no TLS over TCP, whatever the network does
 	PolicyEvery time.Duration // how often the server is asked for its policy, default 20 s
-	InFlight    int           // long recordings under way at once, default 4; short ones are more
+	InFlight    int           // long recordings under way at once, default 8; short ones are more
 	StatusEvery time.Duration // default 1 s
 	Answer      time.Duration // how long the server may take to greet or to answer an offer, default 60 s
 	Stall       time.Duration // how long the server may owe an answer, default 5 min
@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 	set(&o.First, time.Second)
 	set(&o.Longest, 20*time.Second)
 	if o.InFlight <= 0 {
-		o.InFlight = 4
+		o.InFlight = 8
 	}
 	return o
 }

@@ -11,7 +11,7 @@ import (
 
 // streamBuffer is how many bytes of one direction are under way at most, which
 // with the round trip gives a connection its rate.
-const streamBuffer = 256 << 10
+const streamBuffer = 1 << 20
 
 // stream is one end of a reliable connection in memory, as TCP would give it:
 // bytes take half the round trip, a blackout holds them up, and a writer waits
