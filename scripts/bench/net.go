@@ -18,7 +18,7 @@ import (
 
 type netCommand struct {
 	common
-	Seconds int    `default:"40" help:"How long the link should be full, at its rate."`
+	Seconds int    `default:"90" help:"How long the link should be full, at its rate."`
 	Only    string `help:"Run only the scenes whose names hold this."`
 	Cap     string `help:"The command of sealdock-ingest that limits the dock, {mbit} standing for 10^6 bits a second; without it no limit is measured."`
 }

@@ -322,7 +322,7 @@ func (l *Lanes) decide(now time.Time, busy bool) {
 	case p.window.full(rtt) || p.hurry() && p.window.telling(now, rtt):
 		mix, m := p.mix, p.window.measure()
 		if !p.window.full(rtt) {
-			m.quic, m.lost = l.rate(), p.window.lost/p.window.calm
+			m.quic, m.lost, m.lossy = l.rate(), p.window.lost/p.window.calm, true
 		}
 		p.judge(now, m)
 		if p.mix == mix {

@@ -15,15 +15,16 @@ const (
 	same      = 0.95   // fewer lanes are kept when the whole carries so much still
 	stronger  = 1.5    // one kind's lane carries clearly more than the other's
 	lossy     = 0.0005 // share of packets lost at a short queue that makes a path a lossy one
-	fewLosses = 4      // of which so many were seen at least
+	fewLosses = 4      // of which so many were seen at least,
+	signs     = 2      // and so many for a first lane to get one of TCP beside it
 	fast      = 300e6 / 8
 
 	windowLasts = 1500 * time.Millisecond
 	windowRTTs  = 12
 	settleLasts = 1500 * time.Millisecond // until a new lane has found its rate
 	settleRTTs  = 20
-	tellLasts   = time.Second // until a first lane may show that the path is a lossy one
-	tellRTTs    = 10
+	tellLasts   = 500 * time.Millisecond // until a first lane may show that the path is a lossy one
+	tellRTTs    = 6
 	deniedAfter = 6 * time.Second // a lane that does not come about
 	idleAfter   = 10 * time.Second
 	recall      = 10 * time.Minute // what was found good before an idle time

@@ -55,7 +55,9 @@ func (w *window) tell(s step) {
 	}
 }
 
-func (w *window) lossy() bool { return w.events >= fewLosses && w.lost >= lossy*w.calm }
+func (w *window) lossy() bool { return w.losing(fewLosses) }
+
+func (w *window) losing(events float64) bool { return w.events >= events && w.lost >= lossy*w.calm }
 
 // settled says whether the lanes have found their rate.
 func (w *window) settled(now time.Time, rtt time.Duration) bool {
@@ -68,7 +70,7 @@ func (w *window) full(rtt time.Duration) bool { return w.lasted >= max(windowLas
 // telling says whether it shows already, before the lanes have settled, that
 // the path is a lossy one.
 func (w *window) telling(now time.Time, rtt time.Duration) bool {
-	return w.lossy() && !w.complete.IsZero() && now.Sub(w.complete) >= max(tellLasts, tellRTTs*rtt)
+	return w.losing(signs) && !w.complete.IsZero() && now.Sub(w.complete) >= max(tellLasts, tellRTTs*rtt)
 }
 
 func (w *window) measure() measure {
