@@ -30,7 +30,7 @@ var exceptionList string
 
 // quick are the packages that call the module or decide what may be called.
 var quick = []string{"./proto/evidence", "./internal/identity", "./internal/proof", "./internal/seal", "./internal/tlog", "./internal/wire",
-	"./agent/internal/enrol", "./agent/internal/mhl", "./agent/internal/policy", "./ingest/internal/auth", "./ingest/internal/keys", "./scripts/fips"}
+	"./agent/internal/enrol", "./internal/mhl", "./agent/internal/policy", "./ingest/internal/auth", "./ingest/internal/keys", "./scripts/fips"}
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == stateCommand {

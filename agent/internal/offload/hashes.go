@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
-	"github.com/sealdock/sealdock/agent/internal/mhl"
+	"github.com/sealdock/sealdock/internal/mhl"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 

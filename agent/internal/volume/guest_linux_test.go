@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
-	"github.com/sealdock/sealdock/agent/internal/mhl"
+	"github.com/sealdock/sealdock/internal/mhl"
 )
 
 // The tests named TestGuest run on a machine that has a USB bus with one

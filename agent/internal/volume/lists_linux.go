@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/sealdock/sealdock/agent/internal/camera"
-	"github.com/sealdock/sealdock/agent/internal/mhl"
+	"github.com/sealdock/sealdock/internal/mhl"
 )
 
 // maxLists bounds the hash lists of one folder together, in bytes.

@@ -2,12 +2,14 @@ package mhl
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func reference(t testing.TB) []File {
@@ -204,4 +206,26 @@ func FuzzCombine(f *testing.F) {
 			NewCheck(hashes).Results()
 		}
 	})
+}
+
+func TestAListThatIsWrittenIsRead(t *testing.T) {
+	content := "what was recorded"
+	at := time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
+	name, list, chain := Write("original", Origin{At: at, Host: "a<b>.example", Tool: "sealdock-ingest", Version: `"1" & 2`},
+		[]Listed{{Path: "CLIP1.MP4", Size: uint64(len(content)), C4: C4Text(sha512.Sum512([]byte(content)))}})
+	if name != "0001_original_2026-11-22_093000Z.mhl" {
+		t.Errorf("it is called %s", name)
+	}
+	h := Combine([]File{{Name: name, Data: list}, {Name: "ascmhl_chain.xml", Data: chain}})
+	if len(h.Notes) > 0 {
+		t.Errorf("notes: %v", h.Notes)
+	}
+	results := check(h.Hashes["CLIP1.MP4"], content)
+	if len(results) != 1 || results[0].Outcome != Verified {
+		t.Errorf("%+v", results)
+	}
+	list = bytes.Replace(list, []byte("transfer"), []byte("in-place"), 1)
+	if other := Combine([]File{{Name: name, Data: list}, {Name: "ascmhl_chain.xml", Data: chain}}); other.Hashes["CLIP1.MP4"][0].Origin == h.Hashes["CLIP1.MP4"][0].Origin {
+		t.Error("a list that is not the one of the chain does not say so")
+	}
 }
