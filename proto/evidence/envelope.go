@@ -74,6 +74,10 @@ func (e *Envelope) Verify(payloadType string, key ed25519.PublicKey) ([]byte, er
 	return nil, fmt.Errorf("verifying a %s: %w", payloadType, ErrSignature)
 }
 
+// Signed returns the bytes that the signatures are over, for other programs to
+// check.
+func (e *Envelope) Signed() []byte { return preAuthEncoding(e.PayloadType, e.Payload) }
+
 // Marshal returns the envelope's JSON.
 func (e *Envelope) Marshal() []byte {
 	b, err := json.Marshal(e)

@@ -32,6 +32,7 @@ const (
 	EventEvidenceViewed    EventType = "evidence.viewed"
 	EventEvidencePlayed    EventType = "evidence.played"
 	EventDownloaded        EventType = "evidence.downloaded"
+	EventPackaged          EventType = "evidence.packaged" // a custody package was made of it
 	EventReceiptOpened     EventType = "receipt.opened"
 	EventDockTokenMade     EventType = "dock.token_made"
 	EventDockEnrolled      EventType = "dock.enrolled"
