@@ -1,0 +1,114 @@
+// Command sealdock-verify judges custody packages, with no network and no server.
+//
+// It ends with 0 when the package holds under a log key that was given, 3 when it
+// holds under the keys that it brings itself, 1 when it does not hold, and 2 when
+// it could not be read or the command line is wrong.
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/sealdock/sealdock/ingest/verifier"
+	"github.com/sealdock/sealdock/internal/buildinfo"
+	"github.com/sealdock/sealdock/internal/pack"
+)
+
+// version is set by the linker (see the Makefile).
+var version = ""
+
+type commands struct {
+	Package    string   `arg:"" type:"path" help:"The custody package, a .zip as it was handed out."`
+	LogKey     string   `placeholder:"KEY" help:"Key of the agency's custody log, from a source that you trust: as keys/log.txt of a package has it (name+hash+base64), or 64 hex digits; or @FILE that holds it."`
+	ReceiptKey []string `placeholder:"HEX" help:"Key of the server's receipts, 64 hex digits; several where it was changed."`
+	DockKey    []string `placeholder:"HEX" help:"Key of a dock, 64 hex digits; then every dock's key must be among those given."`
+	WitnessKey []string `placeholder:"KEY" help:"Key of a witness that must have signed the log's checkpoint (name+hash+base64)."`
+	JSON       bool     `name:"json" help:"Print the report as JSON."`
+	Version    kong.VersionFlag
+}
+
+const description = `Judges a custody package offline: what in it is proven, what is not, and by whose keys.
+
+Ends with 0: it holds under the log key that you gave; 3: it holds under the keys that it brings itself; 1: it does not hold; 2: it could not be read.`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var c commands
+	kong.Parse(&c, kong.Name("sealdock-verify"), kong.Description(description), kong.ShortUsageOnError(),
+		kong.Vars{"version": fmt.Sprintf("sealdock-verify %s (%s, %s/%s)", buildinfo.Version(version), runtime.Version(), runtime.GOOS, runtime.GOARCH)},
+		kong.Exit(func(code int) {
+			if code != 0 {
+				code = 2
+			}
+			os.Exit(code)
+		}), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	report, err := c.judge(ctx)
+	if err == nil {
+		err = c.print(os.Stdout, report)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sealdock-verify:", err)
+		os.Exit(2)
+	}
+	os.Exit(map[verifier.Verdict]int{verifier.Holds: 0, verifier.HoldsUnpinned: 3, verifier.Fails: 1}[report.Verdict])
+}
+
+func (c *commands) judge(ctx context.Context) (*verifier.Report, error) {
+	pins := verifier.Pins{LogKey: c.LogKey, WitnessKeys: c.WitnessKey}
+	if name, ok := strings.CutPrefix(c.LogKey, "@"); ok {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		pins.LogKey = string(b)
+	}
+	var err error
+	if pins.ReceiptKeys, err = keys("--receipt-key", c.ReceiptKey); err != nil {
+		return nil, err
+	}
+	if pins.DockKeys, err = keys("--dock-key", c.DockKey); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(c.Package)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file: give the package as it was handed out, not unpacked", c.Package)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return verifier.Archive(ctx, f, info.Size(), verifier.Options{Pins: pins})
+}
+
+func keys(flag string, texts []string) (all []ed25519.PublicKey, err error) {
+	for _, text := range texts {
+		key, err := hex.DecodeString(strings.TrimSpace(text))
+		if err != nil || len(key) != ed25519.PublicKeySize {
+			return nil, fmt.Errorf("%s %.80q: want 64 hex digits", flag, text)
+		}
+		all = append(all, key)
+	}
+	return all, nil
+}
+
+func (c *commands) print(w io.Writer, r *verifier.Report) error {
+	if !c.JSON {
+		return r.Text(w)
+	}
+	_, err := w.Write(pack.JSON(r))
+	return err
+}
