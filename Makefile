@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry tamper check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -14,8 +14,13 @@ help: ## list the targets
 setup: ## install what is missing on this machine
 	@scripts/setup
 
+# Part of sealdock-ingest, which puts it into every custody package.
+PAGE := ingest/internal/export/built/verify.html
+
 build: ## build the programs into bin/
 	@mkdir -p $(BIN)
+	$(GO) run ./ingest/verifier/page -o $(PAGE) -version '$(VERSION)'
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-verify ./ingest/verifier/sealdock-verify
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-agent ./agent
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-ingest ./ingest
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/firmware-sim ./firmware-sim
@@ -87,8 +92,13 @@ bench-report: ## write what was measured into docs/performance.md, with its char
 carry: setup build ## GIB (default 10) of footage from dock to server on a drive that is pulled again and again; hashes compared
 	@$(GO) build -o .run/bin/carry ./scripts/carry && exec .run/bin/carry --gib $(or $(GIB),10)
 
+tamper: setup build ## custody packages tampered with in every scripted way, bytes changed everywhere, clean ones judged; prints counts
+	@mkdir -p .run
+	@$(GO) test -count=1 -timeout 30m -v -run 'TestEveryTampering|TestEveryChanged|TestClean|TestASeal|TestAnInsider|TestAPartThat|TestThePage' ./ingest/internal/export -campaign >.run/tamper.log 2>&1; \
+	code=$$?; grep -v -e '^=== ' -e '^    --- PASS' .run/tamper.log; exit $$code
+
 check: setup ## gofmt, vet, staticcheck, import table
 	@scripts/check
 
 clean: ## remove what was built
-	rm -rf $(BIN) .run
+	rm -rf $(BIN) .run $(PAGE)

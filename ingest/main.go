@@ -27,6 +27,8 @@ type commands struct {
 	SetupLink    linkCommand         `cmd:"" help:"Make a new link for the first administrator. The server may be running."`
 	Release      releaseCommand      `cmd:"" name:"release-account" help:"Let an account sign in again that is locked after refused sign-ins. The server may be running."`
 	Items        itemsCommand        `cmd:"" help:"List the evidence that the catalog holds."`
+	Package      packageCommand      `cmd:"" help:"Make a custody package: recordings with everything that proves them offline. The server may be running."`
+	LogKey       logKeyCommand       `cmd:"" help:"Print the public key of the custody log, to be published: packages are checked with it."`
 	Fsck         fsckCommand         `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
 	Import       importCommand       `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`
 	Cameras      cameraCommands      `cmd:"" help:"Cameras: how they stand, whose they are, holds. The server may be running."`

@@ -26,7 +26,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(bin)
-	for program, dir := range map[string]string{"sealdock-agent": "agent", "sealdock-ingest": "ingest", "firmware-sim": "firmware-sim"} {
+	for program, dir := range map[string]string{"sealdock-agent": "agent", "sealdock-ingest": "ingest", "firmware-sim": "firmware-sim", "sealdock-verify": "ingest/verifier/sealdock-verify"} {
 		cmd := exec.Command("go", "build", "-o", filepath.Join(bin, program), "./"+dir)
 		cmd.Dir = "../.."
 		if out, err := cmd.CombinedOutput(); err != nil {

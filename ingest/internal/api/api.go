@@ -13,6 +13,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -20,12 +21,13 @@ import (
 
 // Config is what the API stands on. All fields are required.
 type Config struct {
-	Auth    *auth.Service
-	Reading *reading.Service
-	Fleet   *fleet.Service
-	Cameras *cameras.Service
-	Uplink  *uplink.Service
-	Log     *slog.Logger
+	Auth     *auth.Service
+	Reading  *reading.Service
+	Packages *export.Service
+	Fleet    *fleet.Service
+	Cameras  *cameras.Service
+	Uplink   *uplink.Service
+	Log      *slog.Logger
 }
 
 // New returns the handler of everything below /api/v1/. Give it to
@@ -39,6 +41,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/items/{id}", a.private(a.item))
 	mux.HandleFunc("GET /api/v1/items/{id}/events", a.private(a.events))
 	mux.HandleFunc("GET /api/v1/items/{id}/receipt", a.private(a.receipt))
+	mux.HandleFunc("POST /api/v1/packages", a.private(a.packageOf))
 	mux.HandleFunc("GET /api/v1/firmware", a.private(a.firmware))
 	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
 	mux.HandleFunc("GET /api/v1/camera-settings", a.private(a.cameraSettings))
@@ -221,6 +224,16 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		code, title, detail = http.StatusNotFound, "No such item", "No evidence item with this id is held here."
 	case errors.Is(err, reading.ErrNoReceipt):
 		code, title, detail = http.StatusNotFound, "No receipt yet", reading.ErrNoReceipt.Error()
+	case errors.Is(err, export.ErrNotStored):
+		code, title, detail = http.StatusConflict, "Not in the store", export.ErrNotStored.Error()
+	case errors.Is(err, export.ErrRange):
+		code, title, detail = http.StatusBadRequest, "No such part", export.ErrRange.Error()
+	case errors.Is(err, export.ErrBusy):
+		code, title, detail = http.StatusServiceUnavailable, "Too many packages at once", export.ErrBusy.Error()
+	case errors.Is(err, export.ErrUnlogged):
+		code, title, detail = http.StatusServiceUnavailable, "The custody log cannot be written", export.ErrUnlogged.Error()
+	case errors.Is(err, export.ErrUnproven):
+		title, detail = "It does not prove itself", export.ErrUnproven.Error()
 	case errors.Is(err, reading.ErrUnrecorded):
 		code, title, detail = http.StatusServiceUnavailable, "The custody record cannot be written", reading.ErrUnrecorded.Error()
 	}

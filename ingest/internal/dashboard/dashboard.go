@@ -14,15 +14,17 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 )
 
 // Config is what the dashboard stands on.
 type Config struct {
-	Auth    *auth.Service    // required
-	Reading *reading.Service // required
-	Cameras *cameras.Service // required
-	Uplink  *uplink.Service  // required
+	Auth     *auth.Service    // required
+	Reading  *reading.Service // required
+	Packages *export.Service  // required
+	Cameras  *cameras.Service // required
+	Uplink   *uplink.Service  // required
 	// API answers below /api/v1/, see package api; nil: there is none.
 	API http.Handler
 	// Zone is the agency's time zone, in which pages show times; nil is UTC.
@@ -119,6 +121,7 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET /evidence/{id}", d.private(d.item))
 	mux.HandleFunc("GET /evidence/{id}/play", d.private(d.play))
 	mux.HandleFunc("POST /evidence/{id}/original", d.private(d.original))
+	mux.HandleFunc("POST /evidence/{id}/package", d.private(d.packageOf))
 	mux.HandleFunc("GET /evidence/{id}/receipt", d.private(d.receipt))
 	mux.HandleFunc("POST /evidence/{id}/receipt", d.private(d.receiptFile))
 	mux.HandleFunc("GET /quarantine", d.private(d.quarantine))

@@ -258,6 +258,8 @@ func eventText(t evidence.EventType) (tone, shape, what string) {
 		return "", "receipt", "Receipt opened"
 	case evidence.EventDownloaded:
 		return "", "down", "Original downloaded"
+	case evidence.EventPackaged:
+		return "", "package", "Custody package made"
 	}
 	return "", "info", string(t)
 }

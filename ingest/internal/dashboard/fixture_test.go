@@ -38,8 +38,8 @@ func newSite(t *testing.T, adjust ...func(*dashboard.Config)) *site {
 	}
 	desks := cameras.New(cameras.Config{Catalog: store.DB, Blobs: store.Blobs, Agency: readingtest.Agency, Certify: store.Fleet.Certify, Now: store.Clock.Now, Log: log})
 	config := dashboard.Config{
-		Auth: store.Auth, Reading: store.Reading, Cameras: desks, Uplink: store.Uplink, Zone: zone, Now: store.Clock.Now, Log: log,
-		API: api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Fleet: store.Fleet, Cameras: desks, Uplink: store.Uplink, Log: log}),
+		Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Cameras: desks, Uplink: store.Uplink, Zone: zone, Now: store.Clock.Now, Log: log,
+		API: api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Fleet: store.Fleet, Cameras: desks, Uplink: store.Uplink, Log: log}),
 	}
 	for _, change := range adjust {
 		change(&config)

@@ -64,7 +64,7 @@ func everyRoute(id evidence.EvidenceID) []struct{ method, path string } {
 		{"POST", "/uplinks/docks/front-desk/queue"}, {"POST", "/uplinks/docks/front-desk/bandwidth"}, {"POST", "/uplinks/stations/north/bandwidth"}, {"POST", "/uplinks/sending"},
 		{"PUT", "/api/v1/sending"}, {"PUT", "/api/v1/stations/north/bandwidth"}, {"POST", "/api/v1/docks/front-desk/queue/urgent"},
 		{"GET", "/evidence/" + id.String()}, {"GET", "/evidence/" + id.String() + "/receipt"}, {"POST", "/evidence/" + id.String() + "/receipt"},
-		{"GET", "/evidence/" + id.String() + "/play"}, {"POST", "/evidence/" + id.String() + "/original"},
+		{"GET", "/evidence/" + id.String() + "/play"}, {"POST", "/evidence/" + id.String() + "/original"}, {"POST", "/evidence/" + id.String() + "/package"}, {"POST", "/api/v1/packages"},
 		{"GET", "/evidence/" + strings.Repeat("0", 32)}, {"GET", "/evidence/../../etc/passwd"}, {"GET", "/evidence/%2e%2e"}, {"GET", "/nothing"},
 		{"GET", "/sign-in"}, {"GET", "/setup"}, {"GET", "/session"}, {"POST", "/sign-in"}, {"POST", "/setup"}, {"DELETE", "/evidence"}, {"TRACE", "/"},
 		{"GET", "/static/none/base.css"}, {"GET", "/api/v1/overview"}, {"GET", "/api/v1/none"}, {"POST", "/api/v1/items"},
@@ -173,7 +173,7 @@ func TestWhatAnotherSiteAsksForIsRefused(t *testing.T) {
 	s.Enrol(t, "north", "front-desk")
 	item := s.Keep(t, readingtest.Recording{Path: "DCIM/A.MP4", Content: []byte("moving pictures")})
 	client := s.signedIn(t)
-	for _, path := range []string{"/sign-in", "/sign-out", "/setup", "/evidence/" + item.ID.String() + "/original", "/evidence/" + item.ID.String() + "/receipt", "/api/v1/items", "/cameras/approve", "/cameras/hold", "/cameras/assign", "/alerts/acknowledge"} {
+	for _, path := range []string{"/sign-in", "/sign-out", "/setup", "/evidence/" + item.ID.String() + "/original", "/evidence/" + item.ID.String() + "/package", "/evidence/" + item.ID.String() + "/receipt", "/api/v1/items", "/api/v1/packages", "/cameras/approve", "/cameras/hold", "/cameras/assign", "/alerts/acknowledge"} {
 		for _, headers := range [][]string{
 			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
 			{"Origin", "http://" + strings.TrimPrefix(s.server.URL, "https://") + "0"},

@@ -71,6 +71,8 @@ func iconShape(name string) (string, bool) {
 		return "M6.8 1.5a5.3 5.3 0 0 1 4.2 8.5l3.6 3.5-1.2 1.2L9.9 11.1a5.3 5.3 0 1 1-3.1-9.6Zm0 1.7a3.6 3.6 0 1 0 0 7.2 3.6 3.6 0 0 0 0-7.2Z", true
 	case "next":
 		return "m5.6 2.3 5.7 5.7-5.7 5.7-1.2-1.2L8.9 8 4.4 3.5l1.2-1.2Z", true
+	case "package":
+		return "M8 .8 14.5 4v8L8 15.2 1.5 12V4L8 .8Zm0 1.9L4.6 4.4 8 6.1l3.4-1.7L8 2.7ZM3.2 5.6v5.3l4 2V7.6l-4-2Zm9.6 0-4 2v5.3l4-2V5.6Z", true
 	case "down":
 		return "M7.1 1h1.8v6.7l2.5-2.5 1.2 1.3L8 11.1 3.4 6.5l1.2-1.3 2.5 2.5V1ZM2 13h12v1.8H2V13Z", true
 	// The player.

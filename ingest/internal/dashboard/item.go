@@ -21,6 +21,7 @@ type itemView struct {
 	Playable                bool
 	NoPlay, NoPlayWhy       string
 	CanReceipt, CanDownload bool
+	CanPackage              bool
 	Marks                   []markView
 	Verdict                 status
 	Hashes                  []hashView
@@ -65,6 +66,7 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		Playable:    here && item.Length > 0 && videoType(item.Path) != "",
 		CanReceipt:  item.Receipt != nil && auth.May(actor, auth.OpenReceipt, auth.Object{Agency: item.Agency}),
 		CanDownload: here && auth.May(actor, auth.DownloadItem, auth.Object{Agency: item.Agency}),
+		CanPackage:  here && item.Receipt != nil && auth.May(actor, auth.DownloadItem, auth.Object{Agency: item.Agency}),
 		Hashes:      hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
 	page.Verdict = chainVerdict(v)

@@ -10,6 +10,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/export"
 )
 
 // base is what every page shows around its content.
@@ -88,6 +89,10 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		{reading.ErrMissing, http.StatusInternalServerError, "Stored bytes are missing"},
 		{reading.ErrChanged, http.StatusInternalServerError, "Stored bytes have changed"},
 		{reading.ErrNotStored, http.StatusConflict, "Not in the store"},
+		{export.ErrNotStored, http.StatusConflict, "Not in the store"},
+		{export.ErrBusy, http.StatusServiceUnavailable, "Too many packages at once"},
+		{export.ErrUnlogged, http.StatusServiceUnavailable, "The custody log cannot be written"},
+		{export.ErrUnproven, http.StatusInternalServerError, "It does not prove itself"},
 		{reading.ErrNoReceipt, http.StatusNotFound, "No receipt yet"},
 	} {
 		if errors.Is(err, known.err) {

@@ -192,7 +192,7 @@ func (e *enrolment) register(ctx context.Context, tx *sqldb.Tx, request *EnrolRe
 		Version: 1, Agency: token.Agency, Type: evidence.EventDockEnrolled, At: now, Actor: evidence.Actor{Kind: "dock", ID: string(token.Dock)},
 		Source: source, Object: evidence.DockObject(token.Dock), Outcome: evidence.OutcomeDone, Details: map[string]string{
 			"station": string(token.Station), "certificate_sha256": dock.Fingerprint.String(),
-			"statement_key": identity.KeyID(identity.PurposeDock, request.StatementKey), "token_made_by": token.CreatedBy,
+			"statement_key": identity.KeyID(identity.PurposeDock, request.StatementKey), "statement_key_sha256": evidence.KeyID(request.StatementKey).String(), "token_made_by": token.CreatedBy,
 		},
 	})
 	if err != nil {

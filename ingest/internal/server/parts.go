@@ -93,6 +93,7 @@ func (s *secrets) trust(c *Config) proof.Trust {
 // parts are the server's parts, opened. Close them in any case.
 type parts struct {
 	config   *Config
+	version  string
 	secrets  *secrets
 	log      *slog.Logger
 	now      func() time.Time
@@ -113,7 +114,7 @@ type parts struct {
 
 // open locks the data folder and opens everything in it.
 func open(ctx context.Context, c *Config, version string, log *slog.Logger, now func() time.Time) (p *parts, err error) {
-	p = &parts{config: c, log: log, now: now, importing: importing{turn: make(chan struct{}, 1)}}
+	p = &parts{config: c, version: version, log: log, now: now, importing: importing{turn: make(chan struct{}, 1)}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())

@@ -46,9 +46,10 @@ func (p *parts) dashboard() (http.Handler, error) {
 		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Live: liveView{p.live}, ReceiptKey: p.secrets.receipt.Public(),
 		Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
 	})
+	packages := p.packages(inProcess{p.audit})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink,
-		API:  api.New(api.Config{Auth: people, Reading: services, Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
+		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages,
+		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
@@ -37,6 +38,7 @@ type Store struct {
 	Clock    *Clock
 	Auth     *auth.Service
 	Reading  *reading.Service
+	Packages *export.Service // whose receipts prove nothing: it makes none
 	Fleet    *fleet.Service
 	Cameras  *cameras.Service
 	Uplink   *uplink.Service
@@ -79,6 +81,10 @@ func New(t testing.TB) *Store {
 	s.Reading = reading.New(reading.Config{
 		Catalog: db, Blobs: s.Blobs, Keys: ring, Live: s.Live, ReceiptKey: receiptPublic, Agency: Agency,
 		Space: func() (uint64, error) { return 5 << 40, nil }, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	s.Packages = export.New(export.Config{
+		Catalog: db, Blobs: s.Blobs, Keys: ring, Agency: Agency, LogOrigin: "sealdock.example/log", LogKey: receiptPublic, ReceiptKey: receiptPublic,
+		Now: clock.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	return s
 }

@@ -1,0 +1,42 @@
+package export
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/image/font/gofont/gobold"
+	"golang.org/x/image/font/gofont/gomono"
+	"golang.org/x/image/font/gofont/goregular"
+	"golang.org/x/image/font/sfnt"
+
+	"github.com/sealdock/sealdock/internal/pack"
+)
+
+func TestLettersThatTheFontsLackAreWrittenByNumber(t *testing.T) {
+	for name, font := range map[string][]byte{"regular": goregular.TTF, "bold": gobold.TTF, "mono": gomono.TTF} {
+		glyphs, err := sfnt.Parse(font)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &page{glyphs: glyphs, known: map[rune]bool{}}
+		if got := p.text("Žofia Ångström, наряд, Αθήνα: 警"); got != "Žofia Ångström, наряд, Αθήνα: [U+8B66]" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestNamesInAPackageAreSafeEverywhere(t *testing.T) {
+	for path, want := range map[string]string{
+		"DCIM/100/CLIP1.MP4": "CLIP1.MP4", "CON.mp4": "recording-CON.mp4", "con": "recording-con", "x/ascmhl": "recording-ascmhl", "наряд 7.mp4": "______7.mp4",
+		"x.": "x", "lpt1.txt": "recording-lpt1.txt", "a/b:c.mov": "b_c.mov",
+	} {
+		if got := fileName(path); got != want {
+			t.Errorf("%q is called %q, want %q", path, got, want)
+		}
+	}
+	for _, path := range []string{"", ".", "..", "a/..", "...", "a/.hidden", `..\..\evil.exe`, "a\x00b", strings.Repeat("x", 5000), "." + strings.Repeat("y", 300), "a.b.c..", "-rf", "\u202ea"} {
+		if err := pack.CheckName(fileName(path)); err != nil {
+			t.Errorf("%.40q is called %q: %v", path, fileName(path), err)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/server"
+	"github.com/sealdock/sealdock/internal/buildinfo"
+	"github.com/sealdock/sealdock/internal/durable"
+	"github.com/sealdock/sealdock/internal/telemetry"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+type packageCommand struct {
+	configured
+	Items []string `arg:"" name:"item" help:"Evidence ids, as the list of items shows them."`
+	From  uint64   `placeholder:"BYTE" help:"Only a part of one item: from this byte on, widened to whole parts of 1 MiB."`
+	To    uint64   `placeholder:"BYTE" help:"Only a part of one item: up to and without this byte."`
+	Out   string   `short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write; it must not exist."`
+}
+
+// Run makes a package and writes it.
+func (p *packageCommand) Run(ctx context.Context, to streams) (err error) {
+	var ids []evidence.EvidenceID
+	for _, text := range p.Items {
+		id, err := evidence.ParseEvidenceID(text)
+		if err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	items := export.Whole(ids...)
+	if p.From > 0 || p.To > 0 {
+		if len(items) != 1 {
+			return errors.New("--from and --to name a part of one item: give one")
+		}
+		items[0].From, items[0].To = p.From, p.To
+	}
+	config, err := p.existing()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(p.Out); err == nil {
+		return fmt.Errorf("%s exists: name another file with -o", p.Out)
+	}
+	log, err := telemetry.New(to.log, config.LogFormat, "warn")
+	if err != nil {
+		return err
+	}
+	return server.WithPackages(ctx, config, buildinfo.Version(version), log, time.Now, func(s *export.Service) error {
+		made, err := s.Make(ctx, export.CommandLine(), items)
+		if err != nil {
+			return err
+		}
+		defer made.Close()
+		if err := writePackage(ctx, p.Out, made); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(to.out, "%s: %d recordings, %d bytes. That it was made is in the custody log. Check it with: sealdock-verify %[1]s\n", p.Out, len(ids), made.Size)
+		return err
+	})
+}
+
+// writePackage writes it to a new file, which is there whole or not at all.
+func writePackage(ctx context.Context, name string, made *export.Package) (err error) {
+	f, err := durable.CreateFile(name, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, durable.Remove(name))
+		}
+	}()
+	out := bufio.NewWriterSize(io.NewOffsetWriter(f, 0), 1<<20)
+	if err := made.WriteTo(ctx, out); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+type logKeyCommand struct{ configured }
+
+// Run prints the key, alone on standard output.
+func (l *logKeyCommand) Run(to streams) error {
+	config, err := l.existing()
+	if err != nil {
+		return err
+	}
+	key, err := server.LogKey(config)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(to.out, key)
+	return err
+}
