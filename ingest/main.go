@@ -29,6 +29,7 @@ type commands struct {
 	Items        itemsCommand        `cmd:"" help:"List the evidence that the catalog holds."`
 	Package      packageCommand      `cmd:"" help:"Make a custody package: recordings with everything that proves them offline. The server may be running."`
 	LogKey       logKeyCommand       `cmd:"" help:"Print the public key of the custody log, to be published: packages are checked with it."`
+	LogStamp     logStampCommand     `cmd:"" help:"Have the time-stamp authority of the configuration stamp the custody log now. The server may be running."`
 	Fsck         fsckCommand         `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
 	Import       importCommand       `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`
 	Cameras      cameraCommands      `cmd:"" help:"Cameras: how they stand, whose they are, holds. The server may be running."`

@@ -103,3 +103,23 @@ func (l *logKeyCommand) Run(to streams) error {
 	_, err = fmt.Fprintln(to.out, key)
 	return err
 }
+
+type logStampCommand struct{ configured }
+
+// Run asks for one time stamp and says what it is worth.
+func (l *logStampCommand) Run(ctx context.Context, to streams) error {
+	config, err := l.existing()
+	if err != nil {
+		return err
+	}
+	log, err := telemetry.New(to.log, config.LogFormat, "warn")
+	if err != nil {
+		return err
+	}
+	v, err := server.StampLog(ctx, config, log, time.Now)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(to.out, "The first %d entries of the custody log are stamped: %s, by %s.\n", v.Size, v.At.Format("2006-01-02 15:04:05 UTC"), v.Authority)
+	return err
+}

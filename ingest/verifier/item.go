@@ -227,6 +227,7 @@ func (s *subject) checkReceipt() error {
 	}
 	s.proven(s.about(), "The server signed on %s that it had stored the recording, read it back from the medium and found the same SHA-256; the log has only grown since, from %d entries to %d.",
 		receipt.StoredAt.UTC().Format("2006-01-02 15:04:05 UTC"), then.Size, s.head.Size)
+	s.date(receipt.Proof.Index)
 	return nil
 }
 

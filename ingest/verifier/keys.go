@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -18,6 +19,7 @@ type pinned struct {
 	log       ed25519.PublicKey
 	origin    string // of log; "": any
 	witnesses []*witness
+	roots     *x509.CertPool // nil: no time-stamp authority
 }
 
 func (j *judge) readPins() error {
@@ -36,6 +38,11 @@ func (j *judge) readPins() error {
 			return fmt.Errorf("a witness's key: %w: %w", ErrPins, err)
 		}
 		j.pinned.witnesses = append(j.pinned.witnesses, newWitness(name, key))
+	}
+	if len(j.TimeRoots) > 0 {
+		if j.pinned.roots = x509.NewCertPool(); !j.pinned.roots.AppendCertsFromPEM(j.TimeRoots) {
+			return fmt.Errorf("the time-stamp authority: there is no certificate in PEM: %w", ErrPins)
+		}
 	}
 	for _, k := range append(slices.Clone(j.ReceiptKeys), j.DockKeys...) {
 		if len(k) != ed25519.PublicKeySize {

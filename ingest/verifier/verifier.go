@@ -19,6 +19,7 @@ type Pins struct {
 	ReceiptKeys []ed25519.PublicKey // any of them may have signed the receipts
 	DockKeys    []ed25519.PublicKey // any of them may have signed the docks' statements
 	WitnessKeys []string            // C2SP verifier keys; each must have cosigned the checkpoint
+	TimeRoots   []byte              // PEM: the time-stamp authorities whom the caller trusts
 }
 
 // Options are how a package is judged.
@@ -167,6 +168,7 @@ type judge struct {
 	index  pack.Index
 	sums   map[string]evidence.Digest
 	head   head
+	stamps []stamp
 	sealed bool // nothing failed up to and with the seal
 	report Report
 	fails  int // findings that failed, also those that are not told one by one
@@ -216,6 +218,9 @@ func (j *judge) run(parts []Part) error {
 		return err
 	}
 	if err := j.checkDocks(); err != nil {
+		return err
+	}
+	if err := j.checkStamps(); err != nil {
 		return err
 	}
 	for i := range j.index.Items {

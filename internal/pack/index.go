@@ -56,6 +56,7 @@ type Index struct {
 	LogKey     []byte            `json:"log_key"`     // Ed25519
 	ReceiptKey []byte            `json:"receipt_key"` // Ed25519
 	Docks      []Dock            `json:"docks"`
+	Stamps     int               `json:"stamps,omitempty"` // how many time stamps there are
 	Items      []Item            `json:"items"`
 }
 
@@ -107,6 +108,8 @@ func (x *Index) Check() error {
 		return errors.New("package: a key of the server, or the log's name, is missing")
 	case x.MadeAt.IsZero():
 		return errors.New("package: the time is missing")
+	case x.Stamps < 0 || x.Stamps > MaxItems:
+		return fmt.Errorf("package of %d time stamps: at most %d are taken", x.Stamps, MaxItems)
 	}
 	if err := evidence.CheckName("agency", string(x.Agency)); err != nil {
 		return fmt.Errorf("package: %w", err)
@@ -168,6 +171,12 @@ func (it *Item) Files() []string {
 // DockKeyFile is where the key of x.Docks[n] is.
 func DockKeyFile(n int) string { return fmt.Sprintf("keys/dock-%d.pem", n+1) }
 
+// StampFiles are where time stamp n, from 0, is: the checkpoint that it is over, its
+// token (RFC 3161, DER), and the authorities that the server trusted (PEM).
+func StampFiles(n int) (checkpoint, token, roots string) {
+	return fmt.Sprintf("time/%d.checkpoint", n+1), fmt.Sprintf("time/%d.tst", n+1), fmt.Sprintf("time/%d.pem", n+1)
+}
+
 // Names are all files of the package, in their order.
 func (x *Index) Names() []string {
 	names := []string{ReadmeFile}
@@ -179,6 +188,10 @@ func (x *Index) Names() []string {
 		names = append(names, DockKeyFile(n))
 	}
 	names = append(names, DocksFile)
+	for n := range x.Stamps {
+		checkpoint, token, roots := StampFiles(n)
+		names = append(names, checkpoint, token, roots)
+	}
 	for i := range x.Items {
 		names = append(append(names, x.Items[i].Files()...), x.Items[i].OriginalFile())
 	}
@@ -216,8 +229,8 @@ type Inclusion struct {
 	Path  []evidence.Digest `json:"path"`
 }
 
-// Growth shows that an earlier tree, that of a receipt's checkpoint, is a beginning
-// of the checkpoint's (RFC 6962 section 2.1.2).
+// Growth shows that an earlier tree, that of a receipt's checkpoint or of a stamped
+// one, is a beginning of the checkpoint's (RFC 6962 section 2.1.2).
 type Growth struct {
 	From int64             `json:"from"` // entries
 	Path []evidence.Digest `json:"path"`

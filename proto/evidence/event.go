@@ -59,6 +59,7 @@ const (
 	EventBandwidthSet      EventType = "uplink.bandwidth_set" // weekly table of a dock or station
 	EventSendingSet        EventType = "uplink.sending_set"   // urgent officers, weights of categories
 	EventQueueOrdered      EventType = "queue.ordered"        // what people let go first at a dock
+	EventLogStamped        EventType = "log.stamped"          // an authority signed that the custody log had come so far
 	EventQueueUrgent       EventType = "queue.urgent"         // a recording made urgent by people, or no longer
 )
 
@@ -109,6 +110,9 @@ func StationObject(id StationID) string { return "station:" + string(id) }
 
 // CameraObject is the Object of an event about a camera.
 func CameraObject(serial string) string { return "camera:" + serial }
+
+// LogObject is the Object of an event about the custody log.
+func LogObject(origin string) string { return "log:" + origin }
 
 // Check implements Statement.
 func (e *Event) Check() error {

@@ -24,6 +24,7 @@ const (
 	AlertDockingReused AlertCode = "docking_reused" // a dock tells of a docking that is another dock's or another camera's
 	AlertSpoolFilling  AlertCode = "spool_filling"  // a dock's spool holds 70, 85 or 95 % of its quota; About says which
 	AlertStoreFull     AlertCode = "store_full"     // the evidence store takes nothing more
+	AlertUnstamped     AlertCode = "log_unstamped"  // the time-stamp authority gives no tokens
 )
 
 // Severity says how soon people must look.

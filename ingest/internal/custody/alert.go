@@ -3,14 +3,15 @@ package custody
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/alarm"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
 	"github.com/sealdock/sealdock/proto/evidence"
-	"github.com/sealdock/sealdock/proto/upload"
 )
 
 // raiser raises alerts within one transaction, each thing once.
@@ -35,40 +36,28 @@ func (r *raiser) raise(ctx context.Context, code catalog.AlertCode, object, abou
 	r.done[thing] = true
 	a := &catalog.Alert{
 		Agency: r.peer.Agency, Code: code, Severity: severity(code), Object: object, About: about,
-		Message: upload.CleanText(fmt.Sprintf(format, args...), maxAlert), LastAt: r.now,
+		Message: fmt.Sprintf(format, args...), LastAt: r.now,
 	}
-	fresh, err := r.tx.RaiseAlert(ctx, a)
-	if err != nil || !fresh {
-		return err
-	}
-	_, err = r.tx.AppendEvent(ctx, r.event(evidence.EventAlertRaised, object, a.Message, map[string]string{
-		"alert": a.ID, "code": string(code), "severity": string(a.Severity), "about": about,
-	}))
-	return err
+	return alarm.Raise(ctx, r.tx, a, r.details())
 }
 
 // clear ends alerts of a code about an object, or only about one thing of it:
 // what they told of is over.
 func (r *raiser) clear(ctx context.Context, code catalog.AlertCode, object, about, why string) error {
-	n, err := r.tx.ClearAlerts(ctx, r.peer.Agency, code, object, about, r.now)
-	if err != nil || n == 0 {
-		return err
-	}
-	_, err = r.tx.AppendEvent(ctx, r.event(evidence.EventAlertCleared, object, why, map[string]string{"code": string(code), "alerts": fmt.Sprint(n)}))
-	return err
+	return alarm.Clear(ctx, r.tx, &catalog.Alert{Agency: r.peer.Agency, Code: code, Object: object, About: about, LastAt: r.now}, why, r.details())
 }
+
+// details say at which dock something was found.
+func (r *raiser) details() map[string]string { return map[string]string{"dock": string(r.peer.Dock)} }
 
 // event is a custody event of something that the server itself has found.
 func (r *raiser) event(kind evidence.EventType, object, reason string, details map[string]string) evidence.Event {
-	details["dock"] = string(r.peer.Dock)
+	maps.Copy(details, r.details())
 	return evidence.Event{
 		Version: 1, Agency: r.peer.Agency, Type: kind, At: r.now, Actor: evidence.Actor{Kind: "server", ID: "ingest"}, Source: "local",
 		Object: object, Outcome: evidence.OutcomeDone, Reason: reason, Details: details,
 	}
 }
-
-// maxAlert bounds an alert's message in bytes.
-const maxAlert = 1024
 
 // severity says how soon people must look at an alert.
 func severity(code catalog.AlertCode) catalog.Severity {

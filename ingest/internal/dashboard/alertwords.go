@@ -54,6 +54,8 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 		return "A dock’s spool is filling up", "Open the dock under Uplinks: it says why it sends slowly. Give its station more bandwidth, or mend its line. When the spool is full, footage stays on the cameras; it is never dropped."
 	case catalog.AlertStoreFull:
 		return "The evidence store is full", "Add storage to this server now. Docks keep what they have and try again by themselves; the alert ends when there is room."
+	case catalog.AlertUnstamped:
+		return "The custody log gets no time stamps", "Find out whether this server reaches the time-stamp authority of its configuration, and whether the authority’s certificate has changed. Nothing else waits for it."
 	}
 	return "", ""
 }

@@ -1,7 +1,9 @@
 package export
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -23,8 +25,9 @@ type making struct {
 	items   []*subject
 	docks   []pack.Dock
 	head    *catalog.LogState
-	enrols  []pack.Event // registrations of docks
-	entered []pack.Event // that this package was made
+	stamps  []*catalog.Stamp // by size
+	enrols  []pack.Event     // registrations of docks
+	entered []pack.Event     // that this package was made
 	index   pack.Index
 	files   []pack.File
 	buffers buffers
@@ -41,7 +44,8 @@ type subject struct {
 	proof       []evidence.Digest // of the part that is wanted
 	inventories [][]byte
 	releases    []catalog.Release
-	events      []pack.Event // by index
+	stamp       *catalog.Stamp // nil: none yet
+	events      []pack.Event   // by index
 	listed      pack.Item
 	listName    string // ASC MHL
 	list, chain []byte
@@ -107,10 +111,29 @@ func (m *making) gather(ctx context.Context) error {
 		m.enrols = append(m.enrols, enrols...)
 	}
 	slices.SortFunc(m.enrols, byIndex)
+	return m.stamped(ctx)
+}
+
+// stamped reads the time stamp that first covered the storing of each item, where
+// there is one.
+func (m *making) stamped(ctx context.Context) error {
+	for _, s := range m.items {
+		stamp, err := m.Catalog.StampOver(ctx, s.receipt.Proof.Index)
+		if errors.Is(err, catalog.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		s.stamp = stamp
+		m.stamps = append(m.stamps, stamp)
+	}
+	bySize := func(a, b *catalog.Stamp) int { return cmp.Compare(a.Size, b.Size) }
+	slices.SortFunc(m.stamps, bySize)
+	m.stamps = slices.CompactFunc(m.stamps, func(a, b *catalog.Stamp) bool { return a.Size == b.Size })
 	return nil
 }
 
-func byIndex(a, b pack.Event) int { return int(max(-1, min(1, a.Index-b.Index))) }
+func byIndex(a, b pack.Event) int { return cmp.Compare(a.Index, b.Index) }
 
 func (m *making) await(ctx context.Context, event int64) error {
 	if err := m.Log.Await(ctx, event); err != nil {
@@ -163,7 +186,7 @@ func (m *making) write(ctx context.Context) error {
 	made := m.event(m.by, evidence.EvidenceID{}, evidence.OutcomeDone)
 	m.index = pack.Index{
 		Version: 1, Agency: m.Agency, MadeAt: made.At, MadeBy: made.Actor, Program: m.Program, Page: m.Page != nil,
-		LogOrigin: m.LogOrigin, LogKey: m.LogKey, ReceiptKey: m.ReceiptKey, Docks: m.docks,
+		LogOrigin: m.LogOrigin, LogKey: m.LogKey, ReceiptKey: m.ReceiptKey, Docks: m.docks, Stamps: len(m.stamps),
 	}
 	for _, s := range m.items {
 		s.listName, s.list, s.chain = mhl.Write("original", mhl.Origin{At: made.At, Host: m.Host, Tool: "sealdock-ingest", Version: m.Program},
@@ -294,6 +317,9 @@ func (m *making) proofs(ctx context.Context) ([]byte, error) {
 			return nil, fmt.Errorf("item %s: %w: %w", s.row.ID, ErrUnproven, err)
 		}
 		sizes = append(sizes, then.Size)
+	}
+	for _, s := range m.stamps {
+		sizes = append(sizes, s.Size)
 	}
 	slices.Sort(sizes)
 	for _, size := range slices.Compact(sizes) {

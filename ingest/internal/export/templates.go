@@ -55,13 +55,28 @@ checks it takes no other. To look at a recording, unpack a copy.
    It must say "Signature Verified Successfully". Then find "sha256" in
    manifest.signed, and compare it with the hash of the recording from step 2.
 
-4. WHAT IS WHAT
+{{if .Stamps}}4. CHECK A TIME STAMP WITH OPENSSL ALONE
+
+   An outside authority signed that the custody log had come so far at that time; the
+   verifier shows that the storing of the recording is below that point of the log.
+{{range .Stamps}}
+   {{.At}}, {{.Authority}}:
+     openssl ts -verify -token_in -in {{.Token}} -data {{.Checkpoint}} -CAfile {{.Roots}}
+{{end}}
+   It must say "Verification: OK". The .pem file is the authority that the server
+   trusted: get the authority's certificate from itself, and use that instead.
+
+5{{else}}4{{end}}. WHAT IS WHAT
 
    report.pdf            the custody report, for people
    certificate-902.txt   draft of a certificate under US Federal Rules of Evidence 902
    package.json          what is in the package, and the keys
    keys/                 the public keys of those who signed
    docks.jsonl           when the docks' keys were registered
+{{- if .Stamps}}
+   time/                 time stamps (RFC 3161): the log's checkpoint, the token over it,
+                         and the authority that the server trusted
+{{- end}}
    items/ID/
      original/           the recording as it was read from the camera, and an ASC MHL
                          hash list of it (original/ascmhl)
@@ -155,6 +170,9 @@ of ______________________________________ (organisation), certify as follows.
 {{- end}}{{end}}
      Stored and read back    {{.Stored}}
      Entry in the log        {{.StoredIndex}} of {{$.Origin}}
+{{- if .Stamped}}
+                             not later than {{.Stamped}} (RFC 3161)
+{{- end}}
 {{- if .Erased}}
      Erased from the camera  {{.Erased}}
 {{- end}}

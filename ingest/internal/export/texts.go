@@ -32,6 +32,10 @@ func (m *making) texts() (texts, error) {
 	for n := range m.docks {
 		t[pack.DockKeyFile(n)] = pack.PEM(m.docks[n].Key)
 	}
+	for n, s := range m.stamps {
+		checkpoint, token, roots := pack.StampFiles(n)
+		t[checkpoint], t[token], t[roots] = s.Checkpoint, s.Token, s.Roots
+	}
 	for _, s := range m.items {
 		put := func(name string, b []byte) { t[s.listed.File(name)] = b }
 		put("manifest.json", s.row.Manifest)
@@ -80,7 +84,11 @@ type facts struct {
 	Page                            bool
 	Items                           []itemFacts
 	Docks                           []dockFacts
+	Stamps                          []stampFacts
 }
+
+// stampFacts are a time stamp and its files.
+type stampFacts struct{ Checkpoint, Token, Roots, Authority, At string }
 
 type dockFacts struct{ File, Dock, Key, Since string }
 
@@ -94,6 +102,7 @@ type itemFacts struct {
 	Erased                                          string
 	DockKey                                         string // file
 	StoredIndex                                     int64
+	Stamped                                         string // "": not by an outside authority
 	Events                                          []eventFacts
 }
 
@@ -116,6 +125,10 @@ func (m *making) facts(logKey string) *facts {
 	for n, d := range m.docks {
 		f.Docks = append(f.Docks, dockFacts{pack.DockKeyFile(n), string(d.Dock), fmt.Sprintf("%x", d.Key), stamp(d.Since)})
 	}
+	for n, s := range m.stamps {
+		checkpoint, token, roots := pack.StampFiles(n)
+		f.Stamps = append(f.Stamps, stampFacts{checkpoint, token, roots, printable(s.Authority), stamp(s.At)})
+	}
 	for _, s := range m.items {
 		f.Items = append(f.Items, m.itemFacts(s))
 	}
@@ -136,6 +149,9 @@ func (m *making) itemFacts(s *subject) itemFacts {
 	}
 	if p := s.listed.Part; p != nil {
 		is.Part = fmt.Sprintf("byte %d to %d of %d", p.From, p.To-1, mf.Length)
+	}
+	if s.stamp != nil {
+		is.Stamped = stamp(s.stamp.At) + ", signed by " + printable(s.stamp.Authority)
 	}
 	for n, d := range m.docks {
 		if _, err := s.envelope.Verify(evidence.TypeManifest, d.Key); err == nil && d.Dock == mf.Dock {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ type Config struct {
 	Enrolments  int      `toml:"enrolments_per_second" help:"How many docks may be enrolled a second, beside a first few at once. Higher than 1 only for load tests: the limit keeps tokens from being guessed and the server from being kept busy."`
 	DrainTime   Duration `toml:"drain_time" help:"How long a stopping server waits for recordings that are being proven, for example 30s."`
 	SegmentTime Duration `toml:"segment_time" help:"How long a stopping server goes on taking the segments that docks are sending, for example 5s. Docks are told to leave at once."`
+	StampURL    string   `toml:"timestamp_url" help:"Address of a time-stamp authority (RFC 3161), for example http://timestamp.example.org/tsr: it signs when the custody log had come how far, and gets nothing but a hash. Empty: none."`
+	StampRoots  string   `toml:"timestamp_authority" help:"File with the certificate (PEM) that the authority's own must lead to."`
+	StampEvery  Duration `toml:"timestamp_every" help:"How often the log is stamped while it grows, for example 24h."`
 	LogLevel    string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat   string   `toml:"log_format" help:"How: text or json."`
 }
@@ -54,6 +58,7 @@ func Defaults() Config {
 	return Config{
 		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 20_000, Enrolments: 1,
 		DrainTime: Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
+		StampEvery: Duration(24 * time.Hour),
 	}
 }
 
@@ -72,6 +77,9 @@ func LoadConfig(path string) (Config, error) {
 		c.DataDir = base
 	} else if !filepath.IsAbs(c.DataDir) {
 		c.DataDir = filepath.Join(base, c.DataDir)
+	}
+	if c.StampRoots != "" && !filepath.IsAbs(c.StampRoots) {
+		c.StampRoots = filepath.Join(base, c.StampRoots)
 	}
 	if err := c.Check(); err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
@@ -111,6 +119,22 @@ func (c *Config) Check() error {
 	}
 	if c.ReserveMiB < 0 || c.ReserveMiB > 1<<20 {
 		return fmt.Errorf("reserve_mib: %d, allowed are 0 to %d", c.ReserveMiB, 1<<20)
+	}
+	return c.checkStamps()
+}
+
+func (c *Config) checkStamps() error {
+	if c.StampURL == "" {
+		return nil
+	}
+	if u, err := url.Parse(c.StampURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("timestamp_url: %q is no address of a time-stamp authority; an example is http://timestamp.example.org/tsr", c.StampURL)
+	}
+	if c.StampRoots == "" {
+		return errors.New("timestamp_authority is empty: get the certificate of the authority behind timestamp_url from a source that you trust, and name its file")
+	}
+	if time.Duration(c.StampEvery) < time.Minute {
+		return fmt.Errorf("timestamp_every: %s, at least 1m is wanted", time.Duration(c.StampEvery))
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
+	"github.com/sealdock/sealdock/ingest/internal/stamp"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
 	"github.com/sealdock/sealdock/internal/durable"
@@ -107,6 +108,7 @@ type parts struct {
 	live     *receive.Live
 	uplink   *uplink.Service
 	receiver *receive.Receiver
+	stamp    *stamp.Service // nil: no time-stamp authority
 	unlock   func() error
 
 	importing importing
@@ -159,6 +161,9 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	if p.uplink, err = uplink.New(ctx, uplink.Config{
 		Catalog: p.catalog, Agency: c.agency(), Live: dockReports{p.live}, Space: p.vault.Space, Zone: zone, Now: now, Log: telemetry.Component(log, "uplink"),
 	}); err != nil {
+		return p, err
+	}
+	if p.stamp, err = c.openStamp(p.catalog, log, now); err != nil {
 		return p, err
 	}
 	memory := c.MemoryMiB << 20

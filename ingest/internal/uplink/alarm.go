@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/alarm"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -201,28 +202,9 @@ func (s *Service) storeAlarm(ctx context.Context) error {
 
 func (s *Service) raiseAlert(ctx context.Context, tx *sqldb.Tx, a *catalog.Alert) error {
 	a.Agency, a.LastAt = s.Agency, s.instant()
-	fresh, err := tx.RaiseAlert(ctx, a)
-	if err != nil || !fresh {
-		return err
-	}
-	return s.found(ctx, tx, evidence.EventAlertRaised, a.Object, a.Message, map[string]string{
-		"alert": a.ID, "code": string(a.Code), "severity": string(a.Severity), "about": a.About,
-	})
+	return alarm.Raise(ctx, tx, a, nil)
 }
 
 func (s *Service) clearAlert(ctx context.Context, tx *sqldb.Tx, code catalog.AlertCode, object, about, why string) error {
-	n, err := tx.ClearAlerts(ctx, s.Agency, code, object, about, s.instant())
-	if err != nil || n == 0 {
-		return err
-	}
-	return s.found(ctx, tx, evidence.EventAlertCleared, object, why, map[string]string{"code": string(code), "alerts": strconv.FormatInt(n, 10), "about": about})
-}
-
-// found records what the server itself has found.
-func (s *Service) found(ctx context.Context, tx *sqldb.Tx, kind evidence.EventType, object, reason string, details map[string]string) error {
-	_, err := tx.AppendEvent(ctx, evidence.Event{
-		Version: 1, Agency: s.Agency, Type: kind, At: s.instant(), Actor: evidence.Actor{Kind: "server", ID: "ingest"}, Source: "local",
-		Object: object, Outcome: evidence.OutcomeDone, Reason: reason, Details: details,
-	})
-	return err
+	return alarm.Clear(ctx, tx, &catalog.Alert{Agency: s.Agency, Code: code, Object: object, About: about, LastAt: s.instant()}, why, nil)
 }

@@ -32,6 +32,7 @@ type commands struct {
 	ReceiptKey []string `placeholder:"HEX" help:"Key of the server's receipts, 64 hex digits; several where it was changed."`
 	DockKey    []string `placeholder:"HEX" help:"Key of a dock, 64 hex digits; then every dock's key must be among those given."`
 	WitnessKey []string `placeholder:"KEY" help:"Key of a witness that must have signed the log's checkpoint (name+hash+base64)."`
+	TimeCA     string   `name:"time-authority" type:"path" placeholder:"FILE" help:"Certificate (PEM) of the time-stamp authority that you trust, from itself. Without it, that a time stamp is of that authority is not shown."`
 	JSON       bool     `name:"json" help:"Print the report as JSON."`
 	Version    kong.VersionFlag
 }
@@ -73,6 +74,11 @@ func (c *commands) judge(ctx context.Context) (*verifier.Report, error) {
 		pins.LogKey = string(b)
 	}
 	var err error
+	if c.TimeCA != "" {
+		if pins.TimeRoots, err = os.ReadFile(c.TimeCA); err != nil {
+			return nil, err
+		}
+	}
 	if pins.ReceiptKeys, err = keys("--receipt-key", c.ReceiptKey); err != nil {
 		return nil, err
 	}

@@ -95,6 +95,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"log indices are dense and in row order", indicesDense},
 		{"one writer has the log", logLease},
 		{"checkpoints never go back", checkpointsGrow},
+		{"a time stamp covers what came before", stampsCover},
 		{"users sign in by one login", users},
 		{"sessions end", sessions},
 		{"a setup token works once", setupTokens},

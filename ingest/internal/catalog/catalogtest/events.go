@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -216,4 +217,28 @@ func checkpointsGrow(s suite) {
 	is(s, "size", got.Size, 5)
 	is(s, "root", got.Root, [32]byte{5})
 	is(s, "checkpoint", string(got.Checkpoint), "\x05")
+}
+
+func stampsCover(s suite) {
+	_, err := s.db.NewestStamp(s.Context())
+	s.isError(err, catalog.ErrNotFound)
+	at := s.clock.Now()
+	for _, size := range []int64{4, 9} {
+		s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+			return tx.InsertStamp(ctx, &catalog.Stamp{Size: size, Checkpoint: []byte("text"), Token: []byte{0x30}, Roots: []byte("PEM"), Authority: "An Authority", At: at})
+		})
+	}
+	s.isError(s.db.Update(s.Context(), func(tx *sqldb.Tx) error {
+		return tx.InsertStamp(s.Context(), &catalog.Stamp{Size: 9, Checkpoint: []byte("x"), Token: []byte{1}, Roots: []byte("x"), At: at})
+	}), catalog.ErrExists)
+	for entry, want := range map[int64]int64{0: 4, 3: 4, 4: 9, 8: 9} {
+		got, err := s.db.StampOver(s.Context(), entry)
+		s.must(err)
+		is(s, "size of the stamp over an entry", got.Size, want)
+	}
+	_, err = s.db.StampOver(s.Context(), 9)
+	s.isError(err, catalog.ErrNotFound)
+	got, err := s.db.NewestStamp(s.Context())
+	s.must(err)
+	is(s, "stamp", fmt.Sprint(*got), fmt.Sprint(catalog.Stamp{Size: 9, Checkpoint: []byte("text"), Token: []byte{0x30}, Roots: []byte("PEM"), Authority: "An Authority", At: at}))
 }
