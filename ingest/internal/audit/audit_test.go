@@ -28,7 +28,7 @@ const origin = "example.org/custody"
 
 // world is a catalog and a log folder that survive restarts of the log.
 type world struct {
-	*testing.T
+	testing.TB
 	db     *sqldb.DB
 	url    string
 	dir    string
@@ -38,12 +38,12 @@ type world struct {
 	seen   []tlog.Checkpoint // every checkpoint that was ever returned or published
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	return newWorldAt(t, "sqlite:"+filepath.Join(t.TempDir(), "catalog.db"))
 }
 
-func newWorldAt(t *testing.T, url string) *world {
+func newWorldAt(t testing.TB, url string) *world {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	signer, err1 := tlog.NewSigner(origin, key)
@@ -51,7 +51,7 @@ func newWorldAt(t *testing.T, url string) *world {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, url: url, dir: filepath.Join(t.TempDir(), "log"), clock: catalogtest.NewClock(), signer: signer, verify: verifier}
+	w := &world{TB: t, url: url, dir: filepath.Join(t.TempDir(), "log"), clock: catalogtest.NewClock(), signer: signer, verify: verifier}
 	w.db = w.openDB()
 	return w
 }
