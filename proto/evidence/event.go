@@ -75,9 +75,10 @@ const (
 
 // Actor is who acted.
 type Actor struct {
-	Kind string `json:"kind"` // "dock", "user" or "server"
-	ID   string `json:"id"`
-	Name string `json:"name,omitempty"`
+	Kind   string `json:"kind"` // "dock", "user" or "server"
+	ID     string `json:"id"`
+	Name   string `json:"name,omitempty"`
+	Client string `json:"client,omitempty"` // with which program: a browser as it calls itself, a dock's agent and its version
 }
 
 // Event is one entry of the custody record: who did what, when, to which

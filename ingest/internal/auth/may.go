@@ -64,7 +64,7 @@ type Origin struct {
 
 // Custody returns how the person is named in custody events.
 func (a *Actor) Custody() evidence.Actor {
-	return evidence.Actor{Kind: "user", ID: a.User, Name: a.Name}
+	return evidence.Actor{Kind: "user", ID: a.User, Name: a.Name, Client: a.Origin.Browser}
 }
 
 // Object is what an action is done on.

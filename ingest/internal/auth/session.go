@@ -51,11 +51,7 @@ func (s *Service) insertSession(ctx context.Context, tx *sqldb.Tx, user *catalog
 		return err
 	}
 	by := evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}
-	e := s.event(evidence.EventSignedIn, by, from, "user:"+user.ID, evidence.OutcomeDone)
-	if row.Agent != "" {
-		e.Details = map[string]string{"browser": row.Agent}
-	}
-	_, err := tx.AppendEvent(ctx, e)
+	_, err := tx.AppendEvent(ctx, s.event(evidence.EventSignedIn, by, from, "user:"+user.ID, evidence.OutcomeDone))
 	return err
 }
 

@@ -15,7 +15,7 @@ import (
 func (c *Custody) event(kind evidence.EventType, peer receive.Peer, object string, outcome evidence.Outcome, reason string, details map[string]string) evidence.Event {
 	return evidence.Event{
 		Version: 1, Agency: peer.Agency, Type: kind, At: c.instant(),
-		Actor:  evidence.Actor{Kind: "dock", ID: string(peer.Dock)},
+		Actor:  evidence.Actor{Kind: "dock", ID: string(peer.Dock), Client: peer.AgentVersion},
 		Source: peer.Source(), Object: object, Outcome: outcome, Reason: reason, Details: details,
 	}
 }
