@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry tamper check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry tamper log-check check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -91,6 +91,9 @@ bench-report: ## write what was measured into docs/performance.md, with its char
 
 carry: setup build ## GIB (default 10) of footage from dock to server on a drive that is pulled again and again; hashes compared
 	@$(GO) build -o .run/bin/carry ./scripts/carry && exec .run/bin/carry --gib $(or $(GIB),10)
+
+log-check: setup build ## a custody log of 100,000 events, read and checked by Tessera's fsck over HTTPS, whole and damaged
+	@$(GO) test -count=1 -v -run TestProgramsOfOthersCheckTheLog ./ingest/internal/server -log-events 100000
 
 tamper: setup build ## custody packages tampered with in every scripted way, bytes changed everywhere, clean ones judged; prints counts
 	@mkdir -p .run

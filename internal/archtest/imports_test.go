@@ -164,6 +164,7 @@ var doors = []struct {
 	{"github.com/coreos/go-systemd", []string{"agent/internal/service"}, "one place speaks to the service manager"},
 	{"github.com/chromedp/chromedp", []string{"internal/testkit/browser", "ingest/internal/dashboard", "ingest/internal/export", "agent/internal/kiosk", "internal/e2e/..."}, "tests only"},
 	{"codeberg.org/go-pdf/fpdf", []string{"ingest/internal/export"}, "reports are written in one place"},
+	{"github.com/transparency-dev/tessera", []string{"ingest/internal/server"}, "tests only: who checks our log must not be part of it"},
 	{"github.com/smallstep/pkcs7", []string{"internal/timestamp"}, "it takes more than time stamps may: one place demands the rest"},
 	{"golang.org/x/image", []string{"ingest/internal/export"}, "the report's letters"},
 	{"github.com/prometheus/client_golang", []string{"agent", "agent/internal/metrics"}, "figures are gathered in one place, and the work knows nothing of them"},
