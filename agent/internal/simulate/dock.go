@@ -223,6 +223,9 @@ func (d *dock) await(ctx context.Context) (*use, error) {
 	}
 }
 
+// look is how often a dock looks whether its status has changed.
+const look = time.Second
+
 // talk asks and tells what a dock does, until the connection ends. It says whether
 // the connection was to retire.
 func (d *dock) talk(u *use) (retired bool) {
@@ -231,8 +234,10 @@ func (d *dock) talk(u *use) (retired bool) {
 	}
 	asked := time.Time{}
 	// Docks that connected at one moment do not tell their status at one.
-	timer := time.NewTimer(time.Duration(rand.Float64() * float64(d.f.opt.StatusEvery)))
+	timer := time.NewTimer(time.Duration(rand.Float64() * float64(look)))
 	defer timer.Stop()
+	var told time.Time
+	var waiting int32
 	for {
 		if now := time.Now(); now.Sub(asked) >= d.f.opt.PolicyEvery {
 			asked = now
@@ -245,8 +250,11 @@ func (d *dock) talk(u *use) (retired bool) {
 			d.retire(u)
 			return true
 		case <-timer.C:
-			timer.Reset(d.f.opt.StatusEvery)
-			d.say(u, d.status(u))
+			timer.Reset(look)
+			if now, busy := time.Now(), d.busy.Load(); busy != waiting || now.Sub(told) >= d.f.opt.StatusEvery {
+				told, waiting = now, busy
+				d.say(u, d.status(u))
+			}
 		}
 	}
 }

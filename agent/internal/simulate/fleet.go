@@ -24,18 +24,18 @@ type Options struct {
 	Version string
 
 	NoQUIC, NoTCP bool
-	StatusEvery   time.Duration // default 1 s, as a dock does
-	PolicyEvery   time.Duration // default 10 s, as a dock does
+	StatusEvery   time.Duration // how often an unchanged status is repeated, default 15 s, as a dock does
+	PolicyEvery   time.Duration // default 20 s, as a dock does
 	InFlight      int           // recordings that a dock has under way at once, default 4
 	Log           *slog.Logger  // of the connections; nil: none
 }
 
 func (o Options) withDefaults() Options {
 	if o.StatusEvery <= 0 {
-		o.StatusEvery = time.Second
+		o.StatusEvery = 15 * time.Second
 	}
 	if o.PolicyEvery <= 0 {
-		o.PolicyEvery = 10 * time.Second
+		o.PolicyEvery = 20 * time.Second
 	}
 	if o.InFlight <= 0 {
 		o.InFlight = 4
