@@ -13,6 +13,9 @@ const (
 	// nothing waits for it: there it takes so many times as long.
 	patience = 4
 	little   = 2000 // bytes a second: a status now and then
+	// So many packets may be mere acknowledgements of what was heard last, which are
+	// never answered. What is owed an answer, QUIC sends again by then.
+	mere = 2
 
 	floorLasts = 30 * time.Minute // the shortest round trip counts for so long, and up to twice that
 	rangeLasts = 15 * time.Second // and the range of round trips, in the same way
@@ -70,7 +73,9 @@ func grown(now, before uint64) uint64 {
 func (w *watch) silent(now time.Time) bool {
 	bound := max(silence, silenceRTTs*w.last.RTT)
 	if w.pace < little {
-		bound *= patience
+		if bound *= patience; w.last.SentPackets <= w.sent+mere && !w.last.InFlight {
+			return false
+		}
 	}
 	return w.silentFor(now) >= bound
 }

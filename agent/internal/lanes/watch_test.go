@@ -40,7 +40,7 @@ func TestALaneIsSilentWhenWhatIsSentIsNotAnswered(t *testing.T) {
 
 func TestALaneThatCarriesNextToNothingHasMoreTime(t *testing.T) {
 	w := watch{rate: little / 2}
-	for i, sent := range []uint64{10, 11} {
+	for i, sent := range []uint64{10, 11 + mere} {
 		w.look(noon.Add(time.Duration(i)*time.Second), wire.Traffic{SentPackets: sent, ReceivedPackets: 10, RTT: 20 * time.Millisecond}, seen(20*time.Millisecond))
 	}
 	asked := noon.Add(time.Second)
@@ -49,6 +49,17 @@ func TestALaneThatCarriesNextToNothingHasMoreTime(t *testing.T) {
 	}
 	if !w.silent(asked.Add(patience * silence)) {
 		t.Error("it is never silent")
+	}
+}
+
+// An idle lane that has acknowledged what it heard is owed nothing.
+func TestAcknowledgementsAloneAreNotAnswered(t *testing.T) {
+	w := watch{}
+	for i, sent := range []uint64{10, 10 + mere} {
+		w.look(noon.Add(time.Duration(i)*time.Second), wire.Traffic{SentPackets: sent, ReceivedPackets: 10, RTT: 20 * time.Millisecond}, seen(20*time.Millisecond))
+	}
+	if w.silent(noon.Add(time.Hour)) {
+		t.Error("it is silent because nobody acknowledges its acknowledgements")
 	}
 }
 
