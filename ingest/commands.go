@@ -31,6 +31,7 @@ type configured struct {
 
 func (c *configured) load() (server.Config, error) {
 	config, err := server.LoadConfig(c.Config)
+	config.Prompt = terminalPrompt()
 	if errors.Is(err, fs.ErrNotExist) {
 		return config, fmt.Errorf("there is no configuration at %s: name it with --config, or make a new server with sealdock-ingest init", c.Config)
 	}
@@ -57,6 +58,8 @@ type initCommand struct {
 	QUIC    string   `name:"listen-quic" placeholder:"ADDRESS" help:"UDP address for docks (:4433)."`
 	HTTPS   string   `name:"listen-https" placeholder:"ADDRESS" help:"TCP address for browsers (:8443)."`
 	Catalog string   `placeholder:"URL" help:"Catalog other than SQLite in the folder: postgres://…"`
+	Protect string   `name:"passphrase-file" placeholder:"FILE" type:"path" help:"Put the root key, which opens all evidence, under the passphrase in this file. The server needs the file at each start."`
+	Ask     bool     `name:"passphrase" help:"Put the root key under a passphrase that you type, or that is given as a credential of systemd or in SEALDOCK_ROOT_PASSPHRASE."`
 	Zone    string   `name:"time-zone" placeholder:"ZONE" help:"Zone in which pages show times, as in Europe/Vienna (UTC)."`
 }
 
@@ -91,8 +94,10 @@ func (i *initCommand) Run(ctx context.Context, to streams) error {
 4. Back up %[6]s now, to a safe place:
    without it nobody can ever open what will be stored here.
 
+%[7]s
+
 The settings, with explanations, are in %[3]s.
-`, config.Agency, i.Folder, made.ConfigPath, made.SetupLink, made.Fingerprint, filepath.Join(i.Folder, "keys"))
+`, config.Agency, i.Folder, made.ConfigPath, made.SetupLink, made.Fingerprint, filepath.Join(i.Folder, "keys"), guarded(config))
 	return nil
 }
 
@@ -110,6 +115,9 @@ func (i *initCommand) config() (server.Config, error) {
 		if *value != "" {
 			*into = *value
 		}
+	}
+	if err := i.protect(&config); err != nil {
+		return config, err
 	}
 	config.LogOrigin = config.PublicNames[0] + "/" + config.Agency
 	return config, i.check(config)

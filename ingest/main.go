@@ -32,6 +32,7 @@ type commands struct {
 	LogStamp     logStampCommand     `cmd:"" help:"Have the time-stamp authority of the configuration stamp the custody log now. The server may be running."`
 	Fsck         fsckCommand         `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
 	Import       importCommand       `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`
+	Keys         keyCommands         `cmd:"" help:"Keys that open evidence: passphrase, rotation, escrow, drill."`
 	Cameras      cameraCommands      `cmd:"" help:"Cameras: how they stand, whose they are, holds. The server may be running."`
 	Completeness completenessCommand `cmd:"" help:"Tell what of all that cameras ever showed is not in the store. The server may be running."`
 	Alerts       alertCommands       `cmd:"" help:"What people must look at. The server may be running."`

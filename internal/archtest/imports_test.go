@@ -166,6 +166,7 @@ var doors = []struct {
 	{"codeberg.org/go-pdf/fpdf", []string{"ingest/internal/export"}, "reports are written in one place"},
 	{"github.com/transparency-dev/tessera", []string{"ingest/internal/server"}, "tests only: who checks our log must not be part of it"},
 	{"github.com/smallstep/pkcs7", []string{"internal/timestamp"}, "it takes more than time stamps may: one place demands the rest"},
+	{"golang.org/x/crypto", []string{"ingest/internal/keys"}, "what the standard library lacks, and FIPS mode must not meet, is in one place"},
 	{"golang.org/x/image", []string{"ingest/internal/export"}, "the report's letters"},
 	{"github.com/prometheus/client_golang", []string{"agent", "agent/internal/metrics"}, "figures are gathered in one place, and the work knows nothing of them"},
 	{"github.com/alecthomas/kong", []string{"agent", "ingest", "ingest/verifier/sealdock-verify", "firmware-sim", "scripts/..."}, "command lines belong to programs"},

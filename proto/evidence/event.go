@@ -60,6 +60,7 @@ const (
 	EventSendingSet        EventType = "uplink.sending_set"   // urgent officers, weights of categories
 	EventQueueOrdered      EventType = "queue.ordered"        // what people let go first at a dock
 	EventLogStamped        EventType = "log.stamped"          // an authority signed that the custody log had come so far
+	EventRootProtected     EventType = "keys.root_protected"  // the root key's passphrase was set, changed or taken away
 	EventQueueUrgent       EventType = "queue.urgent"         // a recording made urgent by people, or no longer
 )
 

@@ -1,18 +1,22 @@
 // Package keys holds the agencies' private keys and opens recordings' keys
 // with them.
 //
-// The chain is: root key (a file of 32 random bytes) encrypts the private key
+// The chain is: the root key encrypts the private key
 // of each agency, to which every recording's own key was wrapped at the dock.
 // On disk there are, in one folder:
 //
-//	root.key            32 random bytes, mode 0600
+//	root.key            32 random bytes, mode 0600; or magic line, how its
+//	                    passphrase is stretched as one line of JSON, and the
+//	                    32 bytes under AES-256-GCM, bound to both lines
 //	agency-ID.key       magic line, then the agency's private key under
 //	                    AES-256-GCM with a random nonce, bound to agency and
 //	                    purpose by the associated data
 //
 // It promises that nothing but the root key leaves in clear, that a key file
 // moved to another agency does not open, and that a key file is never
-// overwritten. It does not write the custody event of an unwrap: who opens a
+// overwritten, the root's by [Protect] apart. A passphrase is stretched by Argon2id
+// (RFC 9106) or, in FIPS 140-3 mode, by PBKDF2 (SP 800-132); what a file asks for is
+// bounded before any work is done. It does not write the custody event of an unwrap: who opens a
 // recording for a person records that first. Custody, fsck and the player
 // call it. A Ring may be used from several goroutines at once.
 package keys

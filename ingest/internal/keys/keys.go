@@ -2,16 +2,11 @@ package keys
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/sealdock/sealdock/internal/durable"
@@ -19,12 +14,8 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-const (
-	rootName = "root.key"
-	rootSize = 32
-	magic    = "sealdock/agency-key/v1\n"
-	maxFile  = 4 << 10
-)
+// magic is the purpose of an agency's key under the root.
+const magic = "sealdock/agency-key/v1\n"
 
 // ErrNoKey is wrapped when an agency has no key here.
 var ErrNoKey = errors.New("the agency has no key on this server")
@@ -34,9 +25,21 @@ type Ring struct {
 	agencies map[evidence.AgencyID]*seal.PrivateKey // never changed after Open
 }
 
-// Create makes the folder's root key and a key pair for the agency. It refuses
-// to touch a folder that has a root key already.
+// Create makes the folder's root key, in clear, and a key pair for the agency.
+// It refuses to touch a folder that has a root key already.
 func Create(dir string, agency evidence.AgencyID) (*Ring, error) {
+	return create(dir, agency, nil, nil)
+}
+
+// CreateProtected is Create with the root key under a passphrase.
+func CreateProtected(dir string, agency evidence.AgencyID, passphrase []byte) (*Ring, error) {
+	if err := CheckPassphrase(passphrase); err != nil {
+		return nil, fmt.Errorf("making keys: %w", err)
+	}
+	return create(dir, agency, newDerivation(), passphrase)
+}
+
+func create(dir string, agency evidence.AgencyID, d *derivation, passphrase []byte) (*Ring, error) {
 	if err := evidence.CheckName("agency", string(agency)); err != nil {
 		return nil, fmt.Errorf("making keys: %w", err)
 	}
@@ -51,30 +54,38 @@ func Create(dir string, agency evidence.AgencyID) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the key of agency %s: %w", agency, err)
 	}
-	root := make([]byte, rootSize)
-	rand.Read(root) // never fails: crypto/rand ends the program instead
-	defer clear(root)
+	root := newLocalRoot()
+	defer clear(root.key[:])
 	sealed, err := encrypt(root, agency, private)
 	if err != nil {
 		return nil, fmt.Errorf("encrypting the key of agency %s: %w", agency, err)
 	}
+	file, err := root.encode(d, passphrase)
+	if err != nil {
+		return nil, fmt.Errorf("encrypting the root key: %w", err)
+	}
+	defer clear(file)
 	// The agency's file first: a folder with a root key is complete.
 	if err := durable.WriteFile(agencyPath(dir, agency), sealed, 0o600); err != nil {
 		return nil, fmt.Errorf("writing the key of agency %s: %w", agency, err)
 	}
-	if err := durable.WriteFile(rootPath, root, 0o600); err != nil {
+	if err := durable.WriteFile(rootPath, file, 0o600); err != nil {
 		return nil, fmt.Errorf("writing the root key: %w", err)
 	}
 	return &Ring{agencies: map[evidence.AgencyID]*seal.PrivateKey{agency: private}}, nil
 }
 
-// Open reads the folder and decrypts every agency's key.
-func Open(dir string) (*Ring, error) {
-	root, err := readRoot(filepath.Join(dir, rootName))
+// Open reads the folder and decrypts every agency's key. The error is ErrLocked
+// where the root key is under a passphrase.
+func Open(dir string) (*Ring, error) { return OpenWith(dir, nil) }
+
+// OpenWith is Open with a passphrase, which is asked for only where one is needed.
+func OpenWith(dir string, ask Ask) (*Ring, error) {
+	root, err := openRoot(dir, ask)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(root)
+	defer clear(root.key[:])
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key folder: %w", err)
@@ -127,40 +138,9 @@ func agencyPath(dir string, agency evidence.AgencyID) string {
 	return filepath.Join(dir, "agency-"+string(agency)+".key")
 }
 
-func readRoot(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the root key: %w: without it nothing stored can be opened; restore %s from your backup", err, path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the root key: %w", err)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("reading the root key: %s may be read by others (mode %04o): run chmod 600 on it", path, info.Mode().Perm())
-	}
-	if info.Size() != rootSize {
-		return nil, fmt.Errorf("reading the root key: %s has %d bytes, want %d: restore it from your backup", path, info.Size(), rootSize)
-	}
-	root, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the root key: %w", err)
-	}
-	if len(root) != rootSize {
-		return nil, fmt.Errorf("reading the root key: %s changed while it was read", path)
-	}
-	return root, nil
-}
-
-func readAgency(dir string, root []byte, agency evidence.AgencyID) (*seal.PrivateKey, error) {
+func readAgency(dir string, root root, agency evidence.AgencyID) (*seal.PrivateKey, error) {
 	path := agencyPath(dir, agency)
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the key of agency %s: %w", agency, err)
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("reading the key of agency %s: %s has %d bytes, at most %d are read", agency, path, info.Size(), maxFile)
-	}
-	sealed, err := os.ReadFile(path)
+	sealed, err := readSmall(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key of agency %s: %w", agency, err)
 	}
@@ -171,46 +151,28 @@ func readAgency(dir string, root []byte, agency evidence.AgencyID) (*seal.Privat
 	return private, nil
 }
 
-func encrypt(root []byte, agency evidence.AgencyID, private *seal.PrivateKey) ([]byte, error) {
+func encrypt(root root, agency evidence.AgencyID, private *seal.PrivateKey) ([]byte, error) {
 	plain, err := private.MarshalBinary()
 	if err != nil {
 		return nil, err
 	}
 	defer clear(plain)
-	aead, err := rootCipher(root)
+	wrapped, err := root.wrap(magic, []byte(agency), plain)
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal([]byte(magic), nil, plain, bindTo(agency)), nil
+	return append([]byte(magic), wrapped...), nil
 }
 
-func decrypt(root []byte, agency evidence.AgencyID, sealed []byte) (*seal.PrivateKey, error) {
+func decrypt(root root, agency evidence.AgencyID, sealed []byte) (*seal.PrivateKey, error) {
 	body, ok := bytes.CutPrefix(sealed, []byte(magic))
 	if !ok {
 		return nil, errors.New("it is not an agency key file of this version")
 	}
-	aead, err := rootCipher(root)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := aead.Open(nil, nil, body, bindTo(agency))
+	plain, err := root.unwrap(magic, []byte(agency), body)
 	if err != nil {
 		return nil, errors.New("it does not open with this root key: one of the two files is damaged or from another server")
 	}
 	defer clear(plain)
 	return seal.ParsePrivateKey(plain)
-}
-
-func rootCipher(root []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(root)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
-
-// bindTo is the associated data of an agency's key file: purpose and agency.
-func bindTo(agency evidence.AgencyID) []byte {
-	b := binary.BigEndian.AppendUint32([]byte(magic), uint32(len(agency)))
-	return append(b, agency...)
 }

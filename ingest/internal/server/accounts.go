@@ -56,7 +56,7 @@ func ReleaseAccount(ctx context.Context, c Config, login string, now func() time
 
 // withAccounts runs one step on the accounts of a server.
 func (c *Config) withAccounts(ctx context.Context, now func() time.Time, step func(*auth.Service) error) error {
-	secrets, err := loadSecrets(c)
+	secrets, err := loadOwnSecrets(c)
 	if err != nil {
 		return err
 	}

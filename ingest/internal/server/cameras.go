@@ -15,7 +15,7 @@ import (
 // grace is how long a recording may be on its way before completeness names it.
 // The server may be running or not.
 func WithCameras(ctx context.Context, c Config, log *slog.Logger, now func() time.Time, grace time.Duration, step func(*cameras.Desk) error) error {
-	secrets, err := loadSecrets(&c)
+	secrets, err := loadOwnSecrets(&c)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/fsck"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
 )
 
@@ -24,6 +25,10 @@ func Check(ctx context.Context, c Config, quick bool, now func() time.Time, repo
 	vault, err := blobs.New(c.vaultDir())
 	if err != nil {
 		return summary, err
+	}
+	if have, err := keys.ProtectionOf(c.keyDir()); err == nil && have == keys.None {
+		report(fsck.Finding{Severity: fsck.Note, Object: "key:root", What: rootInClear})
+		defer func() { summary.Notes++ }()
 	}
 	trust := secrets.trust(&c)
 	return fsck.Run(ctx, fsck.Config{

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/internal/conf"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -16,25 +17,31 @@ import (
 // Config is the server's configuration; its comments are the manual. It is read
 // from a TOML file in which unknown keys are errors.
 type Config struct {
-	DataDir     string   `toml:"data_dir" help:"Folder that holds everything: keys, catalog, evidence, custody log. One server at a time."`
-	Agency      string   `toml:"agency" help:"The agency that this server belongs to. It is part of every key, path and signed statement and cannot be changed later."`
-	PublicNames []string `toml:"public_names" help:"Host names and addresses under which docks and browsers reach this server. They go into its certificate; the first one into links."`
-	ListenQUIC  string   `toml:"listen_quic" help:"UDP address for docks, host:port. An empty host is every address."`
-	ListenHTTPS string   `toml:"listen_https" help:"TCP address for browsers, for the API and for docks that enrol."`
-	Catalog     string   `toml:"catalog" secret:"url" help:"Where the catalog is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Empty: SQLite in the data folder."`
-	LogOrigin   string   `toml:"log_origin" help:"Name of the custody log, in every checkpoint and receipt. It cannot be changed later."`
-	TimeZone    string   `toml:"time_zone" help:"Zone in which pages show times, as in Europe/Vienna. All times are kept in UTC."`
-	MemoryMiB   int64    `toml:"memory_mib" help:"Memory in MiB that recordings may take while they come in. More docks than that wait for each other."`
-	ReserveMiB  int64    `toml:"reserve_mib" help:"Space in MiB that recordings leave free on the disk of the data folder, so that catalog and custody log can always be written. Docks are told that the server is full before."`
-	MaxDocks    int      `toml:"max_connections" help:"How many connections of docks are taken at once."`
-	Enrolments  int      `toml:"enrolments_per_second" help:"How many docks may be enrolled a second, beside a first few at once. Higher than 1 only for load tests: the limit keeps tokens from being guessed and the server from being kept busy."`
-	DrainTime   Duration `toml:"drain_time" help:"How long a stopping server waits for recordings that are being proven, for example 30s."`
-	SegmentTime Duration `toml:"segment_time" help:"How long a stopping server goes on taking the segments that docks are sending, for example 5s. Docks are told to leave at once."`
-	StampURL    string   `toml:"timestamp_url" help:"Address of a time-stamp authority (RFC 3161), for example http://timestamp.example.org/tsr: it signs when the custody log had come how far, and gets nothing but a hash. Empty: none."`
-	StampRoots  string   `toml:"timestamp_authority" help:"File with the certificate (PEM) that the authority's own must lead to."`
-	StampEvery  Duration `toml:"timestamp_every" help:"How often the log is stamped while it grows, for example 24h."`
-	LogLevel    string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
-	LogFormat   string   `toml:"log_format" help:"How: text or json."`
+	DataDir        string   `toml:"data_dir" help:"Folder that holds everything: keys, catalog, evidence, custody log. One server at a time."`
+	Agency         string   `toml:"agency" help:"The agency that this server belongs to. It is part of every key, path and signed statement and cannot be changed later."`
+	PublicNames    []string `toml:"public_names" help:"Host names and addresses under which docks and browsers reach this server. They go into its certificate; the first one into links."`
+	ListenQUIC     string   `toml:"listen_quic" help:"UDP address for docks, host:port. An empty host is every address."`
+	ListenHTTPS    string   `toml:"listen_https" help:"TCP address for browsers, for the API and for docks that enrol."`
+	Catalog        string   `toml:"catalog" secret:"url" help:"Where the catalog is: sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Empty: SQLite in the data folder."`
+	LogOrigin      string   `toml:"log_origin" help:"Name of the custody log, in every checkpoint and receipt. It cannot be changed later."`
+	TimeZone       string   `toml:"time_zone" help:"Zone in which pages show times, as in Europe/Vienna. All times are kept in UTC."`
+	MemoryMiB      int64    `toml:"memory_mib" help:"Memory in MiB that recordings may take while they come in. More docks than that wait for each other."`
+	ReserveMiB     int64    `toml:"reserve_mib" help:"Space in MiB that recordings leave free on the disk of the data folder, so that catalog and custody log can always be written. Docks are told that the server is full before."`
+	MaxDocks       int      `toml:"max_connections" help:"How many connections of docks are taken at once."`
+	Enrolments     int      `toml:"enrolments_per_second" help:"How many docks may be enrolled a second, beside a first few at once. Higher than 1 only for load tests: the limit keeps tokens from being guessed and the server from being kept busy."`
+	DrainTime      Duration `toml:"drain_time" help:"How long a stopping server waits for recordings that are being proven, for example 30s."`
+	SegmentTime    Duration `toml:"segment_time" help:"How long a stopping server goes on taking the segments that docks are sending, for example 5s. Docks are told to leave at once."`
+	RootProtection string   `toml:"root_protection" help:"What must guard the root key, which opens all evidence: passphrase, or none. With passphrase, a root key in clear is refused; with none both are taken, and one in clear is warned of."`
+	PassphraseFile string   `toml:"passphrase_file" help:"File that holds the passphrase of the root key, in one line, readable by the server's user alone. Empty: the credential root-passphrase of systemd, else the variable SEALDOCK_ROOT_PASSPHRASE, else the terminal."`
+	StampURL       string   `toml:"timestamp_url" help:"Address of a time-stamp authority (RFC 3161), for example http://timestamp.example.org/tsr: it signs when the custody log had come how far, and gets nothing but a hash. Empty: none."`
+	StampRoots     string   `toml:"timestamp_authority" help:"File with the certificate (PEM) that the authority's own must lead to."`
+	StampEvery     Duration `toml:"timestamp_every" help:"How often the log is stamped while it grows, for example 24h."`
+	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
+	LogFormat      string   `toml:"log_format" help:"How: text or json."`
+
+	// Prompt asks a person for a secret that is not shown; nil where nobody can
+	// be asked.
+	Prompt func(what string) ([]byte, error) `toml:"-"`
 }
 
 // Duration is a time.Duration that is written as text.
@@ -57,7 +64,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 func Defaults() Config {
 	return Config{
 		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 20_000, Enrolments: 1,
-		DrainTime: Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
+		RootProtection: string(keys.None),
+		DrainTime:      Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
 		StampEvery: Duration(24 * time.Hour),
 	}
 }
@@ -80,6 +88,9 @@ func LoadConfig(path string) (Config, error) {
 	}
 	if c.StampRoots != "" && !filepath.IsAbs(c.StampRoots) {
 		c.StampRoots = filepath.Join(base, c.StampRoots)
+	}
+	if c.PassphraseFile != "" && !filepath.IsAbs(c.PassphraseFile) {
+		c.PassphraseFile = filepath.Join(base, c.PassphraseFile)
 	}
 	if err := c.Check(); err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
@@ -119,6 +130,9 @@ func (c *Config) Check() error {
 	}
 	if c.ReserveMiB < 0 || c.ReserveMiB > 1<<20 {
 		return fmt.Errorf("reserve_mib: %d, allowed are 0 to %d", c.ReserveMiB, 1<<20)
+	}
+	if c.RootProtection != string(keys.None) && c.RootProtection != string(keys.Passphrase) {
+		return fmt.Errorf("root_protection: %q, allowed are %q and %q", c.RootProtection, keys.Passphrase, keys.None)
 	}
 	return c.checkStamps()
 }

@@ -65,7 +65,7 @@ func (c *Config) makeCameraKey(ctx context.Context, db *sqldb.DB) error {
 // WithFleet runs one step of the command line on what docks and cameras have to
 // follow. The server may be running or not.
 func WithFleet(ctx context.Context, c Config, log *slog.Logger, now func() time.Time, step func(*fleet.Service) error) error {
-	secrets, err := loadSecrets(&c)
+	secrets, err := loadOwnSecrets(&c)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (c *Config) make(ctx context.Context, db *sqldb.DB, logger *slog.Logger, no
 	if err := durable.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, err
 	}
-	if _, err := keys.Create(c.keyDir(), c.agency()); err != nil {
+	if err := c.makeKeys(); err != nil {
 		return nil, err
 	}
 	authority, err := identity.NewAuthority(c.agency(), now())
@@ -102,6 +102,21 @@ func (c *Config) make(ctx context.Context, db *sqldb.DB, logger *slog.Logger, no
 	return &Made{ConfigPath: path, SetupLink: link, Fingerprint: identity.Fingerprint(authority.Certificate())}, nil
 }
 
+// makeKeys makes root and agency key as root_protection says.
+func (c *Config) makeKeys() error {
+	if c.RootProtection != string(keys.Passphrase) {
+		_, err := keys.Create(c.keyDir(), c.agency())
+		return err
+	}
+	passphrase, err := c.passphrase()
+	if err != nil {
+		return fmt.Errorf("the root key needs a passphrase: %w", err)
+	}
+	defer clear(passphrase)
+	_, err = keys.CreateProtected(c.keyDir(), c.agency(), passphrase)
+	return err
+}
+
 // file is the configuration as a file. conf.Show leaves the password of the
 // catalog's address out; here it is needed.
 func (c *Config) file() ([]byte, error) {
@@ -133,7 +148,7 @@ func (c *Config) makeStatementKeys() error {
 
 // makeStores makes vault and custody log and returns the set-up link.
 func (c *Config) makeStores(ctx context.Context, db *sqldb.DB, logger *slog.Logger, now func() time.Time) (link string, err error) {
-	secrets, err := loadSecrets(c)
+	secrets, err := loadOwnSecrets(c)
 	if err != nil {
 		return "", err
 	}

@@ -99,7 +99,7 @@ func WithPackages(ctx context.Context, c Config, version string, log *slog.Logge
 
 // LogKey is the custody log's public key as text (C2SP signed-note).
 func LogKey(c Config) (string, error) {
-	secrets, err := loadSecrets(&c)
+	secrets, err := loadOwnSecrets(&c)
 	if err != nil {
 		return "", err
 	}

@@ -32,7 +32,7 @@ import (
 
 // secrets are the keys of a data folder, opened.
 type secrets struct {
-	ring       *keys.Ring
+	ring       *keys.Ring // nil where nothing is opened
 	authority  *identity.Authority
 	receipt    *identity.StatementKey
 	checkpoint *identity.StatementKey
@@ -40,18 +40,22 @@ type secrets struct {
 	resetKey   [32]byte
 }
 
+// loadSecrets opens all keys, for which a passphrase may have to be given.
 func loadSecrets(c *Config) (*secrets, error) {
+	s, err := loadOwnSecrets(c)
+	if err == nil {
+		s.ring, err = c.openRing()
+	}
+	return s, err
+}
+
+// loadOwnSecrets opens the server's own keys, and none that opens evidence.
+func loadOwnSecrets(c *Config) (*secrets, error) {
 	if _, err := os.Stat(c.keyDir()); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not the data folder of an evidence server: run sealdock-ingest init, or correct data_dir", c.DataDir)
 	}
 	s := &secrets{}
 	var err error
-	if s.ring, err = keys.Open(c.keyDir()); err != nil {
-		return nil, err
-	}
-	if _, err := s.ring.Public(c.agency()); err != nil {
-		return nil, fmt.Errorf("agency in the configuration: %w", err)
-	}
 	if s.authority, err = identity.LoadAuthority(c.authorityDir()); err != nil {
 		return nil, err
 	}
@@ -125,6 +129,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	if p.secrets, err = loadSecrets(c); err != nil {
 		return p, err
 	}
+	c.warnOfClearRoot(ctx, log)
 	if p.unlock, err = durable.LockDir(c.DataDir); err != nil {
 		if errors.Is(err, durable.ErrLocked) {
 			err = fmt.Errorf("another server already runs on %s: stop it first: %w", c.DataDir, err)

@@ -1,0 +1,190 @@
+package keys
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/sealdock/sealdock/internal/durable"
+)
+
+const (
+	rootName  = "root.key"
+	rootSize  = 32
+	rootMagic = "sealdock/root-key/v2\n"
+	maxFile   = 4 << 10
+)
+
+// Protection says what guards the root key.
+type Protection string
+
+// The protections of a root key.
+const (
+	None       Protection = "none"       // the file holds it in clear, mode 0600
+	Passphrase Protection = "passphrase" // the file opens with a passphrase
+)
+
+// ErrLocked is wrapped when the root key is under a passphrase and none was given.
+var ErrLocked = errors.New("the root key is under a passphrase")
+
+// Ask gives the passphrase of the root key. It is called only where there is one.
+type Ask func() ([]byte, error)
+
+// root encrypts the secrets that lie in the key folder. A secret opens only for
+// the purpose and the context that it was wrapped for. Safe for concurrent use.
+type root interface {
+	wrap(purpose string, context, secret []byte) ([]byte, error)
+	unwrap(purpose string, context, wrapped []byte) ([]byte, error)
+}
+
+// localRoot is a root key in this process's memory: AES-256-GCM with a random
+// nonce before the ciphertext.
+type localRoot struct{ key [rootSize]byte }
+
+func newLocalRoot() *localRoot {
+	r := &localRoot{}
+	rand.Read(r.key[:]) // never fails: crypto/rand ends the program instead
+	return r
+}
+
+func (r *localRoot) wrap(purpose string, context, secret []byte) ([]byte, error) {
+	aead, err := newCipher(r.key[:])
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nil, secret, bind(purpose, context)), nil
+}
+
+func (r *localRoot) unwrap(purpose string, context, wrapped []byte) ([]byte, error) {
+	aead, err := newCipher(r.key[:])
+	if err != nil {
+		return nil, err
+	}
+	return aead.Open(nil, nil, wrapped, bind(purpose, context))
+}
+
+// bind is the associated data: purpose, length of the context in 4 bytes, context.
+func bind(purpose string, context []byte) []byte {
+	b := binary.BigEndian.AppendUint32([]byte(purpose), uint32(len(context)))
+	return append(b, context...)
+}
+
+// encode is the root key as a file, in clear without a derivation.
+func (r *localRoot) encode(d *derivation, passphrase []byte) ([]byte, error) {
+	if d == nil {
+		return bytes.Clone(r.key[:]), nil
+	}
+	return lock(rootMagic, d, passphrase, r.key[:])
+}
+
+// ProtectionOf says what guards the root key of a key folder.
+func ProtectionOf(dir string) (Protection, error) {
+	text, err := readRootFile(filepath.Join(dir, rootName))
+	if err != nil {
+		return "", err
+	}
+	return protectionOf(text), nil
+}
+
+func protectionOf(file []byte) Protection {
+	if bytes.HasPrefix(file, []byte(rootMagic)) {
+		return Passphrase
+	}
+	return None
+}
+
+// openRoot reads the root key of a folder. ask may be nil.
+func openRoot(dir string, ask Ask) (*localRoot, error) {
+	path := filepath.Join(dir, rootName)
+	text, err := readRootFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(text)
+	plain := text
+	if protectionOf(text) == Passphrase {
+		if ask == nil {
+			return nil, fmt.Errorf("reading the root key: %s: %w", path, ErrLocked)
+		}
+		passphrase, err := ask()
+		if err != nil {
+			return nil, fmt.Errorf("reading the root key: %s: %w: %w", path, ErrLocked, err)
+		}
+		defer clear(passphrase)
+		if plain, err = unlock(rootMagic, passphrase, text); err != nil {
+			return nil, fmt.Errorf("opening the root key: %s: %w", path, err)
+		}
+		defer clear(plain)
+	}
+	if len(plain) != rootSize {
+		return nil, fmt.Errorf("reading the root key: %s has %d bytes, want %d, or a root key under a passphrase: restore it from your backup", path, len(plain), rootSize)
+	}
+	return &localRoot{key: [rootSize]byte(plain)}, nil
+}
+
+func readRootFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the root key: %w: without it nothing stored can be opened; restore %s from your backup", err, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the root key: %w", err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("reading the root key: %s may be read by others (mode %04o): run chmod 600 on it", path, info.Mode().Perm())
+	}
+	text, err := readSmall(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the root key: %w", err)
+	}
+	return text, nil
+}
+
+// readSmall reads a file of at most maxFile bytes.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are read", path, info.Size(), maxFile)
+	}
+	return os.ReadFile(path)
+}
+
+// Protect puts the root key of a folder under a new passphrase, or with None in
+// clear. It opens with the former one; nothing else in the folder changes, and a
+// running server goes on. With fips the passphrase is stretched as FIPS 140-3
+// allows, in whichever mode this program runs.
+func Protect(dir string, former Ask, to Protection, passphrase []byte, fips bool) error {
+	r, err := openRoot(dir, former)
+	if err != nil {
+		return err
+	}
+	defer clear(r.key[:])
+	var d *derivation
+	if to == Passphrase {
+		if err := CheckPassphrase(passphrase); err != nil {
+			return err
+		}
+		d = newDerivation()
+		if fips {
+			d = &derivation{KDF: PBKDF2, Rounds: pbkdfRounds, Salt: d.Salt}
+		}
+	}
+	file, err := r.encode(d, passphrase)
+	if err != nil {
+		return fmt.Errorf("encrypting the root key: %w", err)
+	}
+	defer clear(file)
+	if err := durable.WriteFile(filepath.Join(dir, rootName), file, 0o600); err != nil {
+		return fmt.Errorf("writing the root key: %w", err)
+	}
+	return nil
+}

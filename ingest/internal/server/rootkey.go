@@ -1,0 +1,166 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// Where the passphrase of the root key comes from, beside passphrase_file.
+const (
+	credentialName      = "root-passphrase" // of systemd's LoadCredential
+	passphraseVariable  = "SEALDOCK_ROOT_PASSPHRASE"
+	credentialDirectory = "CREDENTIALS_DIRECTORY"
+)
+
+// rootInClear is said wherever the root key has no passphrase.
+const rootInClear = "the root key lies in the key folder in clear: whoever copies the folder can open all evidence. Put it under a passphrase with sealdock-ingest keys passphrase"
+
+// GivenPassphrase returns the passphrase that was given for the root key: in
+// passphrase_file, as a credential of systemd, or in the environment; nil when
+// in none of them.
+func (c *Config) GivenPassphrase() ([]byte, error) {
+	if c.PassphraseFile != "" {
+		return ReadPassphrase(c.PassphraseFile, true)
+	}
+	if dir := os.Getenv(credentialDirectory); dir != "" {
+		// Its mode is systemd's affair: the folder is this service's alone.
+		text, err := ReadPassphrase(filepath.Join(dir, credentialName), false)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return text, err
+		}
+	}
+	if text := os.Getenv(passphraseVariable); text != "" {
+		return []byte(text), nil
+	}
+	return nil, nil
+}
+
+// ReadPassphrase reads a passphrase from the first line of a file, which must
+// have no second one. With private it must be readable by its owner alone.
+func ReadPassphrase(path string, private bool) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading a passphrase: %w", err)
+	}
+	if private && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("reading a passphrase: %s may be read by others (mode %04o): run chmod 600 on it", path, info.Mode().Perm())
+	}
+	if info.Size() > keys.MaxPassphrase+2 || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("reading a passphrase: %s is no file of at most %d bytes", path, keys.MaxPassphrase)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading a passphrase: %w", err)
+	}
+	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	if len(text) == 0 || bytes.ContainsAny(text, "\r\n") {
+		return nil, fmt.Errorf("reading a passphrase: %s does not hold one line", path)
+	}
+	return text, nil
+}
+
+// passphrase is keys.Ask: what was given, or else what the person types.
+func (c *Config) passphrase() ([]byte, error) {
+	text, err := c.GivenPassphrase()
+	if err != nil || text != nil {
+		return text, err
+	}
+	if c.Prompt != nil {
+		if text, err := c.Prompt("Passphrase of the root key: "); err != nil || len(text) > 0 {
+			return text, err
+		}
+	}
+	return nil, fmt.Errorf("give it in passphrase_file of the configuration, as the credential %s of systemd (LoadCredential), in %s, or at a terminal", credentialName, passphraseVariable)
+}
+
+// openRing opens the agency's keys.
+func (c *Config) openRing() (*keys.Ring, error) {
+	if err := c.checkRoot(); err != nil {
+		return nil, err
+	}
+	ring, err := keys.OpenWith(c.keyDir(), c.passphrase)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := ring.Public(c.agency()); err != nil {
+		return nil, fmt.Errorf("agency in the configuration: %w", err)
+	}
+	return ring, nil
+}
+
+// checkRoot refuses a root key in clear where the configuration wants a passphrase.
+func (c *Config) checkRoot() error {
+	have, err := keys.ProtectionOf(c.keyDir())
+	if err == nil && c.RootProtection == string(keys.Passphrase) && have == keys.None {
+		err = fmt.Errorf("root_protection is %q in the configuration, but %s", c.RootProtection, rootInClear)
+	}
+	return err
+}
+
+// warnOfClearRoot says so when the root key has no passphrase.
+func (c *Config) warnOfClearRoot(ctx context.Context, log *slog.Logger) {
+	if have, err := keys.ProtectionOf(c.keyDir()); err == nil && have == keys.None {
+		log.WarnContext(ctx, rootInClear, "root_protection", string(have))
+	}
+}
+
+// ProtectRoot puts the root key under another passphrase, or with keys.None in
+// clear, and records it. A running server goes on with the keys that it has open.
+func ProtectRoot(ctx context.Context, c Config, to keys.Protection, passphrase []byte, fips bool, now func() time.Time) (err error) {
+	if to == keys.Passphrase {
+		if err := keys.CheckPassphrase(passphrase); err != nil {
+			return err
+		}
+	}
+	former, err := keys.ProtectionOf(c.keyDir())
+	if err != nil {
+		return err
+	}
+	db, err := c.openCatalog(ctx, now)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	event := c.keyEvent(evidence.EventRootProtected, "key:root", map[string]string{"from": string(former), "to": string(to)})
+	return recorded(ctx, db, event, func() error { return keys.Protect(c.keyDir(), c.passphrase, to, passphrase, fips) })
+}
+
+// keyEvent is an event of the command line about keys.
+func (c *Config) keyEvent(kind evidence.EventType, object string, details map[string]string) evidence.Event {
+	by, from := local()
+	return evidence.Event{Version: 1, Agency: c.agency(), Type: kind, Actor: by, Source: from.Address, Object: object, Outcome: evidence.OutcomeDone, Details: details}
+}
+
+// recorded makes an event durable, then acts. What fails is recorded too. After a
+// crash between the two, the record tells of an act that did not take place,
+// never the other way round.
+func recorded(ctx context.Context, db *sqldb.DB, event evidence.Event, act func() error) error {
+	note := func() error {
+		return db.Update(ctx, func(tx *sqldb.Tx) error {
+			_, err := tx.AppendEvent(ctx, event)
+			return err
+		})
+	}
+	if err := note(); err != nil {
+		return fmt.Errorf("recording what is about to be done: %w: nothing was done", err)
+	}
+	failed := act()
+	if failed == nil {
+		return nil
+	}
+	event.Outcome, event.Reason = evidence.OutcomeFailed, strings.ToValidUTF8(failed.Error(), "?")
+	return errors.Join(failed, note())
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/ingest/internal/server"
+)
+
+type keyCommands struct {
+	Passphrase passphraseCommand `cmd:"" help:"Put the root key under a passphrase, or under another one. The server may be running."`
+}
+
+// terminalPrompt asks at the terminal; nil where there is none.
+func terminalPrompt() func(string) ([]byte, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil
+	}
+	return func(what string) ([]byte, error) {
+		fmt.Fprint(os.Stderr, what)
+		text, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(os.Stderr)
+		if err != nil {
+			return nil, fmt.Errorf("reading from the terminal: %w", err)
+		}
+		return text, nil
+	}
+}
+
+// newSecret reads a new passphrase from a file, or has it typed twice.
+func newSecret(file, what string) ([]byte, error) {
+	if file != "" {
+		return server.ReadPassphrase(file, true)
+	}
+	ask := terminalPrompt()
+	if ask == nil {
+		return nil, fmt.Errorf("%s: there is no terminal to ask at; give it in a file", what)
+	}
+	first, err := ask(what + ": ")
+	if err != nil {
+		return nil, err
+	}
+	if err := keys.CheckPassphrase(first); err != nil {
+		return nil, err
+	}
+	second, err := ask("The same again: ")
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(first, second) {
+		return nil, errors.New("the two are not the same: nothing was changed")
+	}
+	return first, nil
+}
+
+// protect chooses how the root key of a new server is guarded: by a passphrase
+// where one is given or wanted.
+func (i *initCommand) protect(config *server.Config) error {
+	config.PassphraseFile = i.Protect
+	given, err := config.GivenPassphrase()
+	if err != nil {
+		return err
+	}
+	if given == nil && !i.Ask {
+		return nil
+	}
+	config.RootProtection = string(keys.Passphrase)
+	if given == nil {
+		if given, err = newSecret("", "New passphrase of the root key"); err != nil {
+			return err
+		}
+	}
+	config.Prompt = func(string) ([]byte, error) { return bytes.Clone(given), nil }
+	return keys.CheckPassphrase(given)
+}
+
+// guarded says how the root key is guarded.
+func guarded(config server.Config) string {
+	if config.RootProtection == string(keys.Passphrase) {
+		return "   The root key is under your passphrase. Keep that apart from the copy: each is\n   of no use without the other."
+	}
+	return "   The root key has no passphrase: whoever copies that folder can open all\n   evidence. Before real use: sealdock-ingest keys passphrase"
+}
+
+type passphraseCommand struct {
+	configured
+	New  string `name:"new-file" placeholder:"FILE" type:"path" help:"File with the new passphrase, in one line. Without it, it is asked for."`
+	None bool   `help:"Take the passphrase away: the root key will lie in clear."`
+	FIPS bool   `name:"fips" help:"Stretch the passphrase as FIPS 140-3 allows (PBKDF2), although this program does not run in that mode."`
+}
+
+// Run changes what guards the root key.
+func (p *passphraseCommand) Run(ctx context.Context, to streams) error {
+	config, err := p.existing()
+	if err != nil {
+		return err
+	}
+	protection := keys.Passphrase
+	var passphrase []byte
+	if p.None {
+		if config.RootProtection != string(keys.None) {
+			return fmt.Errorf("the configuration wants a passphrase: set root_protection = %q in %s first", keys.None, p.Config)
+		}
+		protection = keys.None
+	} else if passphrase, err = newSecret(p.New, "New passphrase of the root key"); err != nil {
+		return err
+	}
+	if err := server.ProtectRoot(ctx, config, protection, passphrase, p.FIPS, time.Now); err != nil {
+		return err
+	}
+	if p.None {
+		fmt.Fprintln(to.out, "The root key lies in clear now. It is on record in the custody log.")
+		return nil
+	}
+	fmt.Fprintf(to.out, "The root key is under the new passphrase. It is on record in the custody log.\nGive it to the server before its next start (passphrase_file, credential or terminal), and set\nroot_protection = %q in %s. Copies of the key folder made before open with the former one.\n", keys.Passphrase, p.Config)
+	return nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func secretFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestAServerIsMadeUnderAPassphraseWhereOneIsGiven(t *testing.T) {
+	file := secretFile(t, "correct horse battery staple")
+	folder := filepath.Join(t.TempDir(), "evidence")
+	out, _, err := run(t, "init", "--agency", "springfield", "--host", "localhost", "--passphrase-file", file, folder)
+	if err != nil || !strings.Contains(out, "under your passphrase") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	config := filepath.Join(folder, "ingest.toml")
+	out, _, err = run(t, "config", "show", "--config", config)
+	if err != nil || !strings.Contains(out, `root_protection = "passphrase"`) || !strings.Contains(out, file) {
+		t.Errorf("config show: %v\n%s", err, out)
+	}
+	if out, _, err = run(t, "fsck", "--config", config); err != nil || strings.Contains(out, "in clear") {
+		t.Errorf("fsck: %v\n%s", err, out)
+	}
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = run(t, "fsck", "--config", config); err == nil {
+		t.Error("fsck opened the keys without their passphrase")
+	}
+	// What opens no evidence needs no passphrase.
+	for _, args := range [][]string{{"dock-token", "--station", "main", "--dock", "front-desk"}, {"setup-link"}, {"cameras", "list"}, {"log-key"}} {
+		if _, _, err := run(t, append(args, "--config", config)...); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	if err := os.Rename(file+".away", file); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = run(t, "keys", "passphrase", "--config", config, "--none"); err == nil || !strings.Contains(err.Error(), "root_protection") {
+		t.Errorf("taken away against the configuration: %v", err)
+	}
+	if _, _, err = run(t, "keys", "passphrase", "--config", config, "--new-file", secretFile(t, "short")); err == nil || !strings.Contains(err.Error(), "15") {
+		t.Errorf("a short passphrase: %v", err)
+	}
+	second := secretFile(t, "six words drawn by chance, once more")
+	if out, _, err = run(t, "keys", "passphrase", "--config", config, "--new-file", second); err != nil || !strings.Contains(out, "on record") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, _, err = run(t, "fsck", "--config", config); err == nil || !strings.Contains(err.Error(), "the passphrase is wrong") {
+		t.Errorf("the former passphrase: %v", err)
+	}
+	if err := os.Rename(second, file); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = run(t, "fsck", "--config", config); err != nil {
+		t.Error(err)
+	}
+}
