@@ -16,6 +16,9 @@ import (
 
 type keyCommands struct {
 	Passphrase passphraseCommand `cmd:"" help:"Put the root key under a passphrase, or under another one. The server may be running."`
+	Status     keyStatusCommand  `cmd:"" help:"List the agency's keys and what stands on each. The server may be running."`
+	Rotate     rotateCommand     `cmd:"" help:"Make a new key for the agency and wrap all recordings' keys to it. No recording is touched. The server may be running; a run that was killed is gone on with."`
+	Retire     retireCommand     `cmd:"" help:"Destroy an older key of the agency on which nothing stands any more. Takes two administrators; the server must be stopped."`
 }
 
 // terminalPrompt asks at the terminal; nil where there is none.

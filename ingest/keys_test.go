@@ -66,3 +66,27 @@ func TestAServerIsMadeUnderAPassphraseWhereOneIsGiven(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestKeysAreRotatedAndListed(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "evidence")
+	if _, _, err := run(t, "init", "--agency", "springfield", "--host", "localhost", folder); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(folder, "ingest.toml")
+	out, _, err := run(t, "keys", "rotate", "--config", config)
+	if err != nil || !strings.Contains(out, "made key") || !strings.Contains(out, "generation 2") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, _, err = run(t, "keys", "status", "--config", config)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err != nil || len(lines) != 3 || !strings.HasPrefix(lines[1], "1 ") || !strings.HasPrefix(lines[2], "2 ") || !strings.Contains(lines[2], "in use") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	old := strings.Fields(lines[1])[1]
+	people := []string{"--config", config, "--requester", "a.moreno", "--approver", "b.lee", "--requester-password-file", secretFile(t, "x"), "--approver-password-file", secretFile(t, "y")}
+	for args, words := range map[string]string{"nokey": "does not name a key", old: "signing in a.moreno"} {
+		if _, _, err := run(t, append([]string{"keys", "retire", args}, people...)...); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("retire %s: %v, want words like %q", args, err, words)
+		}
+	}
+}

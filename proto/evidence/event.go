@@ -61,6 +61,9 @@ const (
 	EventQueueOrdered      EventType = "queue.ordered"        // what people let go first at a dock
 	EventLogStamped        EventType = "log.stamped"          // an authority signed that the custody log had come so far
 	EventRootProtected     EventType = "keys.root_protected"  // the root key's passphrase was set, changed or taken away
+	EventKeyGenerated      EventType = "keys.generated"       // an agency got a new key pair
+	EventKeysRewrapped     EventType = "keys.rewrapped"       // recordings' keys were wrapped to another key of the agency
+	EventKeyRetired        EventType = "keys.retired"         // a key pair of an agency was destroyed
 	EventQueueUrgent       EventType = "queue.urgent"         // a recording made urgent by people, or no longer
 )
 
@@ -115,6 +118,9 @@ func CameraObject(serial string) string { return "camera:" + serial }
 
 // LogObject is the Object of an event about the custody log.
 func LogObject(origin string) string { return "log:" + origin }
+
+// KeyObject is the Object of an event about a key.
+func KeyObject(id string) string { return "key:" + id }
 
 // Check implements Statement.
 func (e *Event) Check() error {

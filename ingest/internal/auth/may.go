@@ -43,6 +43,8 @@ const (
 	ChangeQueue     Action = "queue.change"     // what goes first at a dock
 	ManageBandwidth Action = "bandwidth.manage" // weekly tables of docks and stations
 	ManageSending   Action = "sending.manage"   // urgent officers, categories
+
+	ManageKeys Action = "keys.manage" // retire, escrow, restore, destroy: two people each
 )
 
 // Actor is a signed-in person.
@@ -82,7 +84,7 @@ func May(a *Actor, do Action, on Object) bool {
 	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings,
 		ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert, ChangeQueue:
 		return a.Role == Operator || a.Role == Administrator
-	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera, SettleFinding, ManageBandwidth, ManageSending:
+	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera, SettleFinding, ManageBandwidth, ManageSending, ManageKeys:
 		return a.Role == Administrator
 	}
 	return false

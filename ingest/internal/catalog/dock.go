@@ -20,6 +20,7 @@ type Dock struct {
 	Station      evidence.StationID
 	Fingerprint  evidence.Digest // SHA-256 of its TLS certificate's DER
 	StatementKey []byte          // Ed25519 public key, 32 bytes
+	AgencyKey    string          // which of the agency's keys it was told at its enrolment; "": not noted, the first
 	Enabled      bool
 	EnrolledAt   time.Time
 	LastSeenAt   time.Time

@@ -76,6 +76,7 @@ type Item struct {
 	Leaves     []byte // 32 bytes per segment
 	Header     []byte // FLOE header
 	WrappedKey []byte
+	AgencyKey  string // to which of the agency's keys it is wrapped; "": not noted, the first
 	Receipt    []byte // envelope JSON, nil before
 }
 
@@ -99,6 +100,23 @@ type Offer struct {
 	Leaves         []byte
 	Header         []byte
 	WrappedKey     []byte
+	AgencyKey      string
+}
+
+// WrappedKey is the key of one attempt at one item, as it is kept.
+type WrappedKey struct {
+	Agency    evidence.AgencyID
+	ID        evidence.EvidenceID
+	Attempt   uint32
+	AgencyKey string // to which of the agency's keys it is wrapped; "": not noted, the first
+	Wrapped   []byte
+}
+
+// KeyUse is what stands on one of an agency's keys.
+type KeyUse struct {
+	AgencyKey string // "": not noted, the first
+	Wrapped   int64  // keys of attempts at items that are wrapped to it
+	Docks     int64  // docks that are let in and were told of it
 }
 
 // Order is the order of a list.

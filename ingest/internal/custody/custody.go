@@ -15,6 +15,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
 	"github.com/sealdock/sealdock/internal/identity"
@@ -35,8 +36,11 @@ type Log interface {
 
 // Keys opens recordings' keys: what custody needs of keys.Ring.
 type Keys interface {
-	Public(agency evidence.AgencyID) (*seal.PublicKey, error)
-	Unwrap(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (seal.Key, error)
+	// Told returns the key that a dock was told at its enrolment.
+	Told(agency evidence.AgencyID, id keys.ID) (*seal.PublicKey, error)
+	// Admit opens a recording's key, and wraps it to the newest key of the agency
+	// where the dock has an older one.
+	Admit(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (key seal.Key, keep []byte, to keys.ID, err error)
 }
 
 // Config is what a Custody works with. All fields but CameraAuthority,
@@ -179,7 +183,12 @@ func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welco
 	if err != nil {
 		return nil, "", err
 	}
-	public, err := c.Keys.Public(peer.Agency)
+	public, err := c.Keys.Told(peer.Agency, keys.ID(dock.AgencyKey))
+	if errors.Is(err, keys.ErrNoKey) {
+		const why = "the agency's key that this dock has was retired: enrol the dock again with a new token"
+		c.noteRefusal(ctx, evidence.EventDockRefused, peer, evidence.DockObject(peer.Dock), why, nil)
+		return nil, "", upload.Errorf(upload.CodeUnknownDevice, "%s", why)
+	}
 	if err != nil {
 		return nil, "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
 	"github.com/sealdock/sealdock/internal/proof"
@@ -23,6 +24,8 @@ type offered struct {
 	message  *upload.Offer
 	leaves   []evidence.Digest
 	opener   *seal.Opener
+	wrapped  []byte   // the recording's key as it is kept
+	keptFor  keys.ID  // the agency's key that it is wrapped to
 	doubts   []string // why it can only end in quarantine
 }
 
@@ -119,14 +122,15 @@ func (c *Custody) read(ctx context.Context, peer receive.Peer, message *upload.O
 	if err := o.readLeaves(); err != nil {
 		return o, err
 	}
-	key, err := c.Keys.Unwrap(m.Agency, m.Evidence, m.Attempt, message.GetWrappedKey())
+	key, wrapped, keptFor, err := c.Keys.Admit(m.Agency, m.Evidence, m.Attempt, message.GetWrappedKey())
 	if errors.Is(err, seal.ErrUnwrap) {
-		return o, upload.Errorf(upload.CodeConflict, "the recording's key was not wrapped for this agency's present key, or is damaged: read the camera again")
+		return o, upload.Errorf(upload.CodeConflict, "the recording's key was not wrapped for a key that this agency has, or is damaged: read the camera again")
 	}
 	if err != nil {
 		return o, err
 	}
 	defer key.Zero()
+	o.wrapped, o.keptFor = wrapped, keptFor
 	o.opener, err = seal.NewOpener(key, seal.AAD(m.Agency, m.Evidence, m.Attempt), message.GetHeader())
 	if errors.Is(err, seal.ErrKey) {
 		return o, upload.Errorf(upload.CodeConflict, "the seal header does not belong to the recording's key: read the camera again")

@@ -201,7 +201,7 @@ func (c *Custody) row(o *offered) *catalog.Item {
 		Officer: m.Claims.Officer, OfficerID: m.Claims.OfficerID, Category: m.Claims.Category, StartedAt: m.Claims.StartedAt, EndedAt: m.Claims.EndedAt,
 		State: catalog.StateReceiving, OfferedAt: c.instant(), EventIndex: -1,
 		Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, Urgent: m.Recording.Urgent, Placed: catalog.Place(&m.Recording),
-		ManifestDigest: o.digest, Manifest: o.message.GetManifest(), Leaves: o.message.GetLeaves(), Header: o.message.GetHeader(), WrappedKey: o.message.GetWrappedKey(),
+		ManifestDigest: o.digest, Manifest: o.message.GetManifest(), Leaves: o.message.GetLeaves(), Header: o.message.GetHeader(), WrappedKey: o.wrapped, AgencyKey: string(o.keptFor),
 	}
 	if m.Content != nil {
 		row.Encoded = m.Content.Length

@@ -8,9 +8,14 @@
 //	root.key            32 random bytes, mode 0600; or magic line, how its
 //	                    passphrase is stretched as one line of JSON, and the
 //	                    32 bytes under AES-256-GCM, bound to both lines
-//	agency-ID.key       magic line, then the agency's private key under
-//	                    AES-256-GCM with a random nonce, bound to agency and
-//	                    purpose by the associated data
+//	agency-ID.key       the agency's first key pair: magic line, then the
+//	                    private key under AES-256-GCM with a random nonce,
+//	                    bound to agency and purpose by the associated data
+//	agency-ID.N-KEY.key the pair of generation N: magic line, what it is as one
+//	                    line of JSON, and the private key, bound to both lines
+//
+// What docks and catalog hold is wrapped to one of the pairs; the newest one is
+// what everything is wrapped to from now on.
 //
 // It promises that nothing but the root key leaves in clear, that a key file
 // moved to another agency does not open, and that a key file is never

@@ -93,15 +93,15 @@ func TestDamagedOrMisplacedKeyFilesAreRefused(t *testing.T) {
 		"root key of another server": func(t *testing.T, dir string) {
 			must(t, os.WriteFile(filepath.Join(dir, rootName), make([]byte, rootSize), 0o600))
 		},
-		"agency key cut": func(t *testing.T, dir string) { must(t, os.Truncate(agencyPath(dir, "springfield"), 60)) },
+		"agency key cut": func(t *testing.T, dir string) { must(t, os.Truncate(filepath.Join(dir, "agency-springfield.key"), 60)) },
 		"agency key under another name": func(t *testing.T, dir string) {
-			must(t, os.Rename(agencyPath(dir, "springfield"), agencyPath(dir, "shelbyville")))
+			must(t, os.Rename(filepath.Join(dir, "agency-springfield.key"), filepath.Join(dir, "agency-shelbyville.key")))
 		},
 		"agency key changed": func(t *testing.T, dir string) {
-			b, err := os.ReadFile(agencyPath(dir, "springfield"))
+			b, err := os.ReadFile(filepath.Join(dir, "agency-springfield.key"))
 			must(t, err)
 			b[len(b)-1] ^= 1
-			must(t, os.WriteFile(agencyPath(dir, "springfield"), b, 0o600))
+			must(t, os.WriteFile(filepath.Join(dir, "agency-springfield.key"), b, 0o600))
 		},
 	}
 	for name, damage := range cases {

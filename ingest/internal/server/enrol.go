@@ -60,7 +60,7 @@ type enrolment struct {
 	fleet      *fleet.Service
 	authority  *identity.Authority
 	trust      proof.Trust
-	agencyKey  []byte
+	agencyKey  func() (public []byte, id string, err error) // the one to wrap to now
 	uploadPort string
 	limit      *rate.Limiter
 	renew      *rate.Limiter // of trust statements, each of which names all docks
@@ -176,9 +176,13 @@ func (e *enrolment) register(ctx context.Context, tx *sqldb.Tx, request *EnrolRe
 	if err != nil {
 		return nil, &refusedError{http.StatusBadRequest, err.Error()}
 	}
+	agencyKey, agencyKeyID, err := e.agencyKey()
+	if err != nil {
+		return nil, err
+	}
 	dock := &catalog.Dock{
 		Agency: token.Agency, ID: token.Dock, Station: token.Station, Fingerprint: evidence.SHA256(certificate),
-		StatementKey: request.StatementKey, Enabled: true, EnrolledAt: now, LastAddress: source,
+		StatementKey: request.StatementKey, AgencyKey: agencyKeyID, Enabled: true, EnrolledAt: now, LastAddress: source,
 	}
 	if err := tx.RegisterDock(ctx, dock); err != nil {
 		return nil, err
@@ -193,6 +197,7 @@ func (e *enrolment) register(ctx context.Context, tx *sqldb.Tx, request *EnrolRe
 		Source: source, Object: evidence.DockObject(token.Dock), Outcome: evidence.OutcomeDone, Details: map[string]string{
 			"station": string(token.Station), "certificate_sha256": dock.Fingerprint.String(),
 			"statement_key": identity.KeyID(identity.PurposeDock, request.StatementKey), "statement_key_sha256": evidence.KeyID(request.StatementKey).String(), "token_made_by": token.CreatedBy,
+			"agency_key": agencyKeyID,
 		},
 	})
 	if err != nil {
@@ -201,7 +206,7 @@ func (e *enrolment) register(ctx context.Context, tx *sqldb.Tx, request *EnrolRe
 	return &EnrolAnswer{
 		Agency: token.Agency, Station: token.Station, Dock: token.Dock,
 		Certificate: certificatePEM(certificate), Authority: certificatePEM(e.authority.Certificate().Raw),
-		AgencyKey: e.agencyKey, Trust: e.trust, UploadPort: e.uploadPort,
+		AgencyKey: agencyKey, Trust: e.trust, UploadPort: e.uploadPort,
 	}, nil
 }
 

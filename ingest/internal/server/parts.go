@@ -213,20 +213,22 @@ func (p *parts) close() error {
 }
 
 func (p *parts) enrolment(quic net.Addr) (*enrolment, error) {
-	public, err := p.secrets.ring.Public(p.config.agency())
-	if err != nil {
-		return nil, err
-	}
-	agencyKey, err := public.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
 	_, port, err := net.SplitHostPort(quic.String())
 	if err != nil {
 		return nil, fmt.Errorf("reading the own address %s: %w", quic, err)
 	}
 	return &enrolment{
-		catalog: p.catalog, fleet: p.fleet, authority: p.secrets.authority, trust: p.secrets.trust(p.config), agencyKey: agencyKey, uploadPort: port,
+		catalog: p.catalog, fleet: p.fleet, authority: p.secrets.authority, trust: p.secrets.trust(p.config), agencyKey: p.agencyKey, uploadPort: port,
 		limit: rate.NewLimiter(rate.Limit(p.config.Enrolments), 20*p.config.Enrolments), renew: rate.NewLimiter(rate.Every(renewEvery), 20), now: p.now, log: telemetry.Component(p.log, "enrol"),
 	}, nil
+}
+
+// agencyKey is what a dock that enrols now will wrap to.
+func (p *parts) agencyKey() ([]byte, string, error) {
+	generation, public, err := p.secrets.ring.Newest(p.config.agency())
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := public.MarshalBinary()
+	return b, string(generation.ID), err
 }

@@ -75,6 +75,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"what of many is stored is found", storedAmong},
 		{"docks enrol once per token", dockTokens},
 		{"docks keep their old keys", dockKeys},
+		{"keys are wrapped anew as they were read", wrappedKeys},
 		{"cameras are remembered", cameras},
 		{"cameras are held and let go", cameraHolds},
 		{"a key's decision stays", cameraKeys},

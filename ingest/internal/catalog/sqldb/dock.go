@@ -9,12 +9,12 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-const dockColumns = "agency, id, station, fingerprint, statement_key, enabled, enrolled_at, last_seen_at, last_address, agent_version"
+const dockColumns = "agency, id, station, fingerprint, statement_key, enabled, enrolled_at, last_seen_at, last_address, agent_version, agency_key"
 
 func scanDock(s scanner, d *catalog.Dock) error {
 	var enabled int64
 	err := s.Scan(&d.Agency, &d.ID, &d.Station, hexInto(d.Fingerprint[:]), &d.StatementKey, &enabled, timeInto{&d.EnrolledAt},
-		timeInto{&d.LastSeenAt}, &d.LastAddress, &d.AgentVersion)
+		timeInto{&d.LastSeenAt}, &d.LastAddress, &d.AgentVersion, &d.AgencyKey)
 	d.Enabled = enabled == 1
 	return err
 }
@@ -107,10 +107,10 @@ func (tx *Tx) RegisterDock(ctx context.Context, d *catalog.Dock) error {
 		d.Agency, d.Station, micros(d.EnrolledAt)); err != nil {
 		return err
 	}
-	if _, err := tx.change(ctx, what, "INSERT INTO docks ("+dockColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $8)
+	if _, err := tx.change(ctx, what, "INSERT INTO docks ("+dockColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $8, $9)
 		ON CONFLICT (agency, id) DO UPDATE SET station = excluded.station, fingerprint = excluded.fingerprint, statement_key = excluded.statement_key,
-		enabled = excluded.enabled, enrolled_at = excluded.enrolled_at, agent_version = excluded.agent_version`,
-		d.Agency, d.ID, d.Station, d.Fingerprint.String(), d.StatementKey, flag(d.Enabled), micros(d.EnrolledAt), clean(d.AgentVersion)); err != nil {
+		enabled = excluded.enabled, enrolled_at = excluded.enrolled_at, agent_version = excluded.agent_version, agency_key = excluded.agency_key`,
+		d.Agency, d.ID, d.Station, d.Fingerprint.String(), d.StatementKey, flag(d.Enabled), micros(d.EnrolledAt), clean(d.AgentVersion), d.AgencyKey); err != nil {
 		return err
 	}
 	_, err := tx.change(ctx, what, `INSERT INTO dock_keys (agency, dock, public_key, added_at) VALUES ($1, $2, $3, $4)

@@ -45,7 +45,7 @@ func (r *Reader) Item(ctx context.Context, agency evidence.AgencyID, id evidence
 	if err != nil {
 		return nil, err
 	}
-	item.Manifest, item.Leaves, item.Header, item.WrappedKey = offer.Manifest, offer.Leaves, offer.Header, offer.WrappedKey
+	item.Manifest, item.Leaves, item.Header, item.WrappedKey, item.AgencyKey = offer.Manifest, offer.Leaves, offer.Header, offer.WrappedKey, offer.AgencyKey
 	err = r.one(ctx, fmt.Sprintf("the receipt of item %s", id), func(s scanner) error { return s.Scan(&item.Receipt) },
 		"SELECT receipt FROM receipts WHERE agency = $1 AND id = $2 AND attempt = $3", agency, id.String(), item.Attempt)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
@@ -63,8 +63,8 @@ func (r *Reader) ItemRow(ctx context.Context, agency evidence.AgencyID, id evide
 func (r *Reader) Offer(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32) (*catalog.Offer, error) {
 	return get(ctx, r, fmt.Sprintf("the offer of item %s, attempt %d", id, attempt), func(s scanner, o *catalog.Offer) error {
 		o.Agency, o.ID, o.Attempt = agency, id, attempt
-		return s.Scan(timeInto{&o.At}, hexInto(o.ManifestDigest[:]), &o.Manifest, &o.Leaves, &o.Header, &o.WrappedKey)
-	}, "SELECT offered_at, manifest_digest, manifest, leaves, header, wrapped_key FROM offers WHERE agency = $1 AND id = $2 AND attempt = $3",
+		return s.Scan(timeInto{&o.At}, hexInto(o.ManifestDigest[:]), &o.Manifest, &o.Leaves, &o.Header, &o.WrappedKey, &o.AgencyKey)
+	}, "SELECT offered_at, manifest_digest, manifest, leaves, header, wrapped_key, agency_key FROM offers WHERE agency = $1 AND id = $2 AND attempt = $3",
 		agency, id.String(), attempt)
 }
 

@@ -68,9 +68,9 @@ func firstTime(times ...time.Time) time.Time {
 
 func (tx *Tx) insertOffer(ctx context.Context, i *catalog.Item) error {
 	_, err := tx.change(ctx, fmt.Sprintf("keeping the offer of item %s", i.ID),
-		`INSERT INTO offers (agency, id, attempt, offered_at, manifest_digest, manifest, leaves, header, wrapped_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		i.Agency, i.ID.String(), i.Attempt, micros(i.OfferedAt), i.ManifestDigest.String(), some(i.Manifest), some(i.Leaves), some(i.Header), some(i.WrappedKey))
+		`INSERT INTO offers (agency, id, attempt, offered_at, manifest_digest, manifest, leaves, header, wrapped_key, agency_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		i.Agency, i.ID.String(), i.Attempt, micros(i.OfferedAt), i.ManifestDigest.String(), some(i.Manifest), some(i.Leaves), some(i.Header), some(i.WrappedKey), i.AgencyKey)
 	return err
 }
 

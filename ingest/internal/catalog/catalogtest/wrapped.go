@@ -1,0 +1,92 @@
+package catalogtest
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// wrappedKeys: every attempt's key is listed once under the agency's key that it is
+// wrapped to, replaced only as it was read, and counted with the docks.
+func wrappedKeys(s suite) {
+	var items []*catalog.Item
+	for n := range 7 {
+		item := NewItem(n, s.clock.Now())
+		item.WrappedKey = []byte{1, byte(n)}
+		if n >= 4 {
+			item.AgencyKey = "first"
+		}
+		items = append(items, item)
+	}
+	s.insert(items...)
+	other := *NewItem(50, s.clock.Now())
+	other.Agency = "shelbyville"
+	s.insert(&other)
+	later := *items[0]
+	later.Attempt, later.WrappedKey = 2, []byte{2, 0}
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		if err := tx.QuarantineItem(ctx, Agency, later.ID, 1, "it did not fit"); err != nil {
+			return err
+		}
+		return tx.NewAttempt(ctx, &later)
+	})
+	var seen []catalog.WrappedKey
+	var after *catalog.WrappedKey
+	for {
+		some, err := s.db.WrappedKeys(s.Context(), Agency, "", after, 2)
+		s.must(err)
+		if len(some) == 0 {
+			break
+		}
+		seen, after = append(seen, some...), &some[len(some)-1]
+	}
+	is(s, "keys that are not noted", len(seen), 5) // four items, one with two attempts
+	if seen[0].ID != items[0].ID || seen[0].Attempt != 1 || seen[1].Attempt != 2 || !bytes.Equal(seen[1].Wrapped, []byte{2, 0}) || seen[4].ID != items[3].ID {
+		s.Errorf("listed as %+v", seen)
+	}
+	changed := func(was catalog.WrappedKey, to string, want bool) {
+		s.Helper()
+		s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+			got, err := tx.Rewrap(ctx, &was, to, []byte{9, byte(was.Attempt)})
+			is(s, "changed", got, want)
+			return err
+		})
+	}
+	changed(seen[1], "second", true)
+	changed(seen[1], "third", false) // it is not kept any more as it was read
+	stranger := seen[0]
+	stranger.Agency = "shelbyville"
+	changed(stranger, "second", false)
+	offer, err := s.db.Offer(s.Context(), Agency, later.ID, 2)
+	s.must(err)
+	is(s, "agency's key", offer.AgencyKey, "second")
+	is(s, "wrapped key", string(offer.WrappedKey), "\x09\x02")
+	item, err := s.db.Item(s.Context(), Agency, later.ID)
+	s.must(err)
+	is(s, "agency's key of the item", item.AgencyKey, "second")
+
+	dock := &catalog.Dock{Agency: Agency, ID: "front-desk", Station: "central", Fingerprint: evidence.Digest{1}, StatementKey: make([]byte, 32), AgencyKey: "first", Enabled: true, EnrolledAt: s.clock.Now()}
+	disabled := *dock
+	disabled.ID, disabled.Enabled = "back-door", false
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		if err := tx.RegisterDock(ctx, dock); err != nil {
+			return err
+		}
+		return tx.RegisterDock(ctx, &disabled)
+	})
+	want := []catalog.KeyUse{{AgencyKey: "", Wrapped: 4}, {AgencyKey: "first", Wrapped: 3, Docks: 1}, {AgencyKey: "second", Wrapped: 1}}
+	uses, err := s.db.KeyUses(s.Context(), Agency)
+	s.must(err)
+	is(s, "keys in use", len(uses), len(want))
+	for i := range want {
+		is(s, "use", uses[i], want[i])
+	}
+	dock.AgencyKey = "second" // enrolled again
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.RegisterDock(ctx, dock) })
+	known, err := s.db.Dock(s.Context(), Agency, dock.ID)
+	s.must(err)
+	is(s, "the dock's key", known.AgencyKey, "second")
+}

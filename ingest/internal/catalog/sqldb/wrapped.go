@@ -1,0 +1,42 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// WrappedKeys returns keys of attempts at items that are wrapped to one of an
+// agency's keys, by id and attempt, after the given one (nil: from the first).
+func (r *Reader) WrappedKeys(ctx context.Context, agency evidence.AgencyID, agencyKey string, after *catalog.WrappedKey, limit int) ([]catalog.WrappedKey, error) {
+	if after == nil {
+		after = &catalog.WrappedKey{}
+	}
+	return list(ctx, r, "wrapped keys", func(s scanner, w *catalog.WrappedKey) error {
+		w.Agency, w.AgencyKey = agency, agencyKey
+		return s.Scan(hexInto(w.ID[:]), &w.Attempt, &w.Wrapped)
+	}, `SELECT id, attempt, wrapped_key FROM offers WHERE agency = $1 AND agency_key = $2 AND (id, attempt) > ($3, $4)
+		ORDER BY id, attempt LIMIT $5`, agency, agencyKey, after.ID.String(), after.Attempt, limit)
+}
+
+// KeyUses returns what stands on each of an agency's keys, by key.
+func (r *Reader) KeyUses(ctx context.Context, agency evidence.AgencyID) ([]catalog.KeyUse, error) {
+	return list(ctx, r, "the use of keys", func(s scanner, u *catalog.KeyUse) error {
+		return s.Scan(&u.AgencyKey, &u.Wrapped, &u.Docks)
+	}, `SELECT agency_key, CAST(sum(wrapped) AS BIGINT), CAST(sum(docks) AS BIGINT) FROM (
+		SELECT agency_key, count(*) AS wrapped, 0 AS docks FROM offers WHERE agency = $1 GROUP BY agency_key
+		UNION ALL SELECT agency_key, 0, count(*) FROM docks WHERE agency = $1 AND enabled = 1 GROUP BY agency_key
+		) AS uses GROUP BY agency_key ORDER BY agency_key`, agency)
+}
+
+// Rewrap replaces a wrapped key by the same key wrapped to another of the agency's
+// keys. It says false, and changes nothing, where the key is not kept any more as
+// it was read: somebody was faster.
+func (tx *Tx) Rewrap(ctx context.Context, was *catalog.WrappedKey, agencyKey string, wrapped []byte) (bool, error) {
+	n, err := tx.change(ctx, fmt.Sprintf("wrapping the key of item %s anew", was.ID),
+		"UPDATE offers SET wrapped_key = $5, agency_key = $6 WHERE agency = $1 AND id = $2 AND attempt = $3 AND wrapped_key = $4",
+		was.Agency, was.ID.String(), was.Attempt, was.Wrapped, wrapped, agencyKey)
+	return n == 1, err
+}
