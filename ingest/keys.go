@@ -18,6 +18,9 @@ type keyCommands struct {
 	Passphrase passphraseCommand `cmd:"" help:"Put the root key under a passphrase, or under another one. The server may be running."`
 	Status     keyStatusCommand  `cmd:"" help:"List the agency's keys and what stands on each. The server may be running."`
 	Rotate     rotateCommand     `cmd:"" help:"Make a new key for the agency and wrap all recordings' keys to it. No recording is touched. The server may be running; a run that was killed is gone on with."`
+	Escrow     escrowCommand     `cmd:"" help:"Write all keys to a file that opens with the passphrases of two people only. Takes two administrators; the server may be running."`
+	Drill      drillCommand      `cmd:"" help:"Play the loss of the keys: see that an escrow opens, and recordings with it. Writes no file; the server may be running."`
+	Restore    restoreCommand    `cmd:"" help:"Make the lost key folder anew of an escrow. The server must be stopped."`
 	Retire     retireCommand     `cmd:"" help:"Destroy an older key of the agency on which nothing stands any more. Takes two administrators; the server must be stopped."`
 }
 

@@ -90,3 +90,24 @@ func TestKeysAreRotatedAndListed(t *testing.T) {
 		}
 	}
 }
+
+func TestADrillNeedsAnEscrowAndBothPassphrases(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "evidence")
+	if _, _, err := run(t, "init", "--agency", "springfield", "--host", "localhost", folder); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(folder, "ingest.toml")
+	people := []string{"--config", config, "--requester", "a.moreno", "--approver", "b.lee", "--requester-password-file", secretFile(t, "x"), "--approver-password-file", secretFile(t, "y")}
+	out := filepath.Join(t.TempDir(), "escrow")
+	if _, _, err := run(t, append([]string{"keys", "escrow", "-o", out}, people...)...); err == nil || !strings.Contains(err.Error(), "signing in a.moreno") {
+		t.Errorf("an escrow for nobody: %v", err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("it was written")
+	}
+	for _, command := range []string{"drill", "restore"} {
+		if _, _, err := run(t, "keys", command, "--config", config, secretFile(t, "no escrow")); err == nil || !strings.Contains(err.Error(), "escrow") && !strings.Contains(err.Error(), "empty folder") {
+			t.Errorf("%s of another file: %v", command, err)
+		}
+	}
+}

@@ -64,6 +64,9 @@ const (
 	EventKeyGenerated      EventType = "keys.generated"       // an agency got a new key pair
 	EventKeysRewrapped     EventType = "keys.rewrapped"       // recordings' keys were wrapped to another key of the agency
 	EventKeyRetired        EventType = "keys.retired"         // a key pair of an agency was destroyed
+	EventEscrowMade        EventType = "keys.escrow_made"     // all keys left, under the passphrases of two people
+	EventKeysRestored      EventType = "keys.restored"        // the key folder was made anew of an escrow
+	EventKeyDrill          EventType = "keys.drill"           // an escrow was opened to see that it opens
 	EventQueueUrgent       EventType = "queue.urgent"         // a recording made urgent by people, or no longer
 )
 

@@ -20,10 +20,12 @@ import (
 // ErrNoKey is wrapped when an agency has no key here, or not the one asked for.
 var ErrNoKey = errors.New("the agency has no such key on this server")
 
+var errInMemory = errors.New("these keys are of an escrow, in memory alone: restore it first")
+
 // Ring is an opened key folder. It follows the folder: keys that another process
 // makes or removes there are seen.
 type Ring struct {
-	dir  string
+	dir  string // "": the keys are in memory alone
 	root root
 
 	mu    sync.Mutex                    // guards pairs and held; held while the folder is read
@@ -102,6 +104,9 @@ func OpenWith(dir string, ask Ask) (*Ring, error) {
 func (r *Ring) follow() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.dir == "" {
+		return nil
+	}
 	entries, err := os.ReadDir(r.dir) // sorted
 	if err != nil {
 		return fmt.Errorf("reading the key folder: %w", err)
@@ -121,7 +126,7 @@ func (r *Ring) follow() error {
 			known[p.name] = p
 		}
 	}
-	next := map[evidence.AgencyID][]*pair{}
+	var all []*pair
 	for _, name := range names {
 		p := known[name]
 		if p == nil {
@@ -129,15 +134,24 @@ func (r *Ring) follow() error {
 				return err
 			}
 		}
-		next[p.Agency] = append(next[p.Agency], p)
+		all = append(all, p)
 	}
-	for _, pairs := range next {
+	r.take(all)
+	r.held = names
+	return nil
+}
+
+// take makes pairs the ring's. The caller holds mu, or the ring is its own.
+func (r *Ring) take(all []*pair) {
+	r.pairs = map[evidence.AgencyID][]*pair{}
+	for _, p := range all {
+		r.pairs[p.Agency] = append(r.pairs[p.Agency], p)
+	}
+	for _, pairs := range r.pairs {
 		slices.SortFunc(pairs, func(a, b *pair) int {
 			return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.ID, b.ID))
 		})
 	}
-	r.pairs, r.held = next, names
-	return nil
 }
 
 // of returns an agency's pairs, oldest first, at least one.
@@ -294,6 +308,9 @@ func try(pairs []*pair, agency evidence.AgencyID, id evidence.EvidenceID, attemp
 // Generate makes the agency's next key pair. record makes the event of it durable
 // and is called before the key is.
 func (r *Ring) Generate(agency evidence.AgencyID, at time.Time, record func(Generation) error) (Generation, error) {
+	if r.root == nil {
+		return Generation{}, errInMemory
+	}
 	pairs, err := r.present(agency)
 	if err != nil {
 		return Generation{}, err
@@ -320,6 +337,9 @@ func (r *Ring) Generate(agency evidence.AgencyID, at time.Time, record func(Gene
 // Whoever calls it has made sure that nothing is wrapped to it. The newest one
 // stays. What file systems and disks keep of overwritten bytes is under the root key.
 func (r *Ring) Retire(agency evidence.AgencyID, id ID) error {
+	if r.root == nil {
+		return errInMemory
+	}
 	begun, err := r.endRetiring()
 	if err != nil {
 		return fmt.Errorf("ending what a former run began: %w", err)

@@ -76,6 +76,7 @@ type derivation struct {
 	Threads   uint8  `json:"threads,omitempty"`    // Argon2id
 	Rounds    int    `json:"rounds,omitempty"`     // PBKDF2
 	Salt      []byte `json:"salt"`
+	Holder    string `json:"holder,omitempty"` // escrow: whose passphrase it is
 }
 
 // newDerivation chooses what the mode of this program allows.
@@ -100,7 +101,7 @@ func (d *derivation) check() error {
 	default:
 		return fmt.Errorf("its passphrase is stretched by %q: this program knows %s and %s", d.KDF, Argon2id, PBKDF2)
 	}
-	if !ok || len(d.Salt) != kdfSaltSize {
+	if !ok || len(d.Salt) != kdfSaltSize || len(d.Holder) > maxHolder {
 		return errors.New("how its passphrase is stretched is outside of what is taken: the file is damaged or was tampered with")
 	}
 	return nil

@@ -188,3 +188,14 @@ func Protect(dir string, former Ask, to Protection, passphrase []byte, fips bool
 	}
 	return nil
 }
+
+// writeNew writes a secret file where there is none.
+func writeNew(path string, data []byte) error {
+	if err := durable.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists already and is not replaced", path)
+	}
+	return durable.WriteFile(path, data, 0o600)
+}
