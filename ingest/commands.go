@@ -216,8 +216,12 @@ func (f *fsckCommand) Run(ctx context.Context, to streams) error {
 	if f.Quick {
 		what = "looked up, contents not read"
 	}
-	fmt.Fprintf(to.out, "%d items stored (%d bytes, %s), %d on their way, %d in quarantine; %d receipts and %d events checked; %d problems, %d notes, in %v.\n",
-		summary.Stored, summary.Bytes, what, summary.Receiving, summary.Quarantined, summary.Receipts, summary.Events,
+	destroyed := ""
+	if summary.Destroyed > 0 {
+		destroyed = fmt.Sprintf(", %d destroyed by people", summary.Destroyed)
+	}
+	fmt.Fprintf(to.out, "%d items stored (%d bytes, %s), %d on their way, %d in quarantine%s; %d receipts and %d events checked; %d problems, %d notes, in %v.\n",
+		summary.Stored, summary.Bytes, what, summary.Receiving, summary.Quarantined, destroyed, summary.Receipts, summary.Events,
 		summary.Problems, summary.Notes, time.Since(began).Round(time.Millisecond))
 	if summary.Problems > 0 {
 		return fmt.Errorf("%d problems were found: see above", summary.Problems)

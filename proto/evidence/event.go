@@ -67,7 +67,9 @@ const (
 	EventEscrowMade        EventType = "keys.escrow_made"     // all keys left, under the passphrases of two people
 	EventKeysRestored      EventType = "keys.restored"        // the key folder was made anew of an escrow
 	EventKeyDrill          EventType = "keys.drill"           // an escrow was opened to see that it opens
-	EventQueueUrgent       EventType = "queue.urgent"         // a recording made urgent by people, or no longer
+	EventDestructionWanted EventType = "evidence.destruction_requested"
+	EventItemDestroyed     EventType = "evidence.destroyed" // its key was destroyed: approved by a second person
+	EventQueueUrgent       EventType = "queue.urgent"       // a recording made urgent by people, or no longer
 )
 
 // Outcome says how an act ended. Refused and failed acts are events too.

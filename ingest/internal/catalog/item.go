@@ -9,13 +9,19 @@ import (
 // ItemState says how far an item has come.
 type ItemState string
 
-// The states of an item. An item begins as receiving; stored is final.
+// The states of an item. An item begins as receiving; stored is final, but for its
+// destruction by people.
 const (
 	StateReceiving   ItemState = "receiving"   // offered, its segments are coming in
 	StateStored      ItemState = "stored"      // read back, verified, its event in the catalog
 	StateQuarantined ItemState = "quarantined" // did not fit its manifest; Reason says why
 	StateSuperseded  ItemState = "superseded"  // never finished; another item took its recording over
+	StateDestroyed   ItemState = "destroyed"   // was stored; two people had its key destroyed, and nobody can open it any more
 )
+
+// Arrived says whether the recording was stored and proven, even if people have
+// destroyed it since: it is not missing, and is not taken in again.
+func (i *Item) Arrived() bool { return i.State == StateStored || i.State == StateDestroyed }
 
 // Item is one evidence item: a recording that the store holds or is receiving.
 // (Agency, ID) is unique, and among receiving and stored items so is (Agency,
@@ -62,6 +68,7 @@ type Item struct {
 	OfferedAt       time.Time
 	StoredAt        time.Time
 	ProvenAt        time.Time // last time that the stored bytes were re-read and found right
+	DestroyedAt     time.Time // when people had its key destroyed; zero: they did not
 	ErasedAt        time.Time // when the dock erased the original, by the dock's clock
 	ReleaseResult   evidence.ReleaseResult
 	ReleaseReason   string
@@ -111,6 +118,9 @@ type WrappedKey struct {
 	AgencyKey string // to which of the agency's keys it is wrapped; "": not noted, the first
 	Wrapped   []byte
 }
+
+// Destroyed is the AgencyKey of a wrapped key that was overwritten.
+const Destroyed = "destroyed"
 
 // KeyUse is what stands on one of an agency's keys.
 type KeyUse struct {

@@ -102,13 +102,13 @@ func (o *offered) compare(known, same *catalog.Item) (stored *catalog.Item, resu
 	switch {
 	case doubtful && same != nil, doubtful && known != nil && known.ManifestDigest != o.digest:
 		return nil, false, upload.Errorf(upload.CodeBadManifest, "%s, and the recording is known from a sound manifest: nothing is taken from this one", o.doubts[0])
-	case known != nil && known.State == catalog.StateStored && o.isOf(known):
+	case known != nil && known.Arrived() && o.isOf(known):
 		return known, false, nil
-	case known != nil && known.State == catalog.StateStored:
+	case known != nil && known.Arrived():
 		return nil, false, upload.Errorf(upload.CodeConflict, "item %v is stored with other contents: offer this recording under a new evidence id", m.Evidence)
-	case same != nil && same.State == catalog.StateStored && o.isOf(same):
+	case same != nil && same.Arrived() && o.isOf(same):
 		return same, false, nil
-	case same != nil && same.State == catalog.StateStored:
+	case same != nil && same.Arrived():
 		return nil, false, upload.Errorf(upload.CodeBadManifest, "the same SHA-256 is stored with another length or Merkle root: this manifest contradicts itself")
 	case known == nil:
 		return nil, false, nil

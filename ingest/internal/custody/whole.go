@@ -46,7 +46,7 @@ func (r *raiser) reviewVanished(ctx context.Context, camera string, docking evid
 	var lost, kept []string
 	for i := range gone {
 		switch item := holdings.Of(&gone[i]); {
-		case item == nil || item.State != catalog.StateStored:
+		case item == nil || !item.Arrived():
 			lost = append(lost, gone[i].Path)
 		case item.ErasedAt.IsZero():
 			kept = append(kept, gone[i].Path)

@@ -51,7 +51,7 @@ func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 	}
 	v := itemsView{base: d.roomBase(r.Context(), actor, "Evidence", "evidence"), Filter: filter, Items: rows(page.Items)}
 	v.Narrowed = filter != catalog.ItemFilter{}
-	v.States = options(string(filter.State), "", "Any state", "stored", "Stored", "receiving", "Receiving", "quarantined", "Quarantine", "superseded", "Superseded")
+	v.States = options(string(filter.State), "", "Any state", "stored", "Stored", "receiving", "Receiving", "quarantined", "Quarantine", "superseded", "Superseded", "destroyed", "Destroyed")
 	v.Kinds = options(string(filter.Kind), "", "Any kind", "video", "Video", "metadata", "Sidecar", "other", "Other file")
 	v.Wearers = options(q.Get("wearer"), "", "Any", nobodys, "Camera not assigned")
 	docks, err := d.Reading.Docks(r.Context(), actor)
@@ -73,7 +73,7 @@ func filterOf(q url.Values) catalog.ItemFilter {
 		f.Dock = evidence.DockID(dock)
 	}
 	switch state := catalog.ItemState(q.Get("state")); state {
-	case catalog.StateReceiving, catalog.StateStored, catalog.StateQuarantined, catalog.StateSuperseded:
+	case catalog.StateReceiving, catalog.StateStored, catalog.StateQuarantined, catalog.StateSuperseded, catalog.StateDestroyed:
 		f.State = state
 	}
 	switch kind := evidence.Kind(q.Get("kind")); kind {

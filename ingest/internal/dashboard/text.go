@@ -182,6 +182,8 @@ func itemStatus(s catalog.ItemState) status {
 		return status{"bad", "stop", "Quarantine"}
 	case catalog.StateSuperseded:
 		return status{"", "ring", "Superseded"}
+	case catalog.StateDestroyed:
+		return status{"", "ring", "Destroyed"}
 	}
 	return status{"", "ring", string(s)}
 }

@@ -9,7 +9,9 @@
 //     root; its blob, read from the medium: length, header, every segment
 //     opened and its leaf hash compared, the SHA-256 of the whole; its receipt:
 //     signature, facts, logged event, log proof, checkpoint signature; its
-//     releases: signature and that they name this receipt.
+//     releases: signature and that they name this receipt. Of an item that
+//     people have destroyed: that an event says so, and that no attempt at it has
+//     a key; its segments open no more.
 //  2. Each file of the store: that it belongs to an item. What is being received
 //     or in quarantine is listed.
 //  3. The custody log: every tile against the entries, every entry against its

@@ -57,7 +57,7 @@ func judge(info vault.Info, state catalog.ItemState, attempt uint32) (Finding, b
 		}
 	case vault.Committed:
 		switch {
-		case current && state == catalog.StateStored:
+		case current && (state == catalog.StateStored || state == catalog.StateDestroyed):
 			return found, false // checked with its row
 		case current && state == catalog.StateReceiving:
 			found.What = "whole, but not proven yet: the dock's next connection does that"

@@ -70,6 +70,7 @@ type Summary struct {
 	Bytes       int64 // of recordings, opened and hashed
 	Receiving   int64
 	Quarantined int64
+	Destroyed   int64 // by people, on record: what is left is checked, their contents do not open
 	Blobs       int64 // files in the store
 	Events      int64 // in the signed log
 	Pending     int64 // not in it yet
@@ -87,9 +88,12 @@ func Run(ctx context.Context, config Config, report func(Finding)) (Summary, err
 		return Summary{}, fmt.Errorf("checking the store: %w", err)
 	}
 	c := &check{Config: config, verifier: verifier, report: report, dockKeys: map[dockName][]catalog.DockKey{},
-		facts: map[itemName]rowFacts{}, heads: map[int64]tlog.Hash{}}
+		destroyed: map[string]bool{}, facts: map[itemName]rowFacts{}, heads: map[int64]tlog.Hash{}}
 	// The log's head is taken first: what is in it must be in all that is read later.
 	state, err := config.Catalog.LogState(ctx)
+	if err == nil {
+		err = c.destructions(ctx)
+	}
 	if err == nil {
 		err = c.items(ctx)
 	}
@@ -127,11 +131,12 @@ type check struct {
 	verifier note.Verifier
 	report   func(Finding)
 
-	mu       sync.Mutex // guards what follows, and calls of report
-	summary  Summary
-	dockKeys map[dockName][]catalog.DockKey
-	facts    map[itemName]rowFacts
-	heads    map[int64]tlog.Hash // checkpoints inside receipts: size to root
+	mu        sync.Mutex // guards what follows, and calls of report
+	summary   Summary
+	dockKeys  map[dockName][]catalog.DockKey
+	destroyed map[string]bool // "AGENCY OBJECT": on record as destroyed; filled before items are checked
+	facts     map[itemName]rowFacts
+	heads     map[int64]tlog.Hash // checkpoints inside receipts: size to root
 }
 
 // tell reports a finding.

@@ -14,6 +14,7 @@ import (
 const (
 	doCatalog = "Restore the catalog from a backup and compare; nobody changes rows of evidence"
 	doBlob    = "Restore the blob from a backup; do not erase the camera if it still holds the recording"
+	doDestroy = "Destroy it again: sealdock-ingest keys destroy"
 	doReceipt = "Restore the catalog from a backup; the dock's spool holds the receipt too until the camera is erased"
 )
 
@@ -59,14 +60,19 @@ func (c *check) item(ctx context.Context, listed *catalog.Item, b *buffers) erro
 			t.Receiving++
 		case catalog.StateQuarantined:
 			t.Quarantined++
+		case catalog.StateDestroyed:
+			t.Destroyed++
 		}
 	})
 	s.known(row)
 	if row.EventID != 0 && (row.State == catalog.StateReceiving || row.State == catalog.StateSuperseded) {
 		s.problem(doCatalog, "it was stored, event row %d says so, but its row says %s", row.EventID, row.State)
 	}
+	if s.onRecord(row) && row.State != catalog.StateDestroyed {
+		s.problem(doDestroy, "it is on record as destroyed, and its row says %s: an older catalog has come back", row.State)
+	}
 	switch row.State {
-	case catalog.StateStored:
+	case catalog.StateStored, catalog.StateDestroyed:
 		return s.checkStored(ctx, b)
 	case catalog.StateReceiving:
 		s.note("in progress: at least %d of %d segments are durable", row.DurableSegments, evidence.LeafCount(row.SealedLength()))
@@ -101,6 +107,9 @@ func (s *subject) checkStored(ctx context.Context, b *buffers) error {
 	}
 	if s.leaves == nil {
 		return nil
+	}
+	if s.row.State == catalog.StateDestroyed {
+		return s.checkDestroyed(ctx)
 	}
 	return s.checkBlob(ctx, b)
 }

@@ -46,7 +46,7 @@ func better[K comparable](m map[K]*catalog.Item, key K, item *catalog.Item) {
 
 func rank(i *catalog.Item) int {
 	switch i.State {
-	case catalog.StateStored:
+	case catalog.StateStored, catalog.StateDestroyed:
 		return 3
 	case catalog.StateReceiving:
 		return 2

@@ -95,7 +95,7 @@ func (j *judge) shown(s *catalog.Shown) {
 		j.counted[s.Sequence] = s
 	}
 	item := j.holdings.Of(s)
-	if item != nil && item.State == catalog.StateStored {
+	if item != nil && item.Arrived() {
 		j.report.Stored++
 		if item.Length < s.LargestSize {
 			j.add(j.shrank(s, fmt.Sprintf("%d bytes are stored", item.Length)))

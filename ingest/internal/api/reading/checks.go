@@ -71,7 +71,7 @@ func arrivalCheck(v *ItemView) Check {
 	}
 	root := evidence.MerkleRoot(leaves)
 	switch v.Item.State {
-	case catalog.StateStored, catalog.StateQuarantined:
+	case catalog.StateStored, catalog.StateQuarantined, catalog.StateDestroyed:
 		sealed := v.Manifest.Sealed()
 		c.MerkleRoot, c.Encoding, c.Verdict = &root, sealed.Encoding, verdict(root == sealed.MerkleRoot)
 	}

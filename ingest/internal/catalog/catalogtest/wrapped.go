@@ -90,3 +90,59 @@ func wrappedKeys(s suite) {
 	s.must(err)
 	is(s, "the dock's key", known.AgencyKey, "second")
 }
+
+// destroyedItems: only a stored item with its receipt is destroyed, once; its keys
+// are gone in every attempt; it is listed and counted apart, never proven nor
+// quarantined again, and its recording is not taken in again.
+func destroyedItems(s suite) {
+	item := s.insert(NewItem(1, s.clock.Now()))
+	kept := s.insert(NewItem(2, s.clock.Now()))
+	destroy := func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.DestroyKeys(ctx, Agency, item.ID, s.clock.Now())
+	}
+	s.refused(catalog.ErrConflict, destroy)
+	s.store(item)
+	s.store(kept)
+	s.refused(catalog.ErrConflict, destroy) // its receipt is not signed yet
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.SetReceipt(ctx, Agency, item.ID, 1, 7, []byte("receipt"))
+	})
+	s.clock.Advance(1000)
+	s.update(destroy)
+	s.refused(catalog.ErrConflict, destroy)
+	got, err := s.db.Item(s.Context(), Agency, item.ID)
+	s.must(err)
+	is(s, "state", got.State, catalog.StateDestroyed)
+	is(s, "arrived", got.Arrived(), true)
+	is(s, "destroyed at", got.DestroyedAt, s.clock.Now())
+	is(s, "wrapped key", string(got.WrappedKey), "\x00\x00\x00")
+	is(s, "receipt", string(got.Receipt), "receipt")
+	for what, act := range map[string]func(context.Context, *sqldb.Tx) error{
+		"proven": func(ctx context.Context, tx *sqldb.Tx) error {
+			return tx.MarkProven(ctx, Agency, item.ID, s.clock.Now())
+		},
+		"quarantined": func(ctx context.Context, tx *sqldb.Tx) error { return tx.QuarantineItem(ctx, Agency, item.ID, 1, "x") },
+	} {
+		s.Logf("a destroyed item is not %s", what)
+		s.refused(catalog.ErrConflict, act)
+	}
+	same := NewItem(1, s.clock.Now())
+	same.ID = evidence.EvidenceID{9}
+	s.refused(catalog.ErrExists, func(ctx context.Context, tx *sqldb.Tx) error { return tx.InsertItem(ctx, same) })
+	for state, want := range map[catalog.ItemState]int64{catalog.StateStored: 1, catalog.StateDestroyed: 1} {
+		n, err := s.db.CountItems(s.Context(), catalog.ItemFilter{Agency: Agency, State: state})
+		s.must(err)
+		is(s, string(state), n.Items, want)
+	}
+	totals, err := s.db.Totals(s.Context(), Agency)
+	s.must(err)
+	is(s, "stored in all", totals.ByState[catalog.StateStored].Items, 1)
+	is(s, "destroyed in all", totals.ByState[catalog.StateDestroyed].Items, 1)
+	uses, err := s.db.KeyUses(s.Context(), Agency)
+	s.must(err)
+	if len(uses) != 1 || uses[0] != (catalog.KeyUse{Wrapped: 1}) {
+		s.Errorf("destroyed keys stand on a key of the agency: %+v", uses)
+	}
+	_, err = s.db.Forget(s.Context())
+	s.must(err)
+}

@@ -15,6 +15,7 @@ type dialect interface {
 	name() string
 	goose() goose.Dialect
 	rebind(query string) string
+	overwriting() string     // makes a connection overwrite what it replaces, "" where there is no such thing
 	forUpdate() string       // ends a SELECT that locks its rows
 	unique(err error) bool   // a unique index refused the row
 	collided(err error) bool // the transaction is to be done again
@@ -23,6 +24,7 @@ type dialect interface {
 type sqlite struct{}
 
 func (sqlite) name() string         { return "sqlite" }
+func (sqlite) overwriting() string  { return "PRAGMA secure_delete = ON" }
 func (sqlite) goose() goose.Dialect { return goose.DialectSQLite3 }
 
 // rebind turns $N into ?N: SQLite takes $N for a name, and numbers names by
@@ -41,6 +43,7 @@ func (sqlite) collided(error) bool { return false }
 type postgres struct{}
 
 func (postgres) name() string               { return "postgres" }
+func (postgres) overwriting() string        { return "" }
 func (postgres) goose() goose.Dialect       { return goose.DialectPostgres }
 func (postgres) rebind(query string) string { return query }
 func (postgres) forUpdate() string          { return " FOR UPDATE" }

@@ -151,7 +151,7 @@ func (tx *Tx) SetReceipt(ctx context.Context, agency evidence.AgencyID, id evide
 // catalog.ErrConflict when the attempt is another one or it is superseded.
 func (tx *Tx) QuarantineItem(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, reason string) error {
 	return tx.exec(ctx, fmt.Sprintf("quarantining item %s", id), catalog.ErrConflict,
-		"UPDATE items SET state = 'quarantined', reason = $4 WHERE agency = $1 AND id = $2 AND attempt = $3 AND state <> 'superseded'",
+		"UPDATE items SET state = 'quarantined', reason = $4 WHERE agency = $1 AND id = $2 AND attempt = $3 AND state <> 'superseded' AND destroyed_at = 0",
 		agency, id.String(), attempt, clean(reason))
 }
 
@@ -167,7 +167,7 @@ func (tx *Tx) SupersedeItem(ctx context.Context, agency evidence.AgencyID, id ev
 // catalog.ErrConflict when the item is not stored.
 func (tx *Tx) MarkProven(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID, at time.Time) error {
 	return tx.exec(ctx, fmt.Sprintf("marking item %s proven", id), catalog.ErrConflict,
-		"UPDATE items SET proven_at = $3 WHERE agency = $1 AND id = $2 AND state = 'stored'", agency, id.String(), micros(at))
+		"UPDATE items SET proven_at = $3 WHERE agency = $1 AND id = $2 AND state = 'stored' AND destroyed_at = 0", agency, id.String(), micros(at))
 }
 
 // InsertRelease keeps a release and notes its result at the item; an erasure

@@ -65,7 +65,14 @@ func (w *where) String() string { return " WHERE " + strings.Join(w.conditions, 
 func itemWhere(f *catalog.ItemFilter) *where {
 	var w where
 	w.and("agency = ?", f.Agency)
-	w.andIf("state", string(f.State))
+	switch f.State {
+	case catalog.StateDestroyed:
+		w.and("state = ? AND destroyed_at > 0", catalog.StateStored)
+	case catalog.StateStored:
+		w.and("state = ? AND destroyed_at = 0", catalog.StateStored)
+	default:
+		w.andIf("state", string(f.State))
+	}
 	w.andIf("camera", f.Camera)
 	w.andIf("dock", string(f.Dock))
 	w.andIf("station", string(f.Station))
@@ -197,11 +204,11 @@ func (r *Reader) Totals(ctx context.Context, agency evidence.AgencyID) (*catalog
 			t.Pending = pending
 		}
 		return nil
-	}, `SELECT state, count(*), CAST(coalesce(sum(length), 0) AS BIGINT),
+	}, `SELECT CASE WHEN destroyed_at > 0 THEN 'destroyed' ELSE state END AS stands, count(*), CAST(coalesce(sum(length), 0) AS BIGINT),
 		count(CASE WHEN stored_at >= $2 THEN 1 END), CAST(coalesce(sum(CASE WHEN stored_at >= $2 THEN length END), 0) AS BIGINT),
 		count(CASE WHEN erased_at > 0 THEN 1 END), CAST(coalesce(sum(CASE WHEN erased_at > 0 THEN length END), 0) AS BIGINT),
 		count(CASE WHEN erased_at = 0 THEN 1 END), CAST(coalesce(sum(CASE WHEN erased_at = 0 THEN length END), 0) AS BIGINT)
-		FROM items WHERE agency = $1 GROUP BY state`, agency, since)
+		FROM items WHERE agency = $1 GROUP BY stands`, agency, since)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -26,9 +27,9 @@ func (r *Reader) KeyUses(ctx context.Context, agency evidence.AgencyID) ([]catal
 	return list(ctx, r, "the use of keys", func(s scanner, u *catalog.KeyUse) error {
 		return s.Scan(&u.AgencyKey, &u.Wrapped, &u.Docks)
 	}, `SELECT agency_key, CAST(sum(wrapped) AS BIGINT), CAST(sum(docks) AS BIGINT) FROM (
-		SELECT agency_key, count(*) AS wrapped, 0 AS docks FROM offers WHERE agency = $1 GROUP BY agency_key
+		SELECT agency_key, count(*) AS wrapped, 0 AS docks FROM offers WHERE agency = $1 AND agency_key <> $2 GROUP BY agency_key
 		UNION ALL SELECT agency_key, 0, count(*) FROM docks WHERE agency = $1 AND enabled = 1 GROUP BY agency_key
-		) AS uses GROUP BY agency_key ORDER BY agency_key`, agency)
+		) AS uses GROUP BY agency_key ORDER BY agency_key`, agency, catalog.Destroyed)
 }
 
 // Rewrap replaces a wrapped key by the same key wrapped to another of the agency's
@@ -39,4 +40,47 @@ func (tx *Tx) Rewrap(ctx context.Context, was *catalog.WrappedKey, agencyKey str
 		"UPDATE offers SET wrapped_key = $5, agency_key = $6 WHERE agency = $1 AND id = $2 AND attempt = $3 AND wrapped_key = $4",
 		was.Agency, was.ID.String(), was.Attempt, was.Wrapped, wrapped, agencyKey)
 	return n == 1, err
+}
+
+// DestroyKeys overwrites the keys of all attempts at a stored item with zero bytes:
+// nobody can open it any more. catalog.ErrConflict when it is not stored, has no
+// receipt yet, or was destroyed already. See DB.Forget.
+func (tx *Tx) DestroyKeys(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID, at time.Time) error {
+	what := fmt.Sprintf("destroying the key of item %s", id)
+	if overwriting := tx.engine.overwriting(); overwriting != "" {
+		if _, err := tx.q.ExecContext(ctx, overwriting); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	err := tx.exec(ctx, what, catalog.ErrConflict, `UPDATE items SET destroyed_at = $3
+		WHERE agency = $1 AND id = $2 AND state = 'stored' AND event_index >= 0 AND destroyed_at = 0`, agency, id.String(), micros(at))
+	if err != nil {
+		return err
+	}
+	keys, err := list(ctx, &tx.Reader, "the keys of an item", func(s scanner, w *catalog.WrappedKey) error { return s.Scan(&w.Attempt, &w.Wrapped) },
+		"SELECT attempt, wrapped_key FROM offers WHERE agency = $1 AND id = $2", agency, id.String())
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := tx.exec(ctx, what, catalog.ErrConflict, "UPDATE offers SET wrapped_key = $4, agency_key = $5 WHERE agency = $1 AND id = $2 AND attempt = $3",
+			agency, id.String(), key.Attempt, make([]byte, len(key.Wrapped)), catalog.Destroyed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forget drops what SQLite's write-ahead file still holds of former rows, and says
+// whether it could: not while another process reads. PostgreSQL keeps former rows
+// until it needs the space, and in its own log; there it answers false.
+func (db *DB) Forget(ctx context.Context) (bool, error) {
+	if db.queue == nil {
+		return false, nil
+	}
+	var busy, pages, done int64
+	if err := db.writes.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &done); err != nil {
+		return false, fmt.Errorf("emptying the catalog's write-ahead file: %w", err)
+	}
+	return busy == 0, nil
 }
