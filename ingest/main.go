@@ -31,6 +31,7 @@ type commands struct {
 	LogKey       logKeyCommand       `cmd:"" help:"Print the public key of the custody log, to be published: packages are checked with it."`
 	LogStamp     logStampCommand     `cmd:"" help:"Have the time-stamp authority of the configuration stamp the custody log now. The server may be running."`
 	Fsck         fsckCommand         `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
+	Scrub        scrubCommand        `cmd:"" help:"Tell when what is stored was last proven intact, or read items again now. The server may be running."`
 	Import       importCommand       `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`
 	Keys         keyCommands         `cmd:"" help:"Keys that open evidence: passphrase, rotation, escrow, drill."`
 	Cameras      cameraCommands      `cmd:"" help:"Cameras: how they stand, whose they are, holds. The server may be running."`

@@ -16,6 +16,7 @@ const (
 	EventTransferRefused   EventType = "transfer.refused"
 	EventEvidenceStored    EventType = "evidence.stored"
 	EventQuarantined       EventType = "evidence.quarantined"
+	EventScrubbed          EventType = "store.scrubbed" // all that is stored was re-read and found right, or not
 	EventCameraErased      EventType = "camera.erased"
 	EventCameraEraseFailed EventType = "camera.erase_failed"
 	EventCameraApproved    EventType = "camera.key_approved"

@@ -13,18 +13,21 @@ type AlertCode string
 // What the server finds by itself. docs/cameras.md says what each one means and
 // what to do.
 const (
-	AlertVanished      AlertCode = "vanished"       // recordings that were shown are gone from the camera without a release
-	AlertGap           AlertCode = "sequence_gap"   // numbers that the camera has given out were never shown
-	AlertCountedBack   AlertCode = "counted_back"   // the camera's count is lower than it was
-	AlertNumberReused  AlertCode = "number_reused"  // two recordings with one number
-	AlertShrank        AlertCode = "size_shrank"    // a recording is shorter than it was
-	AlertErasedBare    AlertCode = "erased_bare"    // a dock tells of an erasure that no receipt of ours allows
-	AlertKeyMissing    AlertCode = "key_missing"    // a camera with an approved key came without one
-	AlertBlocked       AlertCode = "blocked"        // a camera with a blocked key was docked
-	AlertDockingReused AlertCode = "docking_reused" // a dock tells of a docking that is another dock's or another camera's
-	AlertSpoolFilling  AlertCode = "spool_filling"  // a dock's spool holds 70, 85 or 95 % of its quota; About says which
-	AlertStoreFull     AlertCode = "store_full"     // the evidence store takes nothing more
-	AlertUnstamped     AlertCode = "log_unstamped"  // the time-stamp authority gives no tokens
+	AlertVanished      AlertCode = "vanished"          // recordings that were shown are gone from the camera without a release
+	AlertGap           AlertCode = "sequence_gap"      // numbers that the camera has given out were never shown
+	AlertCountedBack   AlertCode = "counted_back"      // the camera's count is lower than it was
+	AlertNumberReused  AlertCode = "number_reused"     // two recordings with one number
+	AlertShrank        AlertCode = "size_shrank"       // a recording is shorter than it was
+	AlertErasedBare    AlertCode = "erased_bare"       // a dock tells of an erasure that no receipt of ours allows
+	AlertKeyMissing    AlertCode = "key_missing"       // a camera with an approved key came without one
+	AlertBlocked       AlertCode = "blocked"           // a camera with a blocked key was docked
+	AlertDockingReused AlertCode = "docking_reused"    // a dock tells of a docking that is another dock's or another camera's
+	AlertSpoolFilling  AlertCode = "spool_filling"     // a dock's spool holds 70, 85 or 95 % of its quota; About says which
+	AlertStoreFull     AlertCode = "store_full"        // the evidence store takes nothing more
+	AlertDamaged       AlertCode = "evidence_damaged"  // stored bytes are not what they were; the item is in quarantine
+	AlertUnproven      AlertCode = "evidence_unproven" // a stored item could not be proven again: missing, unreadable, or its records do not hold
+	AlertOrphans       AlertCode = "store_orphans"     // the store holds blobs that no item names
+	AlertUnstamped     AlertCode = "log_unstamped"     // the time-stamp authority gives no tokens
 )
 
 // Severity says how soon people must look.

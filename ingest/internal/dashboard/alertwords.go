@@ -54,6 +54,12 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 		return "A dock’s spool is filling up", "Open the dock under Uplinks: it says why it sends slowly. Give its station more bandwidth, or mend its line. When the spool is full, footage stays on the cameras; it is never dropped."
 	case catalog.AlertStoreFull:
 		return "The evidence store is full", "Add storage to this server now. Docks keep what they have and try again by themselves; the alert ends when there is room."
+	case catalog.AlertDamaged:
+		return "Stored evidence is damaged", "Examine the storage at once: where one bit has changed, others will. Dock the camera again if it still holds the recording, or restore the blob from a backup."
+	case catalog.AlertUnproven:
+		return "Stored evidence could not be proven", "Look at the storage, and run fsck. If the blob is gone, restore it from a backup; do not erase the camera if it still holds the recording."
+	case catalog.AlertOrphans:
+		return "The store holds what no item names", "The catalog may be an older one that was restored, or rows were taken from it: compare it with your backups, and run fsck, which names each blob."
 	case catalog.AlertUnstamped:
 		return "The custody log gets no time stamps", "Find out whether this server reaches the time-stamp authority of its configuration, and whether the authority’s certificate has changed. Nothing else waits for it."
 	}

@@ -39,10 +39,10 @@ func (s *subject) checkBlob(ctx context.Context, b *buffers) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, fs.ErrNotExist):
-		s.problem(doBlob, "the blob is missing from the store")
+		s.blob(Missing, "the blob is missing from the store")
 		return nil
 	case err != nil:
-		s.problem(doBlob, "the blob cannot be read: %v", err)
+		s.blob(Unreadable, "the blob cannot be read: %v", err)
 		return nil
 	}
 	defer blob.Close()
@@ -61,16 +61,16 @@ func (s *subject) checkBlob(ctx context.Context, b *buffers) error {
 // makes no sense.
 func (s *subject) opener(blob vault.Blob) *seal.Opener {
 	if want := seal.SealedSize(s.manifest.Sealed().Length); uint64(blob.Size()) != want {
-		s.problem(doBlob, "the blob has %d bytes, want %d", blob.Size(), want)
+		s.blob(Damaged, "the blob has %d bytes, want %d", blob.Size(), want)
 		return nil
 	}
 	header := make([]byte, seal.HeaderSize)
 	if _, err := blob.ReadAt(header, 0); err != nil && err != io.EOF {
-		s.problem(doBlob, "the blob cannot be read: %v", err)
+		s.blob(Unreadable, "the blob cannot be read: %v", err)
 		return nil
 	}
 	if !bytes.Equal(header, s.row.Header) {
-		s.problem(doBlob, "the blob's header is not the one that the dock offered")
+		s.blob(Damaged, "the blob's header is not the one that the dock offered")
 		return nil
 	}
 	key, err := s.Unwrap(s.row.Agency, s.row.ID, s.row.Attempt, s.row.WrappedKey)
@@ -81,7 +81,7 @@ func (s *subject) opener(blob vault.Blob) *seal.Opener {
 	defer key.Zero()
 	opener, err := seal.NewOpener(key, seal.AAD(s.row.Agency, s.row.ID, s.row.Attempt), header)
 	if err != nil {
-		s.problem(doBlob, "the blob cannot be opened: %v", err)
+		s.blob(Damaged, "the blob cannot be opened: %v", err)
 		return nil
 	}
 	return opener
@@ -96,10 +96,13 @@ func (s *subject) readSegments(ctx context.Context, blob vault.Blob, opener *sea
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if err := s.pace(ctx, len(b.sealed)); err != nil {
+			return err
+		}
 		plain, err := s.readSegment(blob, opener, b, uint64(index), last)
 		if err != nil {
 			if damaged++; damaged <= namedSegments {
-				s.problem(doBlob, "segment %d of %d: %v", index, last+1, err)
+				s.blob(kindOf(err), "segment %d of %d: %v", index, last+1, err)
 			}
 			continue
 		}
@@ -108,11 +111,11 @@ func (s *subject) readSegments(ctx context.Context, blob vault.Blob, opener *sea
 	}
 	switch {
 	case damaged > namedSegments:
-		s.problem(doBlob, "%d more segments are damaged", damaged-namedSegments)
+		s.blob(Damaged, "%d more segments are damaged", damaged-namedSegments)
 	case damaged == 0 && s.manifest.Content != nil:
 		return s.checkContent(ctx, blob, opener, b)
 	case damaged == 0 && evidence.Digest(whole.Sum(nil)) != s.manifest.SHA256:
-		s.problem(doBlob, "the SHA-256 of the whole is %x, the signed manifest says %s", whole.Sum(nil), s.manifest.SHA256)
+		s.blob(Damaged, "the SHA-256 of the whole is %x, the signed manifest says %s", whole.Sum(nil), s.manifest.SHA256)
 	}
 	return nil
 }
@@ -131,16 +134,26 @@ func (s *subject) checkContent(ctx context.Context, blob vault.Blob, opener *sea
 		return ctx.Err()
 	}
 	if err != nil {
-		s.problem(doBlob, "%v", err)
+		s.blob(kindOf(err), "%v", err)
 	}
 	return nil
+}
+
+// errUnread: the medium gave nothing, or too little.
+var errUnread = errors.New("it cannot be read")
+
+func kindOf(err error) Kind {
+	if errors.Is(err, errUnread) {
+		return Unreadable
+	}
+	return Damaged
 }
 
 func (s *subject) readSegment(blob vault.Blob, opener *seal.Opener, b *buffers, index, last uint64) ([]byte, error) {
 	length := seal.SegmentLen(s.manifest.Sealed().Length, index)
 	sealed := b.sealed[:length+seal.Overhead]
 	if n, err := blob.ReadAt(sealed, seal.HeaderSize+int64(index)*sealedSegment); n < len(sealed) {
-		return nil, fmt.Errorf("it cannot be read: %w", err)
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	plain, err := opener.Open(b.plain[:0], sealed, index, index == last)
 	if err != nil {

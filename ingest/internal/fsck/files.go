@@ -21,7 +21,7 @@ func (c *check) files(ctx context.Context) error {
 	return c.Vault.List(ctx, func(info vault.Info) error {
 		c.count(func(t *Summary) { t.Blobs++ })
 		if info.Place == vault.Foreign {
-			c.tell(Finding{Note, "blob", info.Name, "a file that is no blob", doForeign})
+			c.tell(Finding{Note, "blob", info.Name, "a file that is no blob", doForeign, ""})
 			return nil
 		}
 		state, attempt := catalog.ItemState(""), uint32(0)

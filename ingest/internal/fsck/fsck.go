@@ -32,6 +32,15 @@ type Config struct {
 
 	Workers     int  // items that are read at once; 0: as many as there are processors, at most 4
 	SkipContent bool // leave the segments of blobs unread: quick, and proves less
+	// Pace is asked before so many bytes of a blob are read; nil: as fast as it goes.
+	Pace func(ctx context.Context, bytes int) error
+}
+
+func (c *check) pace(ctx context.Context, bytes int) error {
+	if c.Pace == nil {
+		return nil
+	}
+	return c.Pace(ctx, bytes)
 }
 
 // Severity says whether a finding is something to act on.
@@ -43,6 +52,16 @@ const (
 	Note    Severity = "note"    // worth knowing; nothing is wrong
 )
 
+// Kind says what is wrong with a blob; "" where it is something else.
+type Kind string
+
+// The kinds of problems of blobs.
+const (
+	Damaged    Kind = "damaged" // its bytes are not those that were stored
+	Missing    Kind = "missing"
+	Unreadable Kind = "unreadable" // the medium gives an error
+)
+
 // Finding is one thing that was found.
 type Finding struct {
 	Severity Severity
@@ -50,6 +69,7 @@ type Finding struct {
 	Path     string // the recording's path on its camera, or the file in the store; may be empty
 	What     string // what is wrong
 	Do       string // what to do
+	Kind     Kind
 }
 
 func (f Finding) String() string {
@@ -79,16 +99,42 @@ type Summary struct {
 	Notes       int64
 }
 
+// Item checks one item as Run does: its row, statements and receipt, and its blob from
+// the medium. It returns what was found, and how many bytes of the recording were
+// opened and hashed. catalog.ErrNotFound.
+func Item(ctx context.Context, config Config, agency evidence.AgencyID, id evidence.EvidenceID) ([]Finding, int64, error) {
+	var found []Finding
+	c, err := newCheck(config, func(f Finding) { found = append(found, f) })
+	if err != nil {
+		return nil, 0, err
+	}
+	row, err := config.Catalog.ItemRow(ctx, agency, id)
+	if err == nil {
+		err = c.item(ctx, row, &buffers{})
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("checking item %s: %w", id, err)
+	}
+	return found, c.summary.Bytes, nil
+}
+
+func newCheck(config Config, report func(Finding)) (*check, error) {
+	verifier, err := tlog.NewVerifier(config.LogOrigin, config.LogPublicKey)
+	if err != nil {
+		return nil, fmt.Errorf("checking the store: %w", err)
+	}
+	return &check{Config: config, verifier: verifier, report: report, dockKeys: map[dockName][]catalog.DockKey{},
+		destroyed: map[string]bool{}, facts: map[itemName]rowFacts{}, heads: map[int64]tlog.Hash{}}, nil
+}
+
 // Run checks everything and reports each finding as it comes, one at a time.
 // The error is not nil only when checking itself could not go on; problems are
 // findings, and counted in the Summary.
 func Run(ctx context.Context, config Config, report func(Finding)) (Summary, error) {
-	verifier, err := tlog.NewVerifier(config.LogOrigin, config.LogPublicKey)
+	c, err := newCheck(config, report)
 	if err != nil {
-		return Summary{}, fmt.Errorf("checking the store: %w", err)
+		return Summary{}, err
 	}
-	c := &check{Config: config, verifier: verifier, report: report, dockKeys: map[dockName][]catalog.DockKey{},
-		destroyed: map[string]bool{}, facts: map[itemName]rowFacts{}, heads: map[int64]tlog.Hash{}}
 	// The log's head is taken first: what is in it must be in all that is read later.
 	state, err := config.Catalog.LogState(ctx)
 	if err == nil {

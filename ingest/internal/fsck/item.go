@@ -28,13 +28,20 @@ type subject struct {
 	bad      bool // a problem was told
 }
 
-func (s *subject) problem(do, format string, args ...any) {
+func (s *subject) problem(do, format string, args ...any) { s.tellProblem("", do, format, args...) }
+
+// blob tells a problem of the item's blob.
+func (s *subject) blob(kind Kind, format string, args ...any) {
+	s.tellProblem(kind, doBlob, format, args...)
+}
+
+func (s *subject) tellProblem(kind Kind, do, format string, args ...any) {
 	s.bad = true
-	s.tell(Finding{Problem, evidence.ItemObject(s.row.ID), s.row.Path, fmt.Sprintf(format, args...), do})
+	s.tell(Finding{Problem, evidence.ItemObject(s.row.ID), s.row.Path, fmt.Sprintf(format, args...), do, kind})
 }
 
 func (s *subject) note(format string, args ...any) {
-	s.tell(Finding{Note, evidence.ItemObject(s.row.ID), s.row.Path, fmt.Sprintf(format, args...), ""})
+	s.tell(Finding{Note, evidence.ItemObject(s.row.ID), s.row.Path, fmt.Sprintf(format, args...), "", ""})
 }
 
 // item checks one row. The error is one of the catalog's, not a finding.

@@ -23,7 +23,7 @@ const (
 )
 
 func (c *check) logProblem(do, format string, args ...any) {
-	c.tell(Finding{Problem, "log", "", fmt.Sprintf(format, args...), do})
+	c.tell(Finding{Problem, "log", "", fmt.Sprintf(format, args...), do, ""})
 }
 
 // log checks the custody log up to the head that was signed when the run began.
@@ -65,7 +65,7 @@ func (c *check) logHead(ctx context.Context, state *catalog.LogState) error {
 	}
 	text, err := c.Tiles.Get(ctx, "checkpoint")
 	if errors.Is(err, fs.ErrNotExist) {
-		c.tell(Finding{Note, "log", "checkpoint", "no checkpoint is published", "The server's next start publishes it"})
+		c.tell(Finding{Note, "log", "checkpoint", "no checkpoint is published", "The server's next start publishes it", ""})
 		return nil
 	}
 	if err != nil {
@@ -196,7 +196,7 @@ func (w *eventWalk) readAhead() error {
 // row checks one event row.
 func (w *eventWalk) row(row *catalog.EventRow, logged []byte) {
 	problem := func(format string, args ...any) {
-		w.tell(Finding{Problem, fmt.Sprintf("event:%d", row.ID), row.Object, fmt.Sprintf(format, args...), doEvents})
+		w.tell(Finding{Problem, fmt.Sprintf("event:%d", row.ID), row.Object, fmt.Sprintf(format, args...), doEvents, ""})
 	}
 	entry := tlog.Entry(row.Salt, row.JSON)
 	if logged != nil && !bytes.Equal(logged, entry) || len(row.Salt) != saltSize {
@@ -227,6 +227,6 @@ func (w *eventWalk) columns(row *catalog.EventRow, event *evidence.Event, proble
 	facts, known := w.facts[itemName{event.Agency, item}]
 	attempt, _ := strconv.ParseUint(event.Details["attempt"], 10, 32) // 0 is below every attempt
 	if err != nil || !known || uint64(facts.attempt) <= attempt && facts.event != row.ID {
-		w.tell(Finding{Problem, event.Object, event.Details["path"], "the custody log says it was stored, but the catalog has no such item", doCatalog})
+		w.tell(Finding{Problem, event.Object, event.Details["path"], "the custody log says it was stored, but the catalog has no such item", doCatalog, ""})
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/fsck"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/ingest/internal/vault"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
 )
 
@@ -30,9 +32,16 @@ func Check(ctx context.Context, c Config, quick bool, now func() time.Time, repo
 		report(fsck.Finding{Severity: fsck.Note, Object: "key:root", What: rootInClear})
 		defer func() { summary.Notes++ }()
 	}
-	trust := secrets.trust(&c)
-	return fsck.Run(ctx, fsck.Config{
-		Catalog: db, Vault: vault, Tiles: blobs.Tiles(c.logDir()), LogOrigin: trust.LogOrigin, LogPublicKey: trust.LogPublicKey,
-		ReceiptPublicKey: trust.ReceiptPublicKey, Unwrap: secrets.ring.Unwrap, SkipContent: quick,
-	}, report)
+	config := c.checked(secrets, db, vault)
+	config.SkipContent = quick
+	return fsck.Run(ctx, config, report)
+}
+
+// checked is what fsck checks, and by which keys.
+func (c *Config) checked(secrets *secrets, db *sqldb.DB, store vault.Store) fsck.Config {
+	trust := secrets.trust(c)
+	return fsck.Config{
+		Catalog: db, Vault: store, Tiles: blobs.Tiles(c.logDir()), LogOrigin: trust.LogOrigin, LogPublicKey: trust.LogPublicKey,
+		ReceiptPublicKey: trust.ReceiptPublicKey, Unwrap: secrets.ring.Unwrap,
+	}
 }

@@ -36,6 +36,8 @@ type Config struct {
 	StampURL       string   `toml:"timestamp_url" help:"Address of a time-stamp authority (RFC 3161), for example http://timestamp.example.org/tsr: it signs when the custody log had come how far, and gets nothing but a hash. Empty: none."`
 	StampRoots     string   `toml:"timestamp_authority" help:"File with the certificate (PEM) that the authority's own must lead to."`
 	StampEvery     Duration `toml:"timestamp_every" help:"How often the log is stamped while it grows, for example 24h."`
+	ScrubCycle     Duration `toml:"scrub_cycle" help:"In how much time all that is stored is re-read from the disk and proven again, for example 168h. 0s: never."`
+	ScrubMiB       int64    `toml:"scrub_mib_per_second" help:"How many MiB a second that may take of the disk at most."`
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" help:"How: text or json."`
 
@@ -66,7 +68,7 @@ func Defaults() Config {
 		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 20_000, Enrolments: 1,
 		RootProtection: string(keys.None),
 		DrainTime:      Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
-		StampEvery: Duration(24 * time.Hour),
+		StampEvery: Duration(24 * time.Hour), ScrubCycle: Duration(7 * 24 * time.Hour), ScrubMiB: 64,
 	}
 }
 
@@ -133,6 +135,9 @@ func (c *Config) Check() error {
 	}
 	if c.RootProtection != string(keys.None) && c.RootProtection != string(keys.Passphrase) {
 		return fmt.Errorf("root_protection: %q, allowed are %q and %q", c.RootProtection, keys.Passphrase, keys.None)
+	}
+	if c.ScrubCycle != 0 && time.Duration(c.ScrubCycle) < time.Hour || c.ScrubMiB < 1 {
+		return fmt.Errorf("scrub_cycle must be 0s or at least 1h, scrub_mib_per_second at least 1: they are %s and %d", time.Duration(c.ScrubCycle), c.ScrubMiB)
 	}
 	return c.checkStamps()
 }

@@ -132,6 +132,9 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 		}
 		return nil
 	})
+	if p.config.ScrubCycle > 0 {
+		group.Go(func() error { return p.config.openScrub(p.secrets, p.catalog, p.vault, p.log, p.now).Run(inner) })
+	}
 	if p.stamp != nil {
 		group.Go(func() error { return p.stamp.Run(inner) })
 	}

@@ -62,6 +62,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"items keep every field", itemsKeepEveryField},
 		{"one item per recording", oneItemPerRecording},
 		{"items move through their states only", itemStates},
+		{"what was proven the longest ago comes first", leastProven},
 		{"a later attempt keeps the earlier offer", laterAttempt},
 		{"a receipt is set once", receiptOnce},
 		{"releases are kept and an erasure stays", releases},

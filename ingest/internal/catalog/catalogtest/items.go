@@ -258,3 +258,42 @@ func storedAmong(s suite) {
 	s.must(err)
 	is(s, "of none", len(none), 0)
 }
+
+func leastProven(s suite) {
+	var all []*catalog.Item
+	for n := range 4 {
+		item := s.insert(NewItem(n+1, s.clock.Now()))
+		if n < 3 {
+			s.store(item)
+		}
+		all = append(all, item)
+		s.clock.Advance(time.Hour)
+	}
+	totals, err := s.db.ProvenTotals(s.Context(), Agency)
+	s.must(err)
+	is(s, "items", totals.Items, 3)
+	is(s, "bytes", totals.Bytes, int64(all[0].Length+all[1].Length+all[2].Length))
+	first := s.item(all[0].ID).ProvenAt
+	is(s, "oldest", totals.Oldest, first)
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.MarkProven(ctx, Agency, all[0].ID, s.clock.Now())
+	})
+	ids := func(before time.Time, after catalog.Proven, limit int) (ids []evidence.EvidenceID) {
+		found, err := s.db.LeastProven(s.Context(), Agency, before, after, limit)
+		s.must(err)
+		for _, p := range found {
+			ids = append(ids, p.ID)
+		}
+		return ids
+	}
+	later := s.clock.Now().Add(time.Second)
+	is(s, "order", slices.Equal(ids(later, catalog.Proven{}, 9), []evidence.EvidenceID{all[1].ID, all[2].ID, all[0].ID}), true)
+	is(s, "those before", slices.Equal(ids(s.clock.Now(), catalog.Proven{}, 9), []evidence.EvidenceID{all[1].ID, all[2].ID}), true)
+	page, err := s.db.LeastProven(s.Context(), Agency, later, catalog.Proven{}, 1)
+	s.must(err)
+	is(s, "length", page[0].Length, all[1].Length)
+	is(s, "next page", slices.Equal(ids(later, page[0], 9), []evidence.EvidenceID{all[2].ID, all[0].ID}), true)
+	other, err := s.db.LeastProven(s.Context(), "other-pd", later, catalog.Proven{}, 9)
+	s.must(err)
+	is(s, "of another agency", len(other), 0)
+}
