@@ -280,10 +280,23 @@ func (u *Uploader) readAcks(st *stripe) (protocol.Message, error) {
 		}
 		ack, ok := m.(*protocol.Ack)
 		if !ok {
+			if _, ok := m.(*protocol.Receipt); ok { // it stands for the last acknowledgements
+				u.mu.Lock()
+				u.arrived(st.transfer, st.transfer.copy.Segments()-min(st.transfer.durable, st.transfer.copy.Segments()))
+				u.mu.Unlock()
+			}
 			return m, nil
 		}
 		u.acknowledge(st, ack)
 	}
+}
+
+// arrived notes that the server holds n more segments of a recording. u.mu is held.
+func (u *Uploader) arrived(t *transfer, n uint64) {
+	held := func() uint64 { return min(t.durable*protocol.SegmentSize, t.rec.SealedLength()) }
+	before := held()
+	t.durable += n
+	u.carried += held() - before
 }
 
 // acknowledge notes which of the segments that were sent on a stripe are durable.
@@ -295,9 +308,8 @@ func (u *Uploader) acknowledge(st *stripe, ack *protocol.Ack) {
 	}
 	n := min(ack.GetFrames()-st.acked, uint64(len(st.sent)))
 	st.acked += n
-	u.carried += min(n*protocol.SegmentSize, st.transfer.rec.SealedLength())
 	st.sent = st.sent[n:]
-	st.transfer.durable += n
+	u.arrived(st.transfer, n)
 	switch {
 	case st.transfer.proving:
 	case len(st.sent) > 0:

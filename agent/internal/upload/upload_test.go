@@ -134,6 +134,10 @@ func TestEverySpooledRecordingArrivesAndItsReceiptIsKept(t *testing.T) {
 		}
 	}
 	s.until("no copy is left in the spool", func() bool { return s.copies() == 0 })
+	// Forecasts go by it: a receipt stands for the last acknowledgement.
+	if have := s.up.State().Carried; have != uint64(len(bytes.Join(want, nil))) {
+		t.Errorf("%d bytes are told to be carried, of %d", have, len(bytes.Join(want, nil)))
+	}
 	if text, err := os.ReadFile(filepath.Join(s.spool.Dir(), "checkpoints")); err != nil || !strings.HasPrefix(string(text), origin+"\n") {
 		t.Errorf("checkpoints: %q, %v", text, err)
 	}
