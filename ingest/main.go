@@ -34,6 +34,9 @@ type commands struct {
 	Scrub        scrubCommand        `cmd:"" help:"Tell when what is stored was last proven intact, or read items again now. The server may be running."`
 	Import       importCommand       `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`
 	Keys         keyCommands         `cmd:"" help:"Keys that open evidence: passphrase, rotation, escrow, drill."`
+	Freeze       freezeCommand       `cmd:"" help:"Let nothing be deleted of a case's evidence, whoever asks. The server may be running."`
+	Unfreeze     unfreezeCommand     `cmd:"" help:"End a freeze. The server may be running."`
+	Freezes      freezesCommand      `cmd:"" help:"List freezes, also those that have ended."`
 	Cameras      cameraCommands      `cmd:"" help:"Cameras: how they stand, whose they are, holds. The server may be running."`
 	Completeness completenessCommand `cmd:"" help:"Tell what of all that cameras ever showed is not in the store. The server may be running."`
 	Alerts       alertCommands       `cmd:"" help:"What people must look at. The server may be running."`

@@ -60,14 +60,16 @@ const (
 	EventBandwidthSet      EventType = "uplink.bandwidth_set" // weekly table of a dock or station
 	EventSendingSet        EventType = "uplink.sending_set"   // urgent officers, weights of categories
 	EventQueueOrdered      EventType = "queue.ordered"        // what people let go first at a dock
-	EventLogStamped        EventType = "log.stamped"          // an authority signed that the custody log had come so far
-	EventRootProtected     EventType = "keys.root_protected"  // the root key's passphrase was set, changed or taken away
-	EventKeyGenerated      EventType = "keys.generated"       // an agency got a new key pair
-	EventKeysRewrapped     EventType = "keys.rewrapped"       // recordings' keys were wrapped to another key of the agency
-	EventKeyRetired        EventType = "keys.retired"         // a key pair of an agency was destroyed
-	EventEscrowMade        EventType = "keys.escrow_made"     // all keys left, under the passphrases of two people
-	EventKeysRestored      EventType = "keys.restored"        // the key folder was made anew of an escrow
-	EventKeyDrill          EventType = "keys.drill"           // an escrow was opened to see that it opens
+	EventFrozen            EventType = "freeze.begun"         // nothing in a scope may be deleted
+	EventFreezeEnded       EventType = "freeze.ended"
+	EventLogStamped        EventType = "log.stamped"         // an authority signed that the custody log had come so far
+	EventRootProtected     EventType = "keys.root_protected" // the root key's passphrase was set, changed or taken away
+	EventKeyGenerated      EventType = "keys.generated"      // an agency got a new key pair
+	EventKeysRewrapped     EventType = "keys.rewrapped"      // recordings' keys were wrapped to another key of the agency
+	EventKeyRetired        EventType = "keys.retired"        // a key pair of an agency was destroyed
+	EventEscrowMade        EventType = "keys.escrow_made"    // all keys left, under the passphrases of two people
+	EventKeysRestored      EventType = "keys.restored"       // the key folder was made anew of an escrow
+	EventKeyDrill          EventType = "keys.drill"          // an escrow was opened to see that it opens
 	EventDestructionWanted EventType = "evidence.destruction_requested"
 	EventItemDestroyed     EventType = "evidence.destroyed" // its key was destroyed: approved by a second person
 	EventQueueUrgent       EventType = "queue.urgent"       // a recording made urgent by people, or no longer
@@ -118,6 +120,9 @@ func DockObject(id DockID) string { return "dock:" + string(id) }
 
 // StationObject is the Object of an event about a station.
 func StationObject(id StationID) string { return "station:" + string(id) }
+
+// FreezeObject is the Object of an event about a freeze.
+func FreezeObject(id string) string { return "freeze:" + id }
 
 // CameraObject is the Object of an event about a camera.
 func CameraObject(serial string) string { return "camera:" + serial }

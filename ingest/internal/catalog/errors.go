@@ -11,6 +11,8 @@ var (
 	ErrExists = errors.New("exists already")
 	// ErrConflict: the row is not in the state that the change starts from.
 	ErrConflict = errors.New("is not in a state that allows this")
+	// ErrFrozen: a freeze stops all deletion of it.
+	ErrFrozen = errors.New("nothing of it may be deleted while it is frozen")
 	// ErrTokenUsed: a one-time token was used before.
 	ErrTokenUsed = errors.New("the token was used already: make a new one")
 	// ErrTokenExpired: a one-time token is past its time.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -24,10 +23,10 @@ type Destroyed struct {
 
 // DestroyItem overwrites the keys of a stored item. Two administrators sign in for
 // it, and each has an event, in the same commit as the act. An item of a camera
-// that is held is refused. The server may be running.
+// that is held is refused, and one that is frozen. The server may be running.
 func DestroyItem(ctx context.Context, c Config, id evidence.EvidenceID, reason string, requester, approver Credentials, now func() time.Time) (done Destroyed, err error) {
-	if reason = strings.TrimSpace(reason); reason == "" || len(reason) > maxReason || strings.ToValidUTF8(reason, "") != reason {
-		return done, fmt.Errorf("say why it is destroyed, in at most %d bytes: the custody log keeps it", maxReason)
+	if reason, err = reasonFor("it is destroyed", reason); err != nil {
+		return done, err
 	}
 	db, err := c.openCatalog(ctx, now)
 	if err != nil {

@@ -78,6 +78,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"docks keep their old keys", dockKeys},
 		{"keys are wrapped anew as they were read", wrappedKeys},
 		{"a destroyed item stays and opens no more", destroyedItems},
+		{"nothing frozen is deleted", freezes},
 		{"cameras are remembered", cameras},
 		{"cameras are held and let go", cameraHolds},
 		{"a key's decision stays", cameraKeys},

@@ -43,10 +43,13 @@ func (tx *Tx) Rewrap(ctx context.Context, was *catalog.WrappedKey, agencyKey str
 }
 
 // DestroyKeys overwrites the keys of all attempts at a stored item with zero bytes:
-// nobody can open it any more. catalog.ErrConflict when it is not stored, has no
-// receipt yet, or was destroyed already. See DB.Forget.
+// nobody can open it any more. catalog.ErrFrozen; catalog.ErrConflict when it is not
+// stored, has no receipt yet, or was destroyed already. See DB.Forget.
 func (tx *Tx) DestroyKeys(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID, at time.Time) error {
 	what := fmt.Sprintf("destroying the key of item %s", id)
+	if err := tx.mayDelete(ctx, agency, id); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	if overwriting := tx.engine.overwriting(); overwriting != "" {
 		if _, err := tx.q.ExecContext(ctx, overwriting); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
