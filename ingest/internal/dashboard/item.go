@@ -88,8 +88,6 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 
 func noPlay(item *catalog.Item) (heading, why string) {
 	switch {
-	case item.State == catalog.StateDestroyed:
-		return "Destroyed", "Nobody can open this recording any more: its key was destroyed. What is known of it stays."
 	case item.Length == 0:
 		return "An empty recording", "The camera listed it with no content, and so it was stored: nothing is left out."
 	case item.Kind == evidence.KindMetadata:
@@ -117,7 +115,7 @@ func (d *Dashboard) bannerOf(v *reading.ItemView) *banner {
 		return &banner{status{"bad", "stop", "In quarantine"}, why + " " + todo}
 	case catalog.StateDestroyed:
 		return &banner{status{"warn", "warn", "Destroyed"},
-			"Two administrators had the key of this recording destroyed. The custody record below says who, when and why; receipt and hashes stay, and show what it was."}
+			"Nobody can open this recording any more: two administrators had its key destroyed. The custody record below says who, when and why; receipt and hashes stay, and show what it was."}
 	case catalog.StateSuperseded:
 		text := "It was never finished, and another item took its recording over."
 		if v.TakenOver != nil {

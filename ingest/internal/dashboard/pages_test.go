@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -113,12 +114,19 @@ func TestAnItemAlwaysSaysWhereItStands(t *testing.T) {
 	lost := s.Keep(t, readingtest.Recording{Path: "DCIM/3.MP4", Content: []byte("three")})
 	s.Blobs.Lose(readingtest.Key(lost))
 	empty := s.Keep(t, readingtest.Recording{Path: "DCIM/4.MP4"})
+	destroyed := s.Keep(t, readingtest.Recording{Path: "DCIM/5.MP4", Content: []byte("five")})
+	if err := s.DB.Update(t.Context(), func(tx *sqldb.Tx) error {
+		return tx.DestroyKeys(t.Context(), readingtest.Agency, destroyed.ID, s.Clock.Now())
+	}); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		id     evidence.EvidenceID
 		code   int
 		phrase string
 	}{
 		{receiving.ID, 200, "On its way"}, {held.ID, 200, "In quarantine"}, {held.ID, 200, "no valid signature"}, {lost.ID, 200, "The stored bytes are missing"},
+		{destroyed.ID, 200, "Nobody can open this recording any more"},
 		{empty.ID, 200, "An empty recording"}, {evidence.EvidenceID{7}, 404, "no evidence item with this id"},
 	} {
 		a := s.get(t, client, "/evidence/"+c.id.String())

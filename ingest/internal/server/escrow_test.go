@@ -87,7 +87,7 @@ func TestLostKeysComeBackFromAnEscrow(t *testing.T) {
 	}
 	before := r.tree()
 	report, steps, err := r.drilled(file, 10, holder)
-	if err != nil || report.Stored != 3 || report.Drawn != 3 || report.Opened != 3 || report.Segments < 5 || report.Holders != [2]string{"a.moreno", "b.lee"} || report.Pairs != 1 {
+	if err != nil || report.Stored != 3 || report.Drawn != 3 || report.Opened != 3 || report.Segments < 4 || report.Holders != [2]string{"a.moreno", "b.lee"} || report.Pairs != 1 {
 		t.Errorf("%+v, %v\n%s", report, err, steps)
 	}
 	if after := r.tree(); after != before {
