@@ -67,6 +67,17 @@ func newSecret(file, what string) ([]byte, error) {
 	return first, nil
 }
 
+// pin reads the PIN of the HSM, which is not chosen here.
+func pin(file string) ([]byte, error) {
+	if file != "" {
+		return server.ReadPassphrase(file, true)
+	}
+	if ask := terminalPrompt(); ask != nil {
+		return ask("PIN of the HSM: ")
+	}
+	return nil, errors.New("the PIN of the HSM: there is no terminal to ask at; give it with --new-file")
+}
+
 // protect chooses how the root key of a new server is guarded: by a passphrase
 // where one is given or wanted.
 func (i *initCommand) protect(config *server.Config) error {
@@ -98,34 +109,47 @@ func guarded(config server.Config) string {
 
 type passphraseCommand struct {
 	configured
-	New  string `name:"new-file" placeholder:"FILE" type:"path" help:"File with the new passphrase, in one line. Without it, it is asked for."`
+	New  string `name:"new-file" placeholder:"FILE" type:"path" help:"File with the new passphrase, or the PIN of the HSM, in one line. Without it, it is asked for."`
+	Key  string `name:"pkcs11" placeholder:"NAME" help:"Put the root key under the key of that name in the HSM that the configuration names; it is made unless it is there."`
 	None bool   `help:"Take the passphrase away: the root key will lie in clear."`
 	FIPS bool   `name:"fips" help:"Stretch the passphrase as FIPS 140-3 allows (PBKDF2), although this program does not run in that mode."`
 }
 
 // Run changes what guards the root key.
-func (p *passphraseCommand) Run(ctx context.Context, to streams) error {
+func (p *passphraseCommand) Run(ctx context.Context, out streams) error {
 	config, err := p.existing()
 	if err != nil {
 		return err
 	}
-	protection := keys.Passphrase
-	var passphrase []byte
-	if p.None {
+	to := keys.Target{Protection: keys.Passphrase, FIPS: p.FIPS, Key: p.Key}
+	switch {
+	case p.None && p.Key != "":
+		return errors.New("--none and --pkcs11 exclude each other")
+	case p.None:
 		if config.RootProtection != string(keys.None) {
 			return fmt.Errorf("the configuration wants a passphrase: set root_protection = %q in %s first", keys.None, p.Config)
 		}
-		protection = keys.None
-	} else if passphrase, err = newSecret(p.New, "New passphrase of the root key"); err != nil {
+		to.Protection = keys.None
+	case p.Key != "":
+		to.Protection = keys.PKCS11
+		to.Secret, err = pin(p.New)
+	default:
+		to.Secret, err = newSecret(p.New, "New passphrase of the root key")
+	}
+	if err != nil {
 		return err
 	}
-	if err := server.ProtectRoot(ctx, config, protection, passphrase, p.FIPS, time.Now); err != nil {
+	if err := server.ProtectRoot(ctx, config, to, time.Now); err != nil {
 		return err
 	}
 	if p.None {
-		fmt.Fprintln(to.out, "The root key lies in clear now. It is on record in the custody log.")
+		fmt.Fprintln(out.out, "The root key lies in clear now. It is on record in the custody log.")
 		return nil
 	}
-	fmt.Fprintf(to.out, "The root key is under the new passphrase. It is on record in the custody log.\nGive it to the server before its next start (passphrase_file, credential or terminal), and set\nroot_protection = %q in %s. Copies of the key folder made before open with the former one.\n", keys.Passphrase, p.Config)
+	what := "the new passphrase"
+	if p.Key != "" {
+		what = "the HSM's key " + p.Key
+	}
+	fmt.Fprintf(out.out, "The root key is under %s. It is on record in the custody log.\nGive passphrase or PIN to the server before its next start (passphrase_file, credential or terminal), and set\nroot_protection = %q in %s. Copies of the key folder made before open with the former one.\n", what, to.Protection, p.Config)
 	return nil
 }

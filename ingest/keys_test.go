@@ -5,6 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 func secretFile(t *testing.T, text string) string {
@@ -109,5 +114,76 @@ func TestADrillNeedsAnEscrowAndBothPassphrases(t *testing.T) {
 		if _, _, err := run(t, "keys", command, "--config", config, secretFile(t, "no escrow")); err == nil || !strings.Contains(err.Error(), "escrow") && !strings.Contains(err.Error(), "empty folder") {
 			t.Errorf("%s of another file: %v", command, err)
 		}
+	}
+}
+
+// TestASysadminsYearWithKeys is docs/keys.md at the command line, from the first
+// passphrase to the day on which the keys are lost.
+func TestASysadminsYearWithKeys(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "evidence")
+	root := secretFile(t, "correct horse battery staple")
+	config := filepath.Join(folder, "ingest.toml")
+	do := func(want string, args ...string) string {
+		t.Helper()
+		out, log, err := run(t, args...)
+		if err != nil || !strings.Contains(out, want) {
+			t.Fatalf("%v: %v, want words like %q\n%s%s", args, err, want, out, log)
+		}
+		return out
+	}
+	do("under your passphrase", "init", "--agency", "springfield", "--host", "localhost", "--passphrase-file", root, folder)
+	employ(t, folder, "a.moreno", "quartz lantern meadow 71")
+	employ(t, folder, "b.lee", "violet anchor prairie 08")
+	people := []string{
+		"--config", config, "--requester", "a.moreno", "--requester-password-file", secretFile(t, "quartz lantern meadow 71"),
+		"--approver", "b.lee", "--approver-password-file", secretFile(t, "violet anchor prairie 08"),
+	}
+	holders := []string{"--passphrase-file", "a.moreno=" + secretFile(t, "ferry lantern wheat orbit"), "--passphrase-file", "b.lee=" + secretFile(t, "six other words drawn by chance")}
+	with := func(flags []string, args ...string) []string {
+		return append(append([]string{"keys"}, args...), flags...)
+	}
+
+	do("generation 2", with([]string{"--config", config}, "rotate")...)
+	old := strings.Fields(strings.Split(do("in use", with([]string{"--config", config}, "status")...), "\n")[1])[1]
+	do("is destroyed here", with(people, "retire", old)...)
+	escrow := filepath.Join(t.TempDir(), "escrow")
+	do("keys drill", with(append(people, holders...), "escrow", "-o", escrow)...)
+	lost := filepath.Join(t.TempDir(), "lost")
+	if err := os.Rename(filepath.Join(folder, "keys"), lost); err != nil {
+		t.Fatal(err)
+	}
+	do("opens: 1 key pairs", with(append(holders, "--config", config), "drill", escrow)...)
+	do("All recordings' keys", with(append(holders, "--config", config), "restore", escrow)...)
+	do("0 problems", "fsck", "--config", config)
+	if _, _, err := run(t, with(people, "destroy", evidence.NewEvidenceID().String(), "--reason", "order of the court")...); err == nil || !strings.Contains(err.Error(), "not") {
+		t.Errorf("an item that is not there was destroyed: %v", err)
+	}
+	for _, name := range []string{"receipt.key", "checkpoint.key", "camera-authority.key", "pepper.key", "quic-reset.key"} {
+		before, err := os.ReadFile(filepath.Join(lost, name))
+		after, err2 := os.ReadFile(filepath.Join(folder, "keys", name))
+		if err != nil || err2 != nil || string(before) != string(after) {
+			t.Errorf("%s did not come back: %v, %v", name, err, err2)
+		}
+	}
+}
+
+// employ makes an administrator, as the dashboard would.
+func employ(t *testing.T, folder, login, password string) {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(folder, "catalog.db"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	pepper, err := os.ReadFile(filepath.Join(folder, "keys", "pepper.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, err := auth.New(auth.Config{Catalog: db, Agency: "springfield", Pepper: pepper, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := people.AddUser(t.Context(), auth.Person{Login: login, Name: login, Password: password}, auth.Administrator, evidence.Actor{Kind: "server", ID: "local"}, auth.Origin{Address: "local"}); err != nil {
+		t.Fatal(err)
 	}
 }

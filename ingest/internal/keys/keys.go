@@ -91,8 +91,11 @@ func build(dir string, pairs []*pair, d *derivation, passphrase []byte) (*Ring, 
 func Open(dir string) (*Ring, error) { return OpenWith(dir, nil) }
 
 // OpenWith is Open with a passphrase, which is asked for only where one is needed.
-func OpenWith(dir string, ask Ask) (*Ring, error) {
-	root, err := openRoot(dir, ask)
+func OpenWith(dir string, ask Ask) (*Ring, error) { return OpenGuarded(dir, Guard{Ask: ask}) }
+
+// OpenGuarded is OpenWith for a root key that may be under a key of an HSM.
+func OpenGuarded(dir string, guard Guard) (*Ring, error) {
+	root, err := openRoot(dir, guard)
 	if err != nil {
 		return nil, err
 	}
@@ -372,35 +375,26 @@ const retiring = "retiring-"
 
 // endRetiring destroys the files that were moved aside, and names them.
 func (r *Ring) endRetiring() (names []string, err error) {
-	paths, err := filepath.Glob(filepath.Join(r.dir, retiring+"*"))
+	entries, err := os.ReadDir(r.dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range paths {
-		if err := overwrite(path); err != nil {
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), retiring) {
+			continue
+		}
+		path := filepath.Join(r.dir, entry.Name())
+		f, err := durable.OpenFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(overwrite(f), f.Close()); err != nil {
 			return nil, err
 		}
 		if err := durable.Remove(path); err != nil {
 			return nil, err
 		}
-		names = append(names, filepath.Base(path))
+		names = append(names, entry.Name())
 	}
 	return names, nil
-}
-
-// overwrite puts zero bytes in the place of a small file's.
-func overwrite(path string) (err error) {
-	f, err := durable.OpenFile(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Size()
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(make([]byte, min(size, maxFile)), 0); err != nil {
-		return err
-	}
-	return f.Sync()
 }

@@ -62,14 +62,16 @@ func TestAPassphraseIsChangedAndTakenAwayWithoutTouchingTheKeys(t *testing.T) {
 		return nil
 	}
 	const second = "another phrase, just as long"
-	if err := Protect(dir, say("not the former phrase"), Passphrase, []byte(second), false); !errors.Is(err, ErrPassphrase) {
+	if err := Protect(dir, Guard{Ask: say("not the former phrase")}, Target{Protection: Passphrase, Secret: []byte(second), FIPS: false}); !errors.Is(err, ErrPassphrase) {
 		t.Errorf("changed with a wrong former one: %v", err)
 	}
-	if err := Protect(dir, say(phrase), Passphrase, []byte("too short"), false); err == nil {
+	if err := Protect(dir, Guard{Ask: say(phrase)}, Target{Protection: Passphrase, Secret: []byte("too short"), FIPS: false}); err == nil {
 		t.Error("a short passphrase was taken")
 	}
-	must(t, opens(say(phrase))) // nothing has changed yet
-	must(t, Protect(dir, say(phrase), Passphrase, []byte(second), true))
+	must(t, opens(say(phrase)))                    // nothing has changed yet
+	former := filepath.Join(t.TempDir(), "former") // a second name for what the disk holds
+	must(t, os.Link(filepath.Join(dir, rootName), former))
+	must(t, Protect(dir, Guard{Ask: say(phrase)}, Target{Protection: Passphrase, Secret: []byte(second), FIPS: true}))
 	must(t, opens(say(second)))
 	if err := opens(say(phrase)); !errors.Is(err, ErrPassphrase) {
 		t.Errorf("the former passphrase: %v, want ErrPassphrase", err)
@@ -77,8 +79,30 @@ func TestAPassphraseIsChangedAndTakenAwayWithoutTouchingTheKeys(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(dir, rootName)); err != nil || !bytes.Contains(text, []byte(`"kdf":"`+PBKDF2+`"`)) {
 		t.Errorf("it was to be stretched as FIPS allows: %v\n%q", err, text)
 	}
-	must(t, Protect(dir, say(second), None, nil, false))
+	if left, err := os.ReadFile(former); err != nil || len(left) == 0 || len(bytes.Trim(left, "\x00")) > 0 {
+		t.Errorf("the former root key was not overwritten: %d bytes, %v", len(left), err)
+	}
+	must(t, Protect(dir, Guard{Ask: say(second)}, Target{Protection: None}))
 	must(t, opens(nil))
+}
+
+// TestTheFormerRootKeyStaysUntilTheNewOneIsDurable: a write that fails, or of which
+// nobody knows whether it failed, leaves the former one as it was.
+func TestTheFormerRootKeyStaysUntilTheNewOneIsDurable(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Create(dir, "springfield"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, rootName)
+	before, err := os.ReadFile(path)
+	must(t, err)
+	full := errors.New("no space")
+	if err := replaceRoot(path, []byte("new"), func(string, []byte, os.FileMode) error { return full }); !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the root key was harmed: %v", err)
+	}
 }
 
 // TestAFileCannotAskForMoreThanIsBounded changes what a file says of its own

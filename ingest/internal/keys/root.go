@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,7 @@ const (
 	rootName  = "root.key"
 	rootSize  = 32
 	rootMagic = "sealdock/root-key/v2\n"
+	hsmMagic  = "sealdock/root-key/pkcs11/v1\n" // then the name of the HSM's key as one line of JSON
 	maxFile   = 4 << 10
 )
 
@@ -28,13 +30,37 @@ type Protection string
 const (
 	None       Protection = "none"       // the file holds it in clear, mode 0600
 	Passphrase Protection = "passphrase" // the file opens with a passphrase
+	PKCS11     Protection = "pkcs11"     // the file opens in an HSM
 )
 
 // ErrLocked is wrapped when the root key is under a passphrase and none was given.
-var ErrLocked = errors.New("the root key is under a passphrase")
+var ErrLocked = errors.New("the root key is under a passphrase, or in an HSM")
 
-// Ask gives the passphrase of the root key. It is called only where there is one.
+// Ask gives the passphrase of the root key, or the PIN of the HSM. It is called only
+// where there is one.
 type Ask func() ([]byte, error)
+
+// HSM encrypts with a key that never leaves it. hsm.Module is one.
+type HSM interface {
+	Make(key string, pin []byte) error
+	Wrap(key string, pin, plain, bound []byte) ([]byte, error)
+	Unwrap(key string, pin, wrapped, bound []byte) ([]byte, error)
+}
+
+// Guard is what opens a root key. Both may be nil.
+type Guard struct {
+	Ask Ask
+	HSM HSM
+}
+
+// Target is under what a root key is put.
+type Target struct {
+	Protection Protection
+	Secret     []byte // Passphrase: the new one; PKCS11: the PIN
+	FIPS       bool   // Passphrase: stretched as FIPS 140-3 allows, in whichever mode this program runs
+	HSM        HSM    // PKCS11
+	Key        string // PKCS11: name of the HSM's key, which is made unless it is there
+}
 
 // root encrypts the secrets that lie in the key folder. A secret opens only for
 // the purpose and the context that it was wrapped for. Safe for concurrent use.
@@ -96,11 +122,14 @@ func protectionOf(file []byte) Protection {
 	if bytes.HasPrefix(file, []byte(rootMagic)) {
 		return Passphrase
 	}
+	if bytes.HasPrefix(file, []byte(hsmMagic)) {
+		return PKCS11
+	}
 	return None
 }
 
-// openRoot reads the root key of a folder. ask may be nil.
-func openRoot(dir string, ask Ask) (*localRoot, error) {
+// openRoot reads the root key of a folder.
+func openRoot(dir string, guard Guard) (*localRoot, error) {
 	path := filepath.Join(dir, rootName)
 	text, err := readRootFile(path)
 	if err != nil {
@@ -108,16 +137,21 @@ func openRoot(dir string, ask Ask) (*localRoot, error) {
 	}
 	defer clear(text)
 	plain := text
-	if protectionOf(text) == Passphrase {
-		if ask == nil {
+	if protection := protectionOf(text); protection != None {
+		if guard.Ask == nil {
 			return nil, fmt.Errorf("reading the root key: %s: %w", path, ErrLocked)
 		}
-		passphrase, err := ask()
+		secret, err := guard.Ask()
 		if err != nil {
 			return nil, fmt.Errorf("reading the root key: %s: %w: %w", path, ErrLocked, err)
 		}
-		defer clear(passphrase)
-		if plain, err = unlock(rootMagic, passphrase, text); err != nil {
+		defer clear(secret)
+		if protection == PKCS11 {
+			plain, err = unwrapByHSM(guard.HSM, secret, text)
+		} else {
+			plain, err = unlock(rootMagic, secret, text)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("opening the root key: %s: %w", path, err)
 		}
 		defer clear(plain)
@@ -158,35 +192,118 @@ func readSmall(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// Protect puts the root key of a folder under a new passphrase, or with None in
-// clear. It opens with the former one; nothing else in the folder changes, and a
-// running server goes on. With fips the passphrase is stretched as FIPS 140-3
-// allows, in whichever mode this program runs.
-func Protect(dir string, former Ask, to Protection, passphrase []byte, fips bool) error {
+// Protect puts the root key of a folder under a passphrase, or another one, under a
+// key of an HSM, or with None in clear. It opens with the former one; nothing else
+// in the folder changes, and a running server goes on.
+func Protect(dir string, former Guard, to Target) error {
 	r, err := openRoot(dir, former)
 	if err != nil {
 		return err
 	}
 	defer clear(r.key[:])
-	var d *derivation
-	if to == Passphrase {
-		if err := CheckPassphrase(passphrase); err != nil {
+	var file []byte
+	switch to.Protection {
+	case None:
+		file = bytes.Clone(r.key[:])
+	case Passphrase:
+		if err := CheckPassphrase(to.Secret); err != nil {
 			return err
 		}
-		d = newDerivation()
-		if fips {
+		d := newDerivation()
+		if to.FIPS {
 			d = &derivation{KDF: PBKDF2, Rounds: pbkdfRounds, Salt: d.Salt}
 		}
+		file, err = r.encode(d, to.Secret)
+	case PKCS11:
+		file, err = r.wrapByHSM(&to)
+	default:
+		err = fmt.Errorf("%q is no protection", to.Protection)
 	}
-	file, err := r.encode(d, passphrase)
 	if err != nil {
 		return fmt.Errorf("encrypting the root key: %w", err)
 	}
 	defer clear(file)
-	if err := durable.WriteFile(filepath.Join(dir, rootName), file, 0o600); err != nil {
-		return fmt.Errorf("writing the root key: %w", err)
+	return replaceRoot(filepath.Join(dir, rootName), file, durable.WriteFile)
+}
+
+// hsmKey is the second line of a root key under an HSM's key. Which module and
+// token that is, is for the configuration to say: a file must not name a library
+// that is loaded.
+type hsmKey struct {
+	Key string `json:"key"`
+}
+
+// wrapByHSM encrypts the root key in the HSM, and has it opened again before
+// anybody relies on it.
+func (r *localRoot) wrapByHSM(to *Target) ([]byte, error) {
+	if to.HSM == nil || to.Key == "" || len(to.Key) > maxHolder {
+		return nil, errors.New("name the HSM in the configuration, and its key with 1 to 64 bytes")
+	}
+	line, err := json.Marshal(hsmKey{to.Key})
+	if err != nil {
+		return nil, err
+	}
+	head := append(append([]byte(hsmMagic), line...), '\n')
+	if err := to.HSM.Make(to.Key, to.Secret); err != nil {
+		return nil, err
+	}
+	wrapped, err := to.HSM.Wrap(to.Key, to.Secret, r.key[:], head)
+	if err != nil {
+		return nil, err
+	}
+	file := append(head, wrapped...)
+	back, err := unwrapByHSM(to.HSM, to.Secret, file)
+	defer clear(back)
+	if err != nil || !bytes.Equal(back, r.key[:]) {
+		return nil, errors.Join(errors.New("it does not come back from the HSM: nothing was changed"), err)
+	}
+	return file, nil
+}
+
+func unwrapByHSM(module HSM, pin, file []byte) ([]byte, error) {
+	if module == nil {
+		return nil, errors.New("it is under a key of an HSM: name it in the configuration, pkcs11_module and pkcs11_token")
+	}
+	rest := bytes.TrimPrefix(file, []byte(hsmMagic))
+	line, wrapped, ok := bytes.Cut(rest, []byte("\n"))
+	var key hsmKey
+	if !ok || len(line) > maxHeaderLine || json.Unmarshal(line, &key) != nil || key.Key == "" || len(key.Key) > maxHolder {
+		return nil, errors.New("its second line cannot be read: the file is damaged")
+	}
+	return module.Unwrap(key.Key, pin, wrapped, file[:len(hsmMagic)+len(line)+1])
+}
+
+// replaceRoot replaces the root key's file, atomically, and only when the new one
+// is durable overwrites the bytes of the former, which has no name any more: one
+// in clear would stay readable in the free space of the disk. write is
+// durable.WriteFile.
+func replaceRoot(path string, file []byte, write func(string, []byte, fs.FileMode) error) error {
+	if runtime.GOOS == "windows" { // where an open file cannot be replaced
+		return write(path, file, 0o600)
+	}
+	former, err := durable.OpenFile(path)
+	if err != nil {
+		return fmt.Errorf("replacing the root key: %w", err)
+	}
+	if err := write(path, file, 0o600); err != nil {
+		return errors.Join(fmt.Errorf("writing the root key: %w", err), former.Close())
+	}
+	if err := errors.Join(overwrite(former), former.Close()); err != nil {
+		return fmt.Errorf("the root key was replaced, but the former one may still be read from the disk: %w", err)
 	}
 	return nil
+}
+
+// overwrite puts zero bytes in the place of a small file's.
+func overwrite(f *durable.File) error {
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(make([]byte, min(size, maxFile)), 0); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // writeNew writes a secret file where there is none.

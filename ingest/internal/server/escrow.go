@@ -135,6 +135,9 @@ func RestoreKeys(ctx context.Context, c Config, file []byte, ask AskHolder, now 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if c.RootProtection == string(keys.PKCS11) {
+		return nil, errNotInHSM
+	}
 	escrow, holders, err := keys.OpenEscrow(file, ask)
 	if err != nil {
 		return nil, err

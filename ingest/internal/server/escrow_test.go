@@ -94,13 +94,18 @@ func TestLostKeysComeBackFromAnEscrow(t *testing.T) {
 		t.Errorf("the drill wrote files:\n%s\nbefore:\n%s", after, before)
 	}
 
-	r.config.RootProtection = string(keys.Passphrase)
-	r.config.Prompt = says(phrase)
+	// What a restore that was killed had written aside is no key folder.
+	aside := r.config.keyDir() + ".restoring"
+	if err := os.MkdirAll(aside, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(aside, "root.key"), make([]byte, 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	states, err := RestoreKeys(r.ctx, r.config, file, holder, time.Now)
 	if err != nil || len(states) != 1 || states[0].Gone || states[0].Wrapped != 3 {
 		t.Fatalf("%+v, %v", states, err)
 	}
-	r.clean(3)
 	r.start()
 	rec := d.Record(t, "D.MP4", footage(1<<20))
 	answer, err := r.mustConnect(d).Upload(r.ctx, rec) // the dock knows it again
@@ -162,9 +167,6 @@ func TestADrillTellsWhatWouldBeLost(t *testing.T) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
 	_, file = r.escrow()
-	if report, steps, err := r.drilled(file, 2, holder); err != nil || report.Drawn != 2 || report.Opened != 2 || report.Pairs != 2 {
-		t.Errorf("%+v, %v\n%s", report, err, steps)
-	}
 	// A blob that has changed is found by the drill too, and the others are tried.
 	damaged := 0
 	for _, path := range r.blobs() {
@@ -185,11 +187,11 @@ func TestADrillTellsWhatWouldBeLost(t *testing.T) {
 	if damaged != 1 {
 		t.Fatal("no blob was found to be damaged")
 	}
-	if report, steps, err := r.drilled(file, 3, holder); !errors.Is(err, seal.ErrOpen) || report.Opened != 2 || report.Drawn != 3 {
+	if report, steps, err := r.drilled(file, 3, holder); !errors.Is(err, seal.ErrOpen) || report.Opened != 2 || report.Drawn != 3 || report.Pairs != 2 {
 		t.Errorf("%+v, %v\n%s", report, err, steps)
 	}
-	if got := r.events(evidence.EventKeyDrill); len(got) != 4+3 { // the failures too
-		t.Errorf("%d events of drills, want 7", len(got))
+	if got := r.events(evidence.EventKeyDrill); len(got) != 3+3 { // the failures too
+		t.Errorf("%d events of drills, want 6", len(got))
 	}
 }
 
@@ -229,25 +231,4 @@ func TestAnEscrowTakesTwoAdministrators(t *testing.T) {
 	if got := r.events(evidence.EventEscrowMade); len(got) != 0 {
 		t.Errorf("%d escrows are on record, none was made", len(got))
 	}
-}
-
-// TestAKilledRestoreIsBegunAgain: what was written aside is no key folder.
-func TestAKilledRestoreIsBegunAgain(t *testing.T) {
-	r := newServer(t)
-	r.employ()
-	_, file := r.escrow()
-	if err := os.Rename(r.config.keyDir(), r.config.keyDir()+".lost"); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(r.config.keyDir()+".restoring", 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(r.config.keyDir()+".restoring", "root.key"), make([]byte, 32), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := RestoreKeys(r.ctx, r.config, file, holder, time.Now); err != nil {
-		t.Fatal(err)
-	}
-	r.start()
-	r.end()
 }

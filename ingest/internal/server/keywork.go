@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -98,16 +99,17 @@ func RetireKey(ctx context.Context, c Config, id keys.ID, requester, approver Cr
 		if err != nil {
 			return err
 		}
-		for _, s := range states {
-			switch {
-			case s.ID != id:
-			case s.Newest:
-				return fmt.Errorf("key %s is the newest one, to which everything is wrapped: rotate first", id)
-			case s.Wrapped > 0:
-				return fmt.Errorf("%d recordings' keys are wrapped to key %s: run sealdock-ingest keys rotate first; nothing was destroyed", s.Wrapped, id)
-			case s.Docks > 0:
-				return fmt.Errorf("%d docks still wrap to key %s: enrol them again with new tokens, or disable them, first; nothing was destroyed", s.Docks, id)
-			}
+		at := slices.IndexFunc(states, func(s KeyState) bool { return s.ID == id })
+		if at < 0 { // gone already; a former run, which is on record, may have been cut short
+			return ring.Retire(c.agency(), id)
+		}
+		switch s := states[at]; {
+		case s.Newest:
+			return fmt.Errorf("key %s is the newest one, to which everything is wrapped: rotate first", id)
+		case s.Wrapped > 0:
+			return fmt.Errorf("%d recordings' keys are wrapped to key %s: run sealdock-ingest keys rotate first; nothing was destroyed", s.Wrapped, id)
+		case s.Docks > 0:
+			return fmt.Errorf("%d docks still wrap to key %s: enrol them again with new tokens, or disable them, first; nothing was destroyed", s.Docks, id)
 		}
 		people, err := c.twoPeople(ctx, db, requester, approver, now)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/hsm"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -27,6 +28,9 @@ const (
 
 // rootInClear is said wherever the root key has no passphrase.
 const rootInClear = "the root key lies in the key folder in clear: whoever copies the folder can open all evidence. Put it under a passphrase with sealdock-ingest keys passphrase"
+
+// errNotInHSM is what making and restoring keys say of an HSM.
+var errNotInHSM = errors.New("keys are made under a passphrase or in clear first: set root_protection so, then move the root key into the HSM with sealdock-ingest keys passphrase --pkcs11")
 
 // GivenPassphrase returns the passphrase that was given for the root key: in
 // passphrase_file, as a credential of systemd, or in the environment; nil when
@@ -79,7 +83,7 @@ func (c *Config) passphrase() ([]byte, error) {
 		return text, err
 	}
 	if c.Prompt != nil {
-		if text, err := c.Prompt("Passphrase of the root key: "); err != nil || len(text) > 0 {
+		if text, err := c.Prompt("Passphrase of the root key, or PIN of the HSM: "); err != nil || len(text) > 0 {
 			return text, err
 		}
 	}
@@ -91,7 +95,7 @@ func (c *Config) openRing() (*keys.Ring, error) {
 	if err := c.checkRoot(); err != nil {
 		return nil, err
 	}
-	ring, err := keys.OpenWith(c.keyDir(), c.passphrase)
+	ring, err := keys.OpenGuarded(c.keyDir(), c.guard())
 	if err != nil {
 		return nil, err
 	}
@@ -104,10 +108,23 @@ func (c *Config) openRing() (*keys.Ring, error) {
 // checkRoot refuses a root key in clear where the configuration wants a passphrase.
 func (c *Config) checkRoot() error {
 	have, err := keys.ProtectionOf(c.keyDir())
-	if err == nil && c.RootProtection == string(keys.Passphrase) && have == keys.None {
-		err = fmt.Errorf("root_protection is %q in the configuration, but %s", c.RootProtection, rootInClear)
+	switch want := keys.Protection(c.RootProtection); {
+	case err != nil || want == keys.None || want == have:
+		return err
+	case have == keys.None:
+		return fmt.Errorf("root_protection is %q in the configuration, but %s", want, rootInClear)
+	default:
+		return fmt.Errorf("root_protection is %q in the configuration, but the root key is under %q: correct the one, or move the other with sealdock-ingest keys passphrase", want, have)
 	}
-	return err
+}
+
+// guard is what opens the root key.
+func (c *Config) guard() keys.Guard {
+	guard := keys.Guard{Ask: c.passphrase}
+	if c.PKCS11Module != "" {
+		guard.HSM = hsm.Module{Path: c.PKCS11Module, Token: c.PKCS11Token}
+	}
+	return guard
 }
 
 // warnOfClearRoot says so when the root key has no passphrase.
@@ -117,14 +134,17 @@ func (c *Config) warnOfClearRoot(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// ProtectRoot puts the root key under another passphrase, or with keys.None in
-// clear, and records it. A running server goes on with the keys that it has open.
-func ProtectRoot(ctx context.Context, c Config, to keys.Protection, passphrase []byte, fips bool, now func() time.Time) (err error) {
-	if to == keys.Passphrase {
-		if err := keys.CheckPassphrase(passphrase); err != nil {
+// ProtectRoot puts the root key under another passphrase, under a key of the HSM, or
+// with keys.None in clear, and records it; to.HSM is filled in. A running server
+// goes on with the keys that it has open.
+func ProtectRoot(ctx context.Context, c Config, to keys.Target, now func() time.Time) (err error) {
+	if to.Protection == keys.Passphrase {
+		if err := keys.CheckPassphrase(to.Secret); err != nil {
 			return err
 		}
 	}
+	guard := c.guard()
+	to.HSM = guard.HSM
 	former, err := keys.ProtectionOf(c.keyDir())
 	if err != nil {
 		return err
@@ -134,8 +154,8 @@ func ProtectRoot(ctx context.Context, c Config, to keys.Protection, passphrase [
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	event := c.keyEvent(evidence.EventRootProtected, "key:root", map[string]string{"from": string(former), "to": string(to)})
-	return recorded(ctx, db, event, func() error { return keys.Protect(c.keyDir(), c.passphrase, to, passphrase, fips) })
+	event := c.keyEvent(evidence.EventRootProtected, "key:root", map[string]string{"from": string(former), "to": string(to.Protection)})
+	return recorded(ctx, db, event, func() error { return keys.Protect(c.keyDir(), guard, to) })
 }
 
 // keyEvent is an event of the command line about keys.

@@ -33,7 +33,7 @@ func TestAServerUnderAPassphrase(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkReceipt(t, d, rec, answer)
-	if err := ProtectRoot(r.ctx, r.config, keys.Passphrase, []byte(phrase), false, time.Now); err != nil { // while it runs
+	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: keys.Passphrase, Secret: []byte(phrase)}, time.Now); err != nil { // while it runs
 		t.Fatal(err)
 	}
 	r.end()
@@ -53,7 +53,7 @@ func TestAServerUnderAPassphrase(t *testing.T) {
 	r.config.Prompt = says("another passphrase")
 	refuse("a wrong passphrase", "the passphrase is wrong")
 	r.config.Prompt = says("")
-	refuse("an empty line typed", credentialName)
+	refuse("an empty line typed", credentialName) // before any work
 
 	file := filepath.Join(t.TempDir(), credentialName)
 	if err := os.WriteFile(file, []byte(phrase+"\n"), 0o644); err != nil {
@@ -67,13 +67,21 @@ func TestAServerUnderAPassphrase(t *testing.T) {
 	r.start()
 	r.end()
 	r.config.PassphraseFile = ""
-	t.Setenv(credentialDirectory, filepath.Dir(file))
-	r.start()
-	r.end()
-	t.Setenv(credentialDirectory, t.TempDir())
+	given := func(from string) {
+		t.Helper()
+		if text, err := r.config.passphrase(); err != nil || string(text) != phrase {
+			t.Errorf("from %s: %q, %v", from, text, err)
+		}
+	}
+	r.config.Prompt = says("not asked for")
 	t.Setenv(passphraseVariable, phrase)
-	r.start()
-	r.end()
+	given("the environment")
+	t.Setenv(credentialDirectory, t.TempDir()) // without the credential
+	given("the environment, beside other credentials")
+	t.Setenv(passphraseVariable, "not looked at")
+	t.Setenv(credentialDirectory, filepath.Dir(file))
+	given("a credential")
+	t.Setenv(credentialDirectory, "")
 	t.Setenv(passphraseVariable, "")
 	r.config.Prompt = says(phrase)
 	r.config.RootProtection = string(keys.Passphrase)
@@ -84,7 +92,7 @@ func TestAServerUnderAPassphrase(t *testing.T) {
 	}
 
 	// Back in clear: the configuration has the last word.
-	if err := ProtectRoot(r.ctx, r.config, keys.None, nil, false, time.Now); err != nil {
+	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: keys.None}, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	refuse("a root key in clear", "root_protection")
@@ -92,7 +100,7 @@ func TestAServerUnderAPassphrase(t *testing.T) {
 	if _, err = Check(r.ctx, r.config, false, time.Now, func(f fsck.Finding) { notes.WriteString(f.String()) }); err != nil || !strings.Contains(notes.String(), "in clear") {
 		t.Errorf("fsck does not tell of the root key in clear: %v\n%s", err, notes.String())
 	}
-	if err := ProtectRoot(r.ctx, r.config, keys.Passphrase, []byte("short"), false, time.Now); err == nil {
+	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: keys.Passphrase, Secret: []byte("short")}, time.Now); err == nil {
 		t.Error("a short passphrase was taken")
 	}
 	events, err := r.catalog().Events(r.ctx, catalog.EventFilter{Agency: "springfield", Type: evidence.EventRootProtected}, 0)
@@ -105,11 +113,11 @@ func TestAServerUnderAPassphrase(t *testing.T) {
 // what fails is on record as failed.
 func TestAPassphraseIsNotChangedWithoutARecord(t *testing.T) {
 	r := newServer(t)
-	if err := ProtectRoot(r.ctx, r.config, keys.Passphrase, []byte(phrase), false, time.Now); err != nil {
+	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: keys.Passphrase, Secret: []byte(phrase)}, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	r.config.Prompt = says("not the passphrase")
-	if err := ProtectRoot(r.ctx, r.config, keys.None, nil, false, time.Now); err == nil {
+	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: keys.None}, time.Now); err == nil {
 		t.Fatal("changed with a wrong passphrase")
 	}
 	events, err := r.catalog().Events(r.ctx, catalog.EventFilter{Agency: "springfield", Type: evidence.EventRootProtected}, 0)
@@ -121,7 +129,7 @@ func TestAPassphraseIsNotChangedWithoutARecord(t *testing.T) {
 	if err := os.Rename(catalogFile, catalogFile+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if err := ProtectRoot(r.ctx, r.config, keys.None, nil, false, time.Now); err == nil {
+	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: keys.None}, time.Now); err == nil {
 		t.Error("changed without a catalog to record it")
 	}
 	if p, err := keys.ProtectionOf(r.config.keyDir()); err != nil || p != keys.Passphrase {
