@@ -123,3 +123,35 @@ func (l *logStampCommand) Run(ctx context.Context, to streams) error {
 	_, err = fmt.Fprintf(to.out, "The first %d entries of the custody log are stamped: %s, by %s.\n", v.Size, v.At.Format("2006-01-02 15:04:05 UTC"), v.Authority)
 	return err
 }
+
+type logProofCommand struct {
+	configured
+	Item string `arg:"" help:"Evidence id."`
+	Out  string `short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write, for example ID.tlog-proof; it must not exist."`
+}
+
+// Run writes the proof.
+func (l *logProofCommand) Run(ctx context.Context, to streams) error {
+	id, err := evidence.ParseEvidenceID(l.Item)
+	if err != nil {
+		return err
+	}
+	config, err := l.existing()
+	if err != nil {
+		return err
+	}
+	text, err := server.LogProof(ctx, config, id, time.Now)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(l.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(l.Out))
+	}
+	fmt.Fprintf(to.out, "%s: %d bytes. Whoever has the log's key checks it: sealdock-verify %s --log-key KEY\n", l.Out, len(text), l.Out)
+	return nil
+}

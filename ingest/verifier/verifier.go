@@ -100,6 +100,7 @@ type Recording struct {
 // Report is the judgement of one package.
 type Report struct {
 	Verdict    Verdict           `json:"verdict"`
+	Proof      bool              `json:"proof,omitempty"` // of one log entry, and no package
 	Agency     evidence.AgencyID `json:"agency,omitempty"`
 	MadeAt     time.Time         `json:"made_at,omitzero"`
 	MadeBy     evidence.Actor    `json:"made_by,omitzero"`

@@ -9,6 +9,12 @@ import (
 
 // Sentence is the verdict in one sentence.
 func (r *Report) Sentence() string {
+	switch {
+	case r.Verdict == Holds && r.Proof:
+		return "The proof holds: the entry is in the custody log whose key you gave."
+	case r.Proof:
+		return "The proof does not hold: it was changed, or is of another log than the one whose key you gave."
+	}
 	switch r.Verdict {
 	case Holds:
 		return "The package holds: everything in it is proven under the log key that you gave."
@@ -23,7 +29,7 @@ func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", strings.ToUpper(map[Verdict]string{Holds: "holds", HoldsUnpinned: "holds, keys not confirmed", Fails: "does not hold"}[r.Verdict]))
 	fmt.Fprintf(&b, "%s\n", r.Sentence())
-	if r.Agency != "" {
+	if r.Agency != "" && !r.Proof {
 		fmt.Fprintf(&b, "\nAgency %s. Made %s by %s %s. Custody log %s, %d entries.\n", clean(string(r.Agency)), r.MadeAt.UTC().Format(time.DateTime+" UTC"), clean(r.MadeBy.Kind), clean(nameOf(r.MadeBy)), clean(r.LogOrigin), r.LogSize)
 	}
 	for _, rec := range r.Recordings {

@@ -14,6 +14,7 @@ import (
 	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/telemetry"
 	"github.com/sealdock/sealdock/internal/tlog"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // logging is how long a command waits for the running server to take its events
@@ -104,4 +105,39 @@ func LogKey(c Config) (string, error) {
 		return "", err
 	}
 	return tlog.VerifierKey(c.LogOrigin, secrets.checkpoint.Public())
+}
+
+// LogProof is the proof that the storing of an item is in the custody log (C2SP
+// tlog-proof), for somebody who gets nothing else. It names the recording's path on
+// its camera and its hash. The server may be running.
+func LogProof(ctx context.Context, c Config, id evidence.EvidenceID, now func() time.Time) (text []byte, err error) {
+	db, err := c.openCatalog(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	item, err := db.ItemRow(ctx, c.agency(), id)
+	if err != nil {
+		return nil, err
+	}
+	if item.EventID == 0 {
+		return nil, fmt.Errorf("item %s is %s: only what was stored is in the custody log as that", id, item.State)
+	}
+	event, err := db.Event(ctx, c.agency(), item.EventID)
+	if err != nil {
+		return nil, err
+	}
+	state, err := db.LogState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if event.LogIndex == nil || *event.LogIndex >= state.Size {
+		return nil, fmt.Errorf("the storing of item %s is not in a signed checkpoint yet: try again in a second, with the server running", id)
+	}
+	path, err := tlog.ProveInclusion(ctx, blobs.Tiles(c.logDir()), state.Size, *event.LogIndex)
+	if err != nil {
+		return nil, err
+	}
+	p := tlog.Proof{Index: *event.LogIndex, Extra: append(append([]byte(nil), event.Salt...), event.JSON...), Path: path, Checkpoint: state.Checkpoint}
+	return p.Text(), nil
 }

@@ -7,14 +7,11 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -27,7 +24,7 @@ import (
 var version = ""
 
 type commands struct {
-	Package    string   `arg:"" type:"path" help:"The custody package, a .zip as it was handed out."`
+	Package    string   `arg:"" type:"path" help:"The custody package, a .zip as it was handed out; or the proof of one entry of the log, a .tlog-proof."`
 	LogKey     string   `placeholder:"KEY" help:"Key of the agency's custody log, from a source that you trust: as keys/log.txt of a package has it (name+hash+base64), or 64 hex digits; or @FILE that holds it."`
 	ReceiptKey []string `placeholder:"HEX" help:"Key of the server's receipts, 64 hex digits; several where it was changed."`
 	DockKey    []string `placeholder:"HEX" help:"Key of a dock, 64 hex digits; then every dock's key must be among those given."`
@@ -62,53 +59,6 @@ func main() {
 		os.Exit(2)
 	}
 	os.Exit(map[verifier.Verdict]int{verifier.Holds: 0, verifier.HoldsUnpinned: 3, verifier.Fails: 1}[report.Verdict])
-}
-
-func (c *commands) judge(ctx context.Context) (*verifier.Report, error) {
-	pins := verifier.Pins{LogKey: c.LogKey, WitnessKeys: c.WitnessKey}
-	if name, ok := strings.CutPrefix(c.LogKey, "@"); ok {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		pins.LogKey = string(b)
-	}
-	var err error
-	if c.TimeCA != "" {
-		if pins.TimeRoots, err = os.ReadFile(c.TimeCA); err != nil {
-			return nil, err
-		}
-	}
-	if pins.ReceiptKeys, err = keys("--receipt-key", c.ReceiptKey); err != nil {
-		return nil, err
-	}
-	if pins.DockKeys, err = keys("--dock-key", c.DockKey); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(c.Package)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no file: give the package as it was handed out, not unpacked", c.Package)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return verifier.Archive(ctx, f, info.Size(), verifier.Options{Pins: pins})
-}
-
-func keys(flag string, texts []string) (all []ed25519.PublicKey, err error) {
-	for _, text := range texts {
-		key, err := hex.DecodeString(strings.TrimSpace(text))
-		if err != nil || len(key) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("%s %.80q: want 64 hex digits", flag, text)
-		}
-		all = append(all, key)
-	}
-	return all, nil
 }
 
 func (c *commands) print(w io.Writer, r *verifier.Report) error {
