@@ -22,6 +22,8 @@ type lull struct {
 	began time.Time // of the period
 	alone int       // packets in it
 	on    bool
+	timer *time.Timer
+	ended <-chan struct{} // closed when there is nothing to rest for any more; nil: never
 }
 
 // note counts packets of bulk that came alone.
@@ -35,7 +37,17 @@ func (l *lull) note(alone int, now time.Time) {
 
 // rest waits, when it is worth while.
 func (l *lull) rest() {
-	if l.on {
-		time.Sleep(lullTime)
+	if !l.on {
+		return
+	}
+	if l.timer == nil {
+		l.timer = time.NewTimer(lullTime)
+	} else {
+		l.timer.Reset(lullTime)
+	}
+	select {
+	case <-l.timer.C:
+	case <-l.ended:
+		l.timer.Stop()
 	}
 }

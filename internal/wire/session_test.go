@@ -271,16 +271,17 @@ func TestAnUrgentStreamGoesFirst(t *testing.T) {
 		bulk.Prefer(7)
 		urgent.Prefer(0)
 		const size = 4 << 20
+		const much = 4 * size // more than is on its way before the urgent one begins
 		done := make(chan string, 2)
 		for name, s := range map[string]*wire.Stream{"bulk": bulkIn, "urgent": urgentIn} {
 			go func() {
-				if _, err := io.CopyN(io.Discard, s, size); err != nil {
+				if _, err := io.CopyN(io.Discard, s, map[string]int64{"bulk": much, "urgent": size}[name]); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 				done <- name
 			}()
 		}
-		go send(t, bulk, 5, size)
+		go send(t, bulk, 5, much)
 		<-time.After(300 * time.Millisecond)
 		go send(t, urgent, 6, size)
 		if first := <-done; first != "urgent" {

@@ -82,6 +82,7 @@ func newTCP(conn secured, under *corked, dialled bool, o Options, b *Budget) *tc
 		credit: firstWindow(!dialled) * 3 / 2, places: uint32(places),
 	}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
+	under.lull.ended = s.ctx.Done() // nobody reads yet
 	if dialled {
 		s.allowed = firstPlaces
 	}
