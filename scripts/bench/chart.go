@@ -84,11 +84,15 @@ func (b bars) svg() string {
 			fmt.Fprintf(s, `<rect class="c%d" x="%.1f" y="%d" width="%.1f" height="%d"/>`, p%3, x, y, w, line-8)
 			x, total = x+w, total+v
 		}
-		fmt.Fprintf(s, `<text x="%.1f" y="%d">%s</text>`, x+6, y+14, short(total))
+		label := x + 6
 		if r.mark > 0 {
 			at := left + r.mark*scale
 			fmt.Fprintf(s, `<line class="m" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`, at, at, y-3, y+line-5)
+			if at > x-6 && at < x+48 { // where the label would stand
+				label = at + 6
+			}
 		}
+		fmt.Fprintf(s, `<text x="%.1f" y="%d">%s</text>`, label, y+14, short(total))
 	}
 	return s.String() + "</svg>\n"
 }
