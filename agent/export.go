@@ -88,7 +88,11 @@ func (c *receiptsCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	collected, err := carry.Collect(ctx, reader, identity.Trust, identity.Agency, identity.Dock, c.Folder, config.Data)
+	restored, err := reader.Restored(ctx)
+	if err != nil {
+		return err
+	}
+	collected, err := carry.Collect(ctx, reader, identity.Trust.Continued(restored), identity.Agency, identity.Dock, c.Folder, config.Data)
 	if err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ func (s *subject) checkReceipt() error {
 		s.failed(name, "It cannot be read: %v.", err)
 		return stopped{}
 	}
-	trust := proof.Trust{Agency: s.index.Agency, LogOrigin: s.index.LogOrigin, LogPublicKey: s.index.LogKey, ReceiptPublicKey: s.index.ReceiptKey}
+	trust := proof.Trust{Agency: s.index.Agency, LogOrigin: s.index.LogOrigin, LogPublicKey: s.index.LogKey, ReceiptPublicKey: s.index.ReceiptKey, Restored: s.index.Restored}
 	want := proof.Want(&s.manifest, s.payload)
 	want.SameReading = true
 	receipt, err := proof.CheckReceipt(envelope, trust, want)
@@ -207,11 +207,7 @@ func (s *subject) checkReceipt() error {
 		return stopped{}
 	}
 	s.receipt, s.receipts = receipt, evidence.SHA256(envelope.Payload)
-	verifier, err := s.logVerifier()
-	if err != nil {
-		return err
-	}
-	then, err := tlog.OpenCheckpoint([]byte(receipt.Proof.Checkpoint), s.index.LogOrigin, verifier)
+	then, err := tlog.OpenEarlier([]byte(receipt.Proof.Checkpoint), s.index.LogOrigin, s.logKey())
 	if err != nil {
 		s.failed(name, "The checkpoint in the receipt does not hold: %v.", err)
 		return stopped{}

@@ -82,7 +82,7 @@ func (j *judge) takeKeys() {
 	if j.pinned.log != nil && !j.pinned.log.Equal(ed25519.PublicKey(x.LogKey)) {
 		j.failed("package.json", "The package names another log key (%x) than yours (%x): it is of another server, or forged.", x.LogKey, []byte(j.pinned.log))
 	}
-	if j.pinned.origin != "" && j.pinned.origin != x.LogOrigin {
+	if j.pinned.origin != "" && !tlog.Continues(x.LogOrigin, j.pinned.origin) {
 		j.failed("package.json", "The package is of the log %q, your key is of %q.", x.LogOrigin, j.pinned.origin)
 	}
 	add := func(role string, key []byte, pinned bool) {
@@ -118,11 +118,15 @@ func (j *judge) receiptPinned() bool {
 	return slices.ContainsFunc(j.ReceiptKeys, func(k ed25519.PublicKey) bool { return k.Equal(ed25519.PublicKey(j.index.ReceiptKey)) })
 }
 
-// logVerifier checks the log's signature: by the pinned key, else by the package's.
-func (j *judge) logVerifier() (note.Verifier, error) {
-	key := j.pinned.log
-	if key == nil {
-		key = j.index.LogKey
+// logKey is the pinned key of the log, else the package's.
+func (j *judge) logKey() ed25519.PublicKey {
+	if j.pinned.log != nil {
+		return j.pinned.log
 	}
-	return tlog.NewVerifier(j.index.LogOrigin, key)
+	return j.index.LogKey
+}
+
+// logVerifier checks the log's signature.
+func (j *judge) logVerifier() (note.Verifier, error) {
+	return tlog.NewVerifier(j.index.LogOrigin, j.logKey())
 }

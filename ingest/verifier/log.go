@@ -92,6 +92,11 @@ func (j *judge) checkHead(text string) error {
 		return stopped{}
 	}
 	j.proven(subjectPackage, "The checkpoint of the custody log %s over %d entries is signed by the log's key.", j.head.Origin, j.head.Size)
+	first, _ := tlog.Restores(j.head.Origin)
+	for n, size := range j.index.Restored {
+		j.notProven(subjectPackage, "What the custody log %s had beyond %d entries: the server was restored from a backup then, and the log goes on from there as %s.",
+			tlog.Continued(first, n), size, tlog.Continued(first, n+1))
+	}
 	known := map[string]bool{}
 	for _, w := range j.pinned.witnesses {
 		at, ok := w.at([]byte(text))

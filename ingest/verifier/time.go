@@ -19,10 +19,6 @@ type stamp struct {
 // checkStamps checks the time stamps: the token over a checkpoint of the log, of
 // which the package's checkpoint is a continuation.
 func (j *judge) checkStamps() error {
-	verifier, err := j.logVerifier()
-	if err != nil {
-		return err
-	}
 	for n := range j.index.Stamps {
 		checkpoint, token, roots := pack.StampFiles(n)
 		text, err := j.read(checkpoint)
@@ -37,7 +33,7 @@ func (j *judge) checkStamps() error {
 		if err != nil {
 			return err
 		}
-		then, err := tlog.OpenCheckpoint(text, j.index.LogOrigin, verifier)
+		then, err := tlog.OpenEarlier(text, j.index.LogOrigin, j.logKey())
 		if err != nil {
 			j.failed(checkpoint, "It is no checkpoint of this log: %v.", err)
 			continue

@@ -53,8 +53,9 @@ type Index struct {
 	Program    string            `json:"program"`
 	Page       bool              `json:"page"` // PageFile is in it
 	LogOrigin  string            `json:"log_origin"`
-	LogKey     []byte            `json:"log_key"`     // Ed25519
-	ReceiptKey []byte            `json:"receipt_key"` // Ed25519
+	LogKey     []byte            `json:"log_key"`            // Ed25519
+	ReceiptKey []byte            `json:"receipt_key"`        // Ed25519
+	Restored   []int64           `json:"restored,omitempty"` // how many entries the log was left with at each restore from a backup
 	Docks      []Dock            `json:"docks"`
 	Stamps     int               `json:"stamps,omitempty"` // how many time stamps there are
 	Items      []Item            `json:"items"`

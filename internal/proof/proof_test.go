@@ -275,3 +275,28 @@ func TestTrustSurvivesJSON(t *testing.T) {
 		t.Fatal("a short key passed")
 	}
 }
+
+func TestReceiptsOfARestoredServer(t *testing.T) {
+	w, r := newWorld(t), receipt()
+	w.log(t, r, event(r))
+	signed := w.sign(t, r)
+	for name, c := range map[string]struct {
+		trust proof.Trust
+		ok    bool
+	}{
+		"the backup had it":             {w.trust.Continued([]int64{w.size}), true},
+		"both backups had it":           {w.trust.Continued([]int64{w.size + 9, w.size}), true},
+		"the backup was older":          {w.trust.Continued([]int64{w.size - 1}), false},
+		"the second backup was older":   {w.trust.Continued([]int64{w.size, w.size - 1}), false},
+		"nobody says how old it was":    {proof.Trust{Agency: w.trust.Agency, LogOrigin: origin + "/restored-1", LogPublicKey: w.trust.LogPublicKey, ReceiptPublicKey: w.trust.ReceiptPublicKey}, false},
+		"a log that is not a later one": {proof.Trust{Agency: w.trust.Agency, LogOrigin: origin + "x/restored-1", LogPublicKey: w.trust.LogPublicKey, ReceiptPublicKey: w.trust.ReceiptPublicKey, Restored: []int64{1 << 40}}, false},
+	} {
+		if _, err := proof.CheckReceipt(signed, c.trust, want(r)); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	later := w.trust.Continued([]int64{5})
+	if err := later.Check(); err != nil || later.LogOrigin != origin+"/restored-1" || later.Continued([]int64{1}).LogOrigin != later.LogOrigin {
+		t.Errorf("%+v, %v", later, err)
+	}
+}

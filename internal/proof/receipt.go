@@ -144,16 +144,22 @@ func checkEvent(r *evidence.Receipt) error {
 
 // checkLog demands that the event is in the pinned log.
 func checkLog(r *evidence.Receipt, keys Trust) error {
-	if r.Proof.Origin != keys.LogOrigin {
+	if !tlog.Continues(keys.LogOrigin, r.Proof.Origin) {
 		return fmt.Errorf("log %q, want %q", r.Proof.Origin, keys.LogOrigin)
 	}
-	verifier, err := tlog.NewVerifier(keys.LogOrigin, ed25519.PublicKey(keys.LogPublicKey))
+	if err := keys.checkRestored(); err != nil {
+		return err
+	}
+	verifier, err := tlog.NewVerifier(r.Proof.Origin, ed25519.PublicKey(keys.LogPublicKey))
 	if err != nil {
 		return err
 	}
-	checkpoint, err := tlog.OpenCheckpoint([]byte(r.Proof.Checkpoint), keys.LogOrigin, verifier)
+	checkpoint, err := tlog.OpenCheckpoint([]byte(r.Proof.Checkpoint), r.Proof.Origin, verifier)
 	if err != nil {
 		return err
+	}
+	if most := tlog.Surviving(keys.LogOrigin, r.Proof.Origin, keys.Restored); most >= 0 && checkpoint.Size > most {
+		return fmt.Errorf("it was given over %d entries of log %q, of which %d were left when the server was restored from a backup", checkpoint.Size, r.Proof.Origin, most)
 	}
 	path := make([]tlog.Hash, len(r.Proof.Path))
 	for i, d := range r.Proof.Path {

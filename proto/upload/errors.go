@@ -22,6 +22,7 @@ const (
 	CodeQuarantined    Code = "quarantined"     // the item is in quarantine: people decide
 	CodeConflict       Code = "conflict"        // the same item with other contents: a new attempt is needed
 	CodeNotFound       Code = "not_found"       // what was asked for is not here: ask for the policy again
+	CodeSetBack        Code = "set_back"        // the server has a smaller custody log than it showed this dock: it was set back
 	CodeInternal       Code = "internal"        // the server failed: its log says why
 )
 
@@ -32,7 +33,7 @@ func (c Code) Retryable() bool {
 	case CodeRetryLater, CodeFull, CodeInternal:
 		return true
 	case CodeDigestMismatch, CodeUnknownDevice, CodeWrongAgency, CodeBadManifest,
-		CodeBadFrame, CodeVersion, CodeQuarantined, CodeConflict, CodeNotFound:
+		CodeBadFrame, CodeVersion, CodeQuarantined, CodeConflict, CodeNotFound, CodeSetBack:
 		return false
 	}
 	return true

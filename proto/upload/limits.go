@@ -38,6 +38,9 @@ const (
 	MaxText        = 256                                    // versions, serials, models, port paths
 	MaxMessage     = 1024                                   // sentences for people
 	MaxOrigin      = 255                                    // origin line of the custody log
+	MaxCheckpoint  = 16 << 10                               // signed checkpoint of the custody log
+	MaxRestores    = 99                                     // how often the custody log was restored from a backup
+	MaxConsistency = 64 * HashSize                          // consistency proof between two checkpoints
 	MaxPublicKey   = 8 << 10                                // agency public key
 	MaxWrappedKey  = 8 << 10                                // wrapped recording key
 	MaxSealHeader  = 1 << 10                                // header of the sealed recording

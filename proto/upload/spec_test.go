@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -72,6 +73,7 @@ func TestFieldLimitsFitTheFrames(t *testing.T) {
 		&Welcome{
 			Protocol: 1<<32 - 1, ServerVersion: text(MaxText), Agency: text(40), AgencyPublicKey: make([]byte, MaxPublicKey), LogOrigin: text(MaxOrigin),
 			LogPublicKey: make([]byte, Ed25519KeySize), ReceiptKeyId: text(MaxKeyID), ReceiptPublicKey: make([]byte, Ed25519KeySize), ServerTimeUs: latest,
+			Checkpoint: make([]byte, MaxCheckpoint), Consistency: make([]byte, MaxConsistency), Restored: slices.Repeat([]int64{1 << 48}, MaxRestores),
 		},
 		&Inventory{Envelope: make([]byte, MaxInventory)},
 		&Status{

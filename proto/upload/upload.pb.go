@@ -33,11 +33,14 @@ const (
 
 // Hello opens the control stream (dock to server).
 type Hello struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Protocol      uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
-	AgentVersion  string                 `protobuf:"bytes,2,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
-	Agency        string                 `protobuf:"bytes,3,opt,name=agency,proto3" json:"agency,omitempty"`
-	Dock          string                 `protobuf:"bytes,4,opt,name=dock,proto3" json:"dock,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Protocol     uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	AgentVersion string                 `protobuf:"bytes,2,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
+	Agency       string                 `protobuf:"bytes,3,opt,name=agency,proto3" json:"agency,omitempty"`
+	Dock         string                 `protobuf:"bytes,4,opt,name=dock,proto3" json:"dock,omitempty"`
+	// The newest checkpoint of the custody log that the dock has, as it was
+	// signed; empty before the first.
+	Checkpoint    []byte `protobuf:"bytes,5,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -100,6 +103,13 @@ func (x *Hello) GetDock() string {
 	return ""
 }
 
+func (x *Hello) GetCheckpoint() []byte {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return nil
+}
+
 // Welcome answers Hello: the server accepts this dock (server to dock).
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -116,8 +126,17 @@ type Welcome struct {
 	ReceiptKeyId     string `protobuf:"bytes,7,opt,name=receipt_key_id,json=receiptKeyId,proto3" json:"receipt_key_id,omitempty"`
 	ReceiptPublicKey []byte `protobuf:"bytes,8,opt,name=receipt_public_key,json=receiptPublicKey,proto3" json:"receipt_public_key,omitempty"`
 	ServerTimeUs     int64  `protobuf:"varint,9,opt,name=server_time_us,json=serverTimeUs,proto3" json:"server_time_us,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The newest checkpoint that the server has signed.
+	Checkpoint []byte `protobuf:"bytes,10,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	// Proof (RFC 6962 section 2.1.2), hashes of 32 bytes, one after the other, that
+	// the tree of Hello.checkpoint is a beginning of that of checkpoint. Empty where
+	// it has entries that the server was left without at a restore.
+	Consistency []byte `protobuf:"bytes,11,opt,name=consistency,proto3" json:"consistency,omitempty"`
+	// For each time that the server was restored from a backup, how many entries of
+	// the log that had. The log's name tells how often.
+	Restored      []int64 `protobuf:"varint,12,rep,packed,name=restored,proto3" json:"restored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -211,6 +230,27 @@ func (x *Welcome) GetServerTimeUs() int64 {
 		return x.ServerTimeUs
 	}
 	return 0
+}
+
+func (x *Welcome) GetCheckpoint() []byte {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return nil
+}
+
+func (x *Welcome) GetConsistency() []byte {
+	if x != nil {
+		return x.Consistency
+	}
+	return nil
+}
+
+func (x *Welcome) GetRestored() []int64 {
+	if x != nil {
+		return x.Restored
+	}
+	return nil
 }
 
 // Inventory carries the dock's signed list of what a camera showed in one
@@ -2408,12 +2448,15 @@ var File_proto_upload_upload_proto protoreflect.FileDescriptor
 
 const file_proto_upload_upload_proto_rawDesc = "" +
 	"\n" +
-	"\x19proto/upload/upload.proto\x12\x12sealdock.upload.v1\"t\n" +
+	"\x19proto/upload/upload.proto\x12\x12sealdock.upload.v1\"\x94\x01\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12#\n" +
 	"\ragent_version\x18\x02 \x01(\tR\fagentVersion\x12\x16\n" +
 	"\x06agency\x18\x03 \x01(\tR\x06agency\x12\x12\n" +
-	"\x04dock\x18\x04 \x01(\tR\x04dock\"\xcf\x02\n" +
+	"\x04dock\x18\x04 \x01(\tR\x04dock\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x05 \x01(\fR\n" +
+	"checkpoint\"\xad\x03\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12%\n" +
 	"\x0eserver_version\x18\x02 \x01(\tR\rserverVersion\x12\x16\n" +
@@ -2424,7 +2467,13 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\x0elog_public_key\x18\x06 \x01(\fR\flogPublicKey\x12$\n" +
 	"\x0ereceipt_key_id\x18\a \x01(\tR\freceiptKeyId\x12,\n" +
 	"\x12receipt_public_key\x18\b \x01(\fR\x10receiptPublicKey\x12$\n" +
-	"\x0eserver_time_us\x18\t \x01(\x03R\fserverTimeUs\"'\n" +
+	"\x0eserver_time_us\x18\t \x01(\x03R\fserverTimeUs\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\n" +
+	" \x01(\fR\n" +
+	"checkpoint\x12 \n" +
+	"\vconsistency\x18\v \x01(\fR\vconsistency\x12\x1a\n" +
+	"\brestored\x18\f \x03(\x03R\brestored\"'\n" +
 	"\tInventory\x12\x1a\n" +
 	"\benvelope\x18\x01 \x01(\fR\benvelope\"\x0e\n" +
 	"\fInventoryAck\"\x90\x03\n" +

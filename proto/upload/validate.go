@@ -15,11 +15,20 @@ func (m *Hello) Validate() error {
 		text("Hello", "agent version", m.GetAgentVersion(), 1, MaxText),
 		name("Hello", "agency", m.GetAgency()),
 		name("Hello", "dock", m.GetDock()),
+		size("Hello", "checkpoint", len(m.GetCheckpoint()), 0, MaxCheckpoint),
 	)
 }
 
 // Validate implements Message.
 func (m *Welcome) Validate() error {
+	if len(m.GetConsistency())%HashSize != 0 {
+		return badFrame("Welcome: %d bytes of a consistency proof are not a multiple of %d", len(m.GetConsistency()), HashSize)
+	}
+	for _, entries := range m.GetRestored() {
+		if entries < 0 {
+			return badFrame("Welcome: a backup cannot have had %d entries", entries)
+		}
+	}
 	return first(
 		text("Welcome", "server version", m.GetServerVersion(), 1, MaxText),
 		name("Welcome", "agency", m.GetAgency()),
@@ -29,6 +38,9 @@ func (m *Welcome) Validate() error {
 		text("Welcome", "receipt key id", m.GetReceiptKeyId(), 1, MaxKeyID),
 		size("Welcome", "receipt public key", len(m.GetReceiptPublicKey()), Ed25519KeySize, Ed25519KeySize),
 		instant("Welcome", "server time", m.GetServerTimeUs()),
+		size("Welcome", "checkpoint", len(m.GetCheckpoint()), 0, MaxCheckpoint),
+		size("Welcome", "list of restores", len(m.GetRestored()), 0, MaxRestores),
+		size("Welcome", "consistency proof", len(m.GetConsistency()), 0, MaxConsistency),
 	)
 }
 

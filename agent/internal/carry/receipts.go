@@ -45,11 +45,7 @@ func judge(trust proof.Trust, rec *spool.Recording, raw []byte) (r spool.Receipt
 	if err != nil {
 		return r, err
 	}
-	verifier, err := tlog.NewVerifier(trust.LogOrigin, trust.LogPublicKey)
-	if err != nil {
-		return r, err
-	}
-	head, err := tlog.OpenCheckpoint([]byte(receipt.Proof.Checkpoint), trust.LogOrigin, verifier)
+	head, err := tlog.OpenEarlier([]byte(receipt.Proof.Checkpoint), trust.LogOrigin, trust.LogPublicKey)
 	if err != nil {
 		return r, err
 	}
@@ -186,7 +182,7 @@ func (d *Desk) take(ctx context.Context, path string, id evidence.EvidenceID, at
 	if err != nil {
 		return err
 	}
-	receipt, err := judge(d.Trust, &rec, raw)
+	receipt, err := judge(d.Trust.Continued(d.Spool.Restored()), &rec, raw)
 	if err != nil {
 		log.Error("a receipt that came by drive does not hold; nothing is erased for it", "path", rec.Source.Path, "error", err)
 		return nil

@@ -115,7 +115,8 @@ func (a *agent) join() error {
 	o.AgencyKey, o.Signer, o.Version, o.Now, o.Log = a.identity.AgencyKey, a.identity.StatementKey, a.version, a.now, a.log
 	a.policy = policy.Open(a.config.Data, a.identity.Agency, a.log)
 	o.Server, o.Images = server{a}, policy.NewImages(a.config.Data)
-	a.bays = newBays(offload.New(o), a.config.Cameras.Poll, a.now, a.log)
+	desk := offload.New(o)
+	a.bays = newBays(desk, a.config.Cameras.Poll, a.now, a.log)
 
 	agencyKey, err := a.identity.AgencyKey.MarshalBinary()
 	if err != nil {
@@ -124,7 +125,7 @@ func (a *agent) join() error {
 	u := a.config.uploadOptions()
 	u.Spool, u.Agency, u.Dock, u.Trust, u.AgencyKey = a.spool, a.identity.Agency, a.identity.Dock, a.identity.Trust, agencyKey
 	u.Version, u.Now, u.Log = a.version, a.now, a.log.With("component", "upload")
-	u.Dial, u.Status, u.Policy, u.Images = a.dial, a.report, a.policy, o.Images
+	u.Dial, u.Status, u.Policy, u.Images, u.Lost = a.dial, a.report, a.policy, o.Images, desk.TellErased
 	a.uploader = upload.New(u)
 	a.desk = &carry.Desk{Spool: a.spool, Trust: a.identity.Trust, Data: a.config.Data, Log: a.log.With("component", "carry")}
 	return a.makePage()

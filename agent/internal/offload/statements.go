@@ -186,11 +186,15 @@ func (d *Docking) release(rec spool.Recording, result evidence.ReleaseResult, re
 }
 
 func (d *Docking) sign(kind string, s evidence.Statement) ([]byte, error) {
+	return d.desk.sign(kind, s)
+}
+
+func (k *Desk) sign(kind string, s evidence.Statement) ([]byte, error) {
 	payload, err := evidence.Encode(s)
 	if err != nil {
 		return nil, err
 	}
-	envelope, err := d.desk.opt.Signer.Sign(kind, payload)
+	envelope, err := k.opt.Signer.Sign(kind, payload)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 type change struct {
 	apply      func(*pen) error
 	checkpoint *checkpoint // to be durable before the commit, or nil
+	restarts   bool        // the checkpoint is the first that came after a restore of the log: it may be of fewer entries
 	then       func()      // what it means for fields that Spool.mu guards; called with it held, in the order of commits, after success only. nil: nothing
 	err        error
 	done       chan struct{} // closed when err is final

@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 const dockings = "dockings" // name of the counter of dockings
@@ -43,13 +44,17 @@ func (s *Spool) Distrust(ctx context.Context, seen uint64) (taken int64, err err
 		if _, err := p.exec("INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)", dockings, int64(seen)); err != nil {
 			return err
 		}
-		result, err := p.exec(`UPDATE recording SET state = 'failed', reason = ?, changed_us = ? WHERE state IN ('received', 'erasing', 'kept')`,
-			"the dock's journal was older than what the server had seen of it: the receipt is asked for again", s.opt.Now().UnixMicro())
-		if err != nil {
-			return err
-		}
-		taken, err = result.RowsAffected()
+		taken, err = p.takeBack("the dock's journal was older than what the server had seen of it: the receipt is asked for again", s.opt.Now())
 		return err
 	})
 	return taken, err
+}
+
+// takeBack lets no receipt count any more. What a camera has erased stays erased.
+func (p *pen) takeBack(why string, at time.Time) (taken int64, err error) {
+	result, err := p.exec(`UPDATE recording SET state = 'failed', reason = ?, changed_us = ? WHERE state IN ('received', 'erasing', 'kept')`, why, at.UnixMicro())
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

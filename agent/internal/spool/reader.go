@@ -53,6 +53,9 @@ func ReadOnly(ctx context.Context, dir string) (*Reader, error) {
 // Close releases the journal. Copies must be closed.
 func (r *Reader) Close() error { return r.s.db.Close() }
 
+// Restored is Spool.Restored.
+func (r *Reader) Restored(ctx context.Context) ([]int64, error) { return readRestores(ctx, r.s.db) }
+
 // Waiting returns all recordings that wait to be handed over, oldest first, as
 // far as Spool.Waiting tells of them, without claims and urgency.
 func (r *Reader) Waiting(ctx context.Context) ([]Recording, error) {

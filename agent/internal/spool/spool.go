@@ -71,8 +71,10 @@ type Spool struct {
 	level   Level                             // as Watch last saw it
 	line    line                              // what waits to be handed over, as the journal has it
 
+	restored []int64    // see Restored
+	newest   checkpoint // the newest kept; changed by who has the turn
+
 	// Used by who has the turn.
-	noted   int64         // size of the newest checkpoint kept
 	notes   *durable.File // checkpoints file
 	notesAt int64         // its length
 }
@@ -95,7 +97,7 @@ func Open(ctx context.Context, opt Options) (*Spool, error) {
 		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), db.Close())
 	}
 	s.pen = &pen{conn: conn, prepared: map[string]*sql.Stmt{}}
-	if err := errors.Join(s.tidy(ctx), s.queueUp(ctx), s.openCheckpoints()); err != nil {
+	if err := errors.Join(s.tidy(ctx), s.queueUp(ctx), s.openCheckpoints(), s.readRestores(ctx)); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the spool: %w", err), s.pen.close(), db.Close())
 	}
 	return s, nil

@@ -16,7 +16,6 @@ import (
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/proof"
 	"github.com/sealdock/sealdock/internal/seal"
-	"github.com/sealdock/sealdock/internal/tlog"
 	"github.com/sealdock/sealdock/internal/tlog/tlogtest"
 	"github.com/sealdock/sealdock/internal/wire"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -41,6 +40,7 @@ type ingest struct {
 	mu         sync.Mutex // guards all below
 	tiles      *tlogtest.Memory
 	size       int64
+	restored   []int64             // as in Welcome
 	partial    map[string]*partial // by item and attempt
 	plain      map[evidence.EvidenceID][]byte
 	receipts   map[evidence.EvidenceID][]byte
@@ -138,15 +138,20 @@ func (s *ingest) serve(ctx context.Context, session *wire.Session) {
 		return
 	}
 	var buffer protocol.Buffer
-	if _, err := protocol.Expect[*protocol.Hello](control, &buffer); err != nil {
+	hello, err := protocol.Expect[*protocol.Hello](control, &buffer)
+	if err != nil {
 		return
 	}
 	key, err := s.private.Public().MarshalBinary()
 	if err != nil {
 		return
 	}
-	w := &protocol.Welcome{Protocol: 1, ServerVersion: "test", Agency: "riverton", AgencyPublicKey: key, LogOrigin: origin,
+	w := &protocol.Welcome{Protocol: 1, ServerVersion: "test", Agency: "riverton", AgencyPublicKey: key,
 		LogPublicKey: s.trust.LogPublicKey, ReceiptKeyId: "receipt", ReceiptPublicKey: s.trust.ReceiptPublicKey, ServerTimeUs: time.Now().UnixMicro()}
+	if err := s.history(w, hello.GetCheckpoint()); err != nil {
+		s.t.Error(err)
+		return
+	}
 	if s.welcome != nil {
 		s.welcome(w)
 	}
@@ -426,48 +431,6 @@ func (s *ingest) finish(m *evidence.Manifest, digest evidence.Digest, key string
 	}
 	s.plain[m.Evidence], s.receipts[m.Evidence] = whole, envelope.Marshal()
 	return envelope.Marshal(), nil
-}
-
-func (s *ingest) sign(r *evidence.Receipt, key ed25519.PrivateKey) (*evidence.Envelope, error) {
-	payload, err := evidence.Encode(r)
-	if err != nil {
-		return nil, err
-	}
-	return evidence.Sign(evidence.TypeReceipt, payload, "receipt", key), nil
-}
-
-// log appends the receipt's event and fills in its proof. s.mu is held.
-func (s *ingest) log(r *evidence.Receipt) error {
-	event := evidence.Event{Version: 1, Agency: r.Agency, Type: evidence.EventEvidenceStored, At: r.StoredAt, Actor: evidence.Actor{Kind: "server", ID: "ingest"},
-		Object: evidence.ItemObject(r.Evidence), Outcome: evidence.OutcomeDone, Details: proof.StoredDetails(r)}
-	text, err := event.Encode()
-	if err != nil {
-		return err
-	}
-	salt := []byte(strings.Repeat("s", 32))
-	index := s.size
-	size, root, err := tlog.Append(context.Background(), s.tiles, s.size, [][]byte{tlog.Entry(salt, text)})
-	if err != nil {
-		return err
-	}
-	s.size = size
-	signer, err := tlog.NewSigner(origin, s.logKey)
-	if err != nil {
-		return err
-	}
-	checkpoint, err := tlog.SignCheckpoint(tlog.Checkpoint{Origin: origin, Size: size, Root: root}, signer)
-	if err != nil {
-		return err
-	}
-	path, err := tlog.ProveInclusion(context.Background(), s.tiles, size, index)
-	if err != nil {
-		return err
-	}
-	r.Proof = evidence.LogProof{Origin: origin, Index: index, Salt: salt, Event: text, Checkpoint: string(checkpoint)}
-	for _, h := range path {
-		r.Proof.Path = append(r.Proof.Path, evidence.Digest(h))
-	}
-	return nil
 }
 
 func keyFrom(seed []byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(seed) }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealdock/sealdock/agent/internal/lanes"
+	"github.com/sealdock/sealdock/internal/tlog"
 	protocol "github.com/sealdock/sealdock/proto/upload"
 )
 
@@ -80,7 +81,7 @@ func (u *Uploader) serveLane(ctx context.Context, ln *lanes.Lane) (err error) {
 	}
 	stop := context.AfterFunc(ctx, func() { control.Reset(protocol.EndGoingAway) })
 	defer stop()
-	if err := u.greet(control); err != nil {
+	if err := u.greet(ctx, control); err != nil {
 		code, reason = protocol.EndRefused, "not the server that was expected"
 		return err
 	}
@@ -227,11 +228,12 @@ func (l *lane) giveUp(err error) {
 }
 
 // greet sends Hello and checks that Welcome comes from the enrolled server.
-func (u *Uploader) greet(control lanes.Stream) error {
+func (u *Uploader) greet(ctx context.Context, control lanes.Stream) error {
 	if err := control.SetReadDeadline(time.Now().Add(u.opt.Answer)); err != nil {
 		return err
 	}
-	hello := &protocol.Hello{Protocol: protocol.Version, AgentVersion: u.opt.Version, Agency: string(u.opt.Agency), Dock: string(u.opt.Dock)}
+	shown := u.shown()
+	hello := &protocol.Hello{Protocol: protocol.Version, AgentVersion: u.opt.Version, Agency: string(u.opt.Agency), Dock: string(u.opt.Dock), Checkpoint: shown}
 	if err := protocol.WriteMessage(control, hello); err != nil {
 		return fmt.Errorf("greeting the server: %w", err)
 	}
@@ -243,7 +245,10 @@ func (u *Uploader) greet(control lanes.Stream) error {
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	return u.recognise(welcome)
+	if err := u.recognise(welcome); err != nil {
+		return err
+	}
+	return u.trace(ctx, welcome, shown)
 }
 
 // recognise compares a welcome with what was pinned at enrolment.
@@ -255,7 +260,7 @@ func (u *Uploader) recognise(w *protocol.Welcome) error {
 		return fmt.Errorf("%w: it serves agency %q, this dock belongs to %q", errOtherServer, w.GetAgency(), u.opt.Agency)
 	case !bytes.Equal(w.GetAgencyPublicKey(), u.opt.AgencyKey):
 		return fmt.Errorf("%w: its agency key is another one", errOtherServer)
-	case w.GetLogOrigin() != u.opt.Trust.LogOrigin || !bytes.Equal(w.GetLogPublicKey(), u.opt.Trust.LogPublicKey):
+	case !tlog.Continues(w.GetLogOrigin(), u.trust().LogOrigin) || !bytes.Equal(w.GetLogPublicKey(), u.opt.Trust.LogPublicKey):
 		return fmt.Errorf("%w: its custody log is another one", errOtherServer)
 	case !bytes.Equal(w.GetReceiptPublicKey(), u.opt.Trust.ReceiptPublicKey):
 		return fmt.Errorf("%w: its receipt key is another one", errOtherServer)

@@ -25,7 +25,7 @@ func (u *Uploader) take(ctx context.Context, c *spool.Copy, raw []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errReceipt, err)
 	}
-	receipt, err := proof.CheckReceipt(envelope, u.opt.Trust, proof.Want(&m, manifest.Payload))
+	receipt, err := proof.CheckReceipt(envelope, u.trust(), proof.Want(&m, manifest.Payload))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errReceipt, err)
 	}
@@ -44,29 +44,27 @@ func (u *Uploader) take(ctx context.Context, c *spool.Copy, raw []byte) error {
 }
 
 // compare holds the receipt's checkpoint against the newest one seen: the same
-// size with another root would be a forked log.
+// size with another root would be a forked log. Whether it continues that one is
+// proven at the next greeting.
 func (u *Uploader) compare(r *evidence.Receipt) (size int64, err error) {
 	u.mu.Lock()
 	newest := u.newest
 	u.mu.Unlock()
 	if r.Proof.Checkpoint == newest.text { // receipts that were logged together share it
-		return newest.size, nil
+		return newest.Size, nil
 	}
-	verifier, err := tlog.NewVerifier(u.opt.Trust.LogOrigin, u.opt.Trust.LogPublicKey)
-	if err != nil {
-		return 0, err
-	}
-	head, err := tlog.OpenCheckpoint([]byte(r.Proof.Checkpoint), u.opt.Trust.LogOrigin, verifier)
+	trust := u.trust()
+	head, err := tlog.OpenEarlier([]byte(r.Proof.Checkpoint), trust.LogOrigin, trust.LogPublicKey)
 	if err != nil {
 		return 0, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
-	case head.Size == u.newest.size && head.Root != u.newest.root:
-		return 0, fmt.Errorf("the custody log showed two heads of size %d: the log was forked; keep the file of checkpoints and tell the auditor", head.Size)
-	case head.Size > u.newest.size:
-		u.newest = checkpoint{head.Size, head.Root, r.Proof.Checkpoint}
+	case head.Size == u.newest.Size && head.Root != u.newest.Root:
+		return 0, fmt.Errorf("the custody log showed two heads of size %d: %w", head.Size, errForked)
+	case head.Size > u.newest.Size:
+		u.newest = checkpoint{head, r.Proof.Checkpoint}
 	}
 	return head.Size, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	"github.com/sealdock/sealdock/internal/backoff"
 	"github.com/sealdock/sealdock/internal/proof"
+	"github.com/sealdock/sealdock/internal/tlog"
 	"github.com/sealdock/sealdock/internal/wire"
 	"github.com/sealdock/sealdock/proto/evidence"
 	protocol "github.com/sealdock/sealdock/proto/upload"
@@ -34,6 +35,11 @@ type Options struct {
 	Images    *policy.Images          // firmware that the policy offers is fetched into it; nil: none
 	Now       func() time.Time
 	Log       *slog.Logger
+
+	// Lost tells the server of recordings that cameras have erased for receipts that do
+	// not count under trust; it is called when the server turns out to have been restored
+	// from a backup. nil: nothing is told.
+	Lost func(ctx context.Context, trust proof.Trust) error
 
 	Lanes       int           // most connections at once, 0 for what package lanes thinks right
 	OnlyQUIC    bool          // no TLS over TCP, whatever the network does
@@ -70,6 +76,8 @@ type Uploader struct {
 	lanes *lanes.Lanes
 	lead  chan struct{} // holds one token: the lane that has it speaks for the dock
 
+	restoring sync.Mutex // one taking in of a restore at a time
+
 	mu        sync.Mutex // guards all below
 	message   string
 	open      []*lane // greeted and directed, in the order in which they came
@@ -97,8 +105,7 @@ type trial struct {
 }
 
 type checkpoint struct {
-	size int64
-	root [32]byte
+	tlog.Checkpoint
 	text string // as it came
 }
 
@@ -212,6 +219,8 @@ func plain(err error) string {
 		return "The server does not know this dock, or it was disabled. Ask the administrator to enable it, or enrol it again with a new token. Recordings are kept meanwhile. (" + refused.Message + ")"
 	case errors.As(err, &refused) && refused.Code == protocol.CodeVersion:
 		return "Dock and server speak different versions: " + refused.Message + ". Recordings are kept meanwhile."
+	case errors.As(err, &refused) && refused.Code == protocol.CodeSetBack, errors.Is(err, errForked):
+		return "The server is not in the state in which this dock has seen it: " + err.Error() + ". Nothing is sent, no camera is erased, and recordings are kept. Tell the server's administrator."
 	case errors.As(err, &refused):
 		return "The server refuses this dock: " + refused.Error() + ". Recordings are kept meanwhile."
 	case errors.Is(err, errOtherServer):

@@ -33,8 +33,8 @@ type world struct {
 	url    string
 	dir    string
 	clock  *catalogtest.Clock
-	signer note.Signer
-	verify note.Verifier
+	key    ed25519.PrivateKey
+	origin string            // the log's name at the moment
 	seen   []tlog.Checkpoint // every checkpoint that was ever returned or published
 }
 
@@ -46,12 +46,7 @@ func newWorld(t testing.TB) *world {
 func newWorldAt(t testing.TB, url string) *world {
 	t.Helper()
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	signer, err1 := tlog.NewSigner(origin, key)
-	verifier, err2 := tlog.NewVerifier(origin, key.Public().(ed25519.PublicKey))
-	if err := errors.Join(err1, err2); err != nil {
-		t.Fatal(err)
-	}
-	w := &world{TB: t, url: url, dir: filepath.Join(t.TempDir(), "log"), clock: catalogtest.NewClock(), signer: signer, verify: verifier}
+	w := &world{TB: t, url: url, dir: filepath.Join(t.TempDir(), "log"), clock: catalogtest.NewClock(), key: key, origin: origin}
 	w.db = w.openDB()
 	return w
 }
@@ -72,7 +67,7 @@ func (w *world) must(err error) {
 }
 
 func (w *world) config() audit.Config {
-	return audit.Config{Catalog: w.db, Tiles: fs.Tiles(w.dir), Signer: w.signer, Verifier: w.verify, Origin: origin, Node: "node-a",
+	return audit.Config{Catalog: w.db, Tiles: fs.Tiles(w.dir), Key: w.key, Origin: w.origin, Node: "node-a",
 		Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)}
 }
 
@@ -108,7 +103,7 @@ func (w *world) published() {
 		return
 	}
 	w.must(err)
-	c, err := tlog.OpenCheckpoint(text, origin, w.verify)
+	c, err := tlog.OpenEarlier(text, w.origin, w.key.Public().(ed25519.PublicKey))
 	w.must(err)
 	w.seen = append(w.seen, c)
 }
@@ -119,7 +114,7 @@ func (w *world) check(l *audit.Log, events int64) {
 	w.Helper()
 	w.published()
 	head := l.Head()
-	c, err := tlog.OpenCheckpoint(head.Text, origin, w.verify)
+	c, err := tlog.OpenCheckpoint(head.Text, w.origin, w.verifier())
 	w.must(err)
 	if c != head.Checkpoint || c.Size != events {
 		w.Fatalf("the head is of %d events, want %d", c.Size, events)
@@ -332,4 +327,11 @@ func TestAThousandEventsAreSequencedQuickly(t *testing.T) {
 	w.must(err)
 	t.Logf("1000 events in %s", time.Since(started).Round(time.Microsecond))
 	w.check(l, 1000)
+}
+
+func (w *world) verifier() note.Verifier {
+	w.Helper()
+	v, err := tlog.NewVerifier(w.origin, w.key.Public().(ed25519.PublicKey))
+	w.must(err)
+	return v
 }

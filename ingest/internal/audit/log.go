@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -48,14 +49,13 @@ const (
 
 // Config is what a Log works with. All fields but Fail are required.
 type Config struct {
-	Catalog  *sqldb.DB
-	Tiles    tlog.Tiles // checkpoint and note are kept in it too
-	Signer   note.Signer
-	Verifier note.Verifier // of Signer
-	Origin   string        // the log's name, first line of its checkpoints
-	Node     string        // this server's name: it may take its own lease over at once after a crash
-	Now      func() time.Time
-	Logger   *slog.Logger
+	Catalog *sqldb.DB
+	Tiles   tlog.Tiles // checkpoint and note are kept in it too
+	Key     ed25519.PrivateKey
+	Origin  string // the log's name, first line of its checkpoints; tlog.Continued after restores
+	Node    string // this server's name: it may take its own lease over at once after a crash
+	Now     func() time.Time
+	Logger  *slog.Logger
 
 	// Fail, in tests, is asked before and after each step; its error ends the
 	// call as a crash would.
@@ -65,14 +65,18 @@ type Config struct {
 // Log is the custody log. Safe for concurrent use.
 type Log struct {
 	Config
+	signer note.Signer
 	holder string
 	proofs keptTiles
 	turn   sync.Mutex // one sequencing at a time
 
-	mu   sync.Mutex // guards what follows
-	next *run       // sequencing that has not begun: callers join it
-	head Head
+	mu      sync.Mutex // guards what follows
+	next    *run       // sequencing that has not begun: callers join it
+	head    Head
+	setBack error // why nothing is signed any more
 }
+
+func (l *Log) public() ed25519.PublicKey { return l.Key.Public().(ed25519.PublicKey) }
 
 // Head is the newest signed state of the log.
 type Head struct {
@@ -86,7 +90,11 @@ type Head struct {
 // do not give the signed root. ErrRolledBack when catalog and log contradict
 // each other; catalog.ErrLease when another node writes the log.
 func Open(ctx context.Context, config Config) (*Log, error) {
-	l := &Log{Config: config, holder: config.Node + "#" + rand.Text(), proofs: keptTiles{Tiles: config.Tiles}}
+	signer, err := tlog.NewSigner(config.Origin, config.Key)
+	if err != nil {
+		return nil, fmt.Errorf("opening the custody log: %w", err)
+	}
+	l := &Log{Config: config, signer: signer, holder: config.Node + "#" + rand.Text(), proofs: keptTiles{Tiles: config.Tiles}}
 	if err := l.recover(ctx); err != nil {
 		return nil, fmt.Errorf("opening the custody log: %w", err)
 	}

@@ -49,7 +49,7 @@ func (l *Log) checkSaved(state *catalog.LogState) error {
 		}
 		return nil
 	}
-	c, err := tlog.OpenCheckpoint(state.Checkpoint, l.Origin, l.Verifier)
+	c, err := tlog.OpenEarlier(state.Checkpoint, l.Origin, l.public())
 	if err != nil {
 		return fmt.Errorf("the checkpoint in the catalog: %w: either log_origin was changed since (it must stay as it was), or this is not the checkpoint key that signed it", err)
 	}
@@ -67,15 +67,18 @@ func (l *Log) checkPublished(ctx context.Context, state *catalog.LogState) error
 		return err
 	}
 	if text != nil {
-		c, err := tlog.OpenCheckpoint(text, l.Origin, l.Verifier)
+		c, err := tlog.OpenEarlier(text, l.Origin, l.public())
 		if err != nil {
 			return fmt.Errorf("the published checkpoint: %w: either log_origin was changed since (it must stay as it was), or this is not its log folder or checkpoint key", err)
+		}
+		if c.Origin != l.Origin {
+			return nil // of the log that ended when this one was restored: replaced by the first of this one
 		}
 		if c.Size > state.Size || c.Size == state.Size && c.Root != state.Root {
 			return fmt.Errorf("%w: a checkpoint of %d events was published, the catalog's is of %d: "+
 				"it was restored from an older backup; restore its newest state", ErrRolledBack, c.Size, state.Size)
 		}
-		if err := l.extends(ctx, tlog.Checkpoint{Size: state.Size}, noted{c.Size, c.Root}); err != nil {
+		if err := l.extends(ctx, tlog.Checkpoint{Size: state.Size}, noted{c.Origin, c.Size, c.Root}); err != nil {
 			return err
 		}
 	}

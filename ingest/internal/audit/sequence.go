@@ -44,7 +44,10 @@ func (l *Log) lead(ctx context.Context, r *run) {
 	l.next = nil // who comes from here on may have an event that this run does not see
 	l.mu.Unlock()
 	defer close(r.done)
-	if r.err = l.sequence(ctx); r.err != nil {
+	if r.err = l.standing(); r.err == nil {
+		r.err = l.sequence(ctx)
+	}
+	if r.err != nil {
 		r.err = fmt.Errorf("sequencing the custody log: %w", r.err)
 		return
 	}
@@ -94,7 +97,7 @@ func (l *Log) integrate(ctx context.Context, state *catalog.LogState) error {
 		return err
 	}
 	if err := l.step(StepSign, func() (err error) {
-		head.Text, err = tlog.SignCheckpoint(*c, l.Signer)
+		head.Text, err = tlog.SignCheckpoint(*c, l.signer)
 		return err
 	}); err != nil {
 		return err
@@ -126,7 +129,7 @@ func (l *Log) note(ctx context.Context, c tlog.Checkpoint) error {
 	if err := l.extends(ctx, c, before); err != nil {
 		return err
 	}
-	after := noted{c.Size, c.Root}
+	after := noted{l.Origin, c.Size, c.Root}
 	if after == before {
 		return nil
 	}

@@ -27,6 +27,8 @@ const (
 	AlertDamaged       AlertCode = "evidence_damaged"  // stored bytes are not what they were; the item is in quarantine
 	AlertUnproven      AlertCode = "evidence_unproven" // a stored item could not be proven again: missing, unreadable, or its records do not hold
 	AlertOrphans       AlertCode = "store_orphans"     // the store holds blobs that no item names
+	AlertLogSetBack    AlertCode = "log_set_back"      // somebody has a checkpoint that this server signed and does not know any more
+	AlertLogLost       AlertCode = "log_entries_lost"  // a dock has seen entries that the backup did not have from which the server was restored
 	AlertUnstamped     AlertCode = "log_unstamped"     // the time-stamp authority gives no tokens
 )
 

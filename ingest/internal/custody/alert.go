@@ -70,7 +70,7 @@ func severity(code catalog.AlertCode) catalog.Severity {
 	}
 	switch code {
 	case catalog.AlertVanished, catalog.AlertGap, catalog.AlertCountedBack, catalog.AlertNumberReused, catalog.AlertShrank, catalog.AlertErasedBare,
-		catalog.AlertKeyMissing, catalog.AlertBlocked, catalog.AlertDockingReused:
+		catalog.AlertKeyMissing, catalog.AlertBlocked, catalog.AlertDockingReused, catalog.AlertLogSetBack, catalog.AlertLogLost:
 		return catalog.SeverityUrgent
 	}
 	return catalog.SeverityWarning

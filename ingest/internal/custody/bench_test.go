@@ -35,13 +35,9 @@ func (l *countedLog) Sequence(ctx context.Context) (tlog.Checkpoint, []byte, err
 func newBenchRig(b *testing.B) (*rig, *countedLog) {
 	g := newRig(b)
 	g.stop()
-	signer, err := tlog.NewSigner(origin, g.point.Private())
-	g.check(err)
-	verifier, err := tlog.NewVerifier(origin, g.point.Public())
-	g.check(err)
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	log, err := audit.Open(b.Context(), audit.Config{
-		Catalog: g.db, Tiles: fs.Tiles(filepath.Join(g.dir, "log")), Signer: signer, Verifier: verifier, Origin: origin, Node: "bench", Now: time.Now, Logger: quiet,
+		Catalog: g.db, Tiles: fs.Tiles(filepath.Join(g.dir, "log")), Key: g.point.Private(), Origin: origin, Node: "bench", Now: time.Now, Logger: quiet,
 	})
 	g.check(err)
 	counted := &countedLog{Log: log}

@@ -284,7 +284,7 @@ func (c *Custody) sign(ctx context.Context, j *job) error {
 		return fmt.Errorf("signing the receipt of item %v: %w", j.item, err)
 	}
 	// The server believes no receipt that a dock would not believe.
-	trust := proof.Trust{Agency: m.Agency, LogOrigin: c.LogOrigin, LogPublicKey: c.LogPublicKey, ReceiptPublicKey: c.ReceiptKey.Public()}
+	trust := proof.Trust{Agency: m.Agency, LogOrigin: c.LogOrigin, LogPublicKey: c.LogPublicKey, ReceiptPublicKey: c.ReceiptKey.Public(), Restored: c.Restored}
 	want := proof.Expect{
 		Dock: m.Dock, Evidence: m.Evidence, Attempt: m.Attempt, CameraSerial: m.Camera.Serial, Path: m.Recording.Path,
 		Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot, ManifestDigest: j.digest, SameReading: true,

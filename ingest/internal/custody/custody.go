@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/sealdock/sealdock/ingest/internal/audit"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
@@ -30,6 +31,8 @@ type Log interface {
 	// Sequence brings all committed events into the log; on return a
 	// checkpoint that covers them is signed and durable.
 	Sequence(ctx context.Context) (tlog.Checkpoint, []byte, error)
+	// Compare compares the log with a checkpoint that a dock has kept.
+	Compare(ctx context.Context, shown []byte) (*audit.Comparison, error)
 	// Prove shows that an event is in the log.
 	Prove(ctx context.Context, event int64) (index, size int64, proof []tlog.Hash, checkpoint []byte, err error)
 }
@@ -51,6 +54,7 @@ type Config struct {
 	Log          Log
 	LogOrigin    string
 	LogPublicKey ed25519.PublicKey
+	Restored     []int64 // as in proof.Trust
 	Keys         Keys
 	ReceiptKey   *identity.StatementKey
 	Fleet        Fleet
@@ -178,7 +182,7 @@ func (c *Custody) stands(ctx context.Context, peer receive.Peer) (*catalog.Dock,
 }
 
 // Welcome lets enrolled and enabled docks in.
-func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welcome, evidence.StationID, error) {
+func (c *Custody) Welcome(ctx context.Context, peer receive.Peer, checkpoint []byte) (*upload.Welcome, evidence.StationID, error) {
 	dock, err := c.stands(ctx, peer)
 	if err != nil {
 		return nil, "", err
@@ -196,6 +200,14 @@ func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welco
 	if err != nil {
 		return nil, "", err
 	}
+	found, err := c.compare(ctx, peer, checkpoint)
+	if err != nil {
+		return nil, "", err
+	}
+	var consistency []byte
+	for _, h := range found.Consistency {
+		consistency = append(consistency, h[:]...)
+	}
 	if err := c.noteConnection(ctx, peer); err != nil {
 		return nil, "", err
 	}
@@ -203,6 +215,7 @@ func (c *Custody) Welcome(ctx context.Context, peer receive.Peer) (*upload.Welco
 		Protocol: upload.Version, ServerVersion: c.Version, Agency: string(peer.Agency), AgencyPublicKey: agencyKey,
 		LogOrigin: c.LogOrigin, LogPublicKey: c.LogPublicKey,
 		ReceiptKeyId: c.ReceiptKey.ID(), ReceiptPublicKey: c.ReceiptKey.Public(), ServerTimeUs: c.Now().UnixMicro(),
+		Checkpoint: found.Head, Consistency: consistency, Restored: c.Restored,
 	}, dock.Station, nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/sealdock/sealdock/ingest/internal/audit"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/custody"
@@ -278,8 +279,21 @@ type plainLog struct {
 	tiles  tlog.Tiles
 	signer note.Signer
 
+	compare func(shown []byte) (*audit.Comparison, error) // nil: nothing is ever compared
+
 	mu        sync.Mutex // one sequencing at a time; guards sequenced
 	sequenced int
+}
+
+func (l *plainLog) Compare(ctx context.Context, shown []byte) (*audit.Comparison, error) {
+	if l.compare != nil {
+		return l.compare(shown)
+	}
+	state, err := l.db.LogState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &audit.Comparison{Head: state.Checkpoint}, nil
 }
 
 func (l *plainLog) Sequence(ctx context.Context) (tlog.Checkpoint, []byte, error) {

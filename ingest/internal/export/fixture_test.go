@@ -73,11 +73,8 @@ func newServer(t testing.TB, dockKey, receipt, log ed25519.PrivateKey) *world {
 	w.must(err)
 	w.ring, err = keys.Create(filepath.Join(w.dir, "keys"), agency)
 	w.must(err)
-	signer, err1 := tlog.NewSigner(origin, w.log)
-	check, err2 := tlog.NewVerifier(origin, public(w.log))
-	w.must(errors.Join(err1, err2))
 	tiles := fs.Tiles(filepath.Join(w.dir, "log"))
-	w.audit, err = audit.Open(t.Context(), audit.Config{Catalog: w.db, Tiles: tiles, Signer: signer, Verifier: check, Origin: origin, Node: "node", Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)})
+	w.audit, err = audit.Open(t.Context(), audit.Config{Catalog: w.db, Tiles: tiles, Key: w.log, Origin: origin, Node: "node", Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)})
 	w.must(err)
 	w.update(func(ctx context.Context, tx *sqldb.Tx) error {
 		if err := tx.RegisterDock(ctx, &catalog.Dock{Agency: agency, ID: dock, Station: "central", StatementKey: public(w.dockKey), Enabled: true, EnrolledAt: w.clock.Now()}); err != nil {

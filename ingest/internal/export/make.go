@@ -186,7 +186,7 @@ func (m *making) write(ctx context.Context) error {
 	made := m.event(m.by, evidence.EvidenceID{}, evidence.OutcomeDone)
 	m.index = pack.Index{
 		Version: 1, Agency: m.Agency, MadeAt: made.At, MadeBy: made.Actor, Program: m.Program, Page: m.Page != nil,
-		LogOrigin: m.LogOrigin, LogKey: m.LogKey, ReceiptKey: m.ReceiptKey, Docks: m.docks, Stamps: len(m.stamps),
+		LogOrigin: m.LogOrigin, LogKey: m.LogKey, ReceiptKey: m.ReceiptKey, Restored: m.Restored, Docks: m.docks, Stamps: len(m.stamps),
 	}
 	for _, s := range m.items {
 		s.listName, s.list, s.chain = mhl.Write("original", mhl.Origin{At: made.At, Host: m.Host, Tool: "sealdock-ingest", Version: m.Program},
@@ -307,12 +307,8 @@ func (m *making) proofs(ctx context.Context) ([]byte, error) {
 		out = append(out, pack.JSON(pack.Proof{Inclusion: &pack.Inclusion{Index: index, Path: digests(path)}})...)
 	}
 	sizes := []int64{}
-	verifier, err := tlog.NewVerifier(m.LogOrigin, m.LogKey)
-	if err != nil {
-		return nil, err
-	}
 	for _, s := range m.items {
-		then, err := tlog.OpenCheckpoint([]byte(s.receipt.Proof.Checkpoint), m.LogOrigin, verifier)
+		then, err := tlog.OpenEarlier([]byte(s.receipt.Proof.Checkpoint), m.LogOrigin, m.LogKey)
 		if err != nil {
 			return nil, fmt.Errorf("item %s: %w: %w", s.row.ID, ErrUnproven, err)
 		}

@@ -143,7 +143,7 @@ func (m *making) dockKey(ctx context.Context, dock evidence.DockID, kind string,
 func (m *making) proveReceipt(ctx context.Context, s *subject) error {
 	envelope, err := evidence.ParseEnvelope(s.row.Receipt)
 	if err == nil {
-		trust := proof.Trust{Agency: m.Agency, LogOrigin: m.LogOrigin, LogPublicKey: m.LogKey, ReceiptPublicKey: m.ReceiptKey}
+		trust := proof.Trust{Agency: m.Agency, LogOrigin: m.LogOrigin, LogPublicKey: m.LogKey, ReceiptPublicKey: m.ReceiptKey, Restored: m.Restored}
 		want := proof.Want(&s.manifest, s.envelope.Payload)
 		want.SameReading = true
 		s.receipt, err = proof.CheckReceipt(envelope, trust, want)

@@ -24,7 +24,6 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/vault/fs"
 	"github.com/sealdock/sealdock/internal/proof"
 	"github.com/sealdock/sealdock/internal/seal"
-	"github.com/sealdock/sealdock/internal/tlog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -124,10 +123,7 @@ func (w *world) open() {
 	w.Cleanup(func() { w.db.Close() })
 	w.vault, err = fs.New(filepath.Join(w.dir, "vault"))
 	w.must(err)
-	signer, err1 := tlog.NewSigner(origin, w.log)
-	verifier, err2 := tlog.NewVerifier(origin, public(w.log))
-	w.must(errors.Join(err1, err2))
-	w.audit, err = audit.Open(w.Context(), audit.Config{Catalog: w.db, Tiles: fs.Tiles(w.logDir()), Signer: signer, Verifier: verifier, Origin: origin,
+	w.audit, err = audit.Open(w.Context(), audit.Config{Catalog: w.db, Tiles: fs.Tiles(w.logDir()), Key: w.log, Origin: origin,
 		Node: "node", Now: w.clock.Now, Logger: slog.New(slog.DiscardHandler)})
 	w.must(err)
 }

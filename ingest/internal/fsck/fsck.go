@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -18,8 +17,8 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-// Config says what is checked and by which keys. All fields but Workers and
-// SkipContent are required.
+// Config says what is checked and by which keys. All fields but Restored, Workers,
+// SkipContent and Pace are required.
 type Config struct {
 	Catalog          *sqldb.DB
 	Vault            vault.Store
@@ -27,6 +26,7 @@ type Config struct {
 	LogOrigin        string
 	LogPublicKey     ed25519.PublicKey
 	ReceiptPublicKey ed25519.PublicKey
+	Restored         []int64 // as in proof.Trust
 	// Unwrap opens an item's key, as keys.Ring does.
 	Unwrap func(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (seal.Key, error)
 
@@ -119,11 +119,10 @@ func Item(ctx context.Context, config Config, agency evidence.AgencyID, id evide
 }
 
 func newCheck(config Config, report func(Finding)) (*check, error) {
-	verifier, err := tlog.NewVerifier(config.LogOrigin, config.LogPublicKey)
-	if err != nil {
+	if _, err := tlog.NewVerifier(config.LogOrigin, config.LogPublicKey); err != nil {
 		return nil, fmt.Errorf("checking the store: %w", err)
 	}
-	return &check{Config: config, verifier: verifier, report: report, dockKeys: map[dockName][]catalog.DockKey{},
+	return &check{Config: config, report: report, dockKeys: map[dockName][]catalog.DockKey{},
 		destroyed: map[string]bool{}, facts: map[itemName]rowFacts{}, heads: map[int64]tlog.Hash{}}, nil
 }
 
@@ -174,8 +173,7 @@ type rowFacts struct {
 // check is one run.
 type check struct {
 	Config
-	verifier note.Verifier
-	report   func(Finding)
+	report func(Finding)
 
 	mu        sync.Mutex // guards what follows, and calls of report
 	summary   Summary

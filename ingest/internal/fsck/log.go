@@ -56,7 +56,7 @@ func (c *check) logHead(ctx context.Context, state *catalog.LogState) error {
 		}
 		return nil
 	}
-	saved, err := tlog.OpenCheckpoint(state.Checkpoint, c.LogOrigin, c.verifier)
+	saved, err := tlog.OpenEarlier(state.Checkpoint, c.LogOrigin, c.LogPublicKey)
 	switch {
 	case err != nil:
 		c.logProblem(doFork, "the catalog's checkpoint does not hold: %v", err)
@@ -71,7 +71,7 @@ func (c *check) logHead(ctx context.Context, state *catalog.LogState) error {
 	if err != nil {
 		return err
 	}
-	published, err := tlog.OpenCheckpoint(text, c.LogOrigin, c.verifier)
+	published, err := tlog.OpenEarlier(text, c.LogOrigin, c.LogPublicKey)
 	if err != nil {
 		c.logProblem(doFork, "the published checkpoint does not hold: %v", err)
 		return nil

@@ -30,7 +30,7 @@ func (s *subject) checkReceipt(ctx context.Context) error {
 	want := proof.Want(&s.manifest, s.payload)
 	want.SameReading = true
 	receipt, err := proof.CheckReceipt(envelope, proof.Trust{
-		Agency: s.row.Agency, LogOrigin: s.LogOrigin, LogPublicKey: s.LogPublicKey, ReceiptPublicKey: s.ReceiptPublicKey,
+		Agency: s.row.Agency, LogOrigin: s.LogOrigin, LogPublicKey: s.LogPublicKey, ReceiptPublicKey: s.ReceiptPublicKey, Restored: s.Restored,
 	}, want)
 	if err != nil {
 		s.problem(doReceipt, "the receipt does not hold: %v", err)
@@ -68,7 +68,7 @@ func (s *subject) checkEvent(ctx context.Context, receipt *evidence.Receipt) err
 // noteHead keeps the checkpoint inside a receipt for the check of the log. Two
 // receipts with different trees of one size are a problem at once.
 func (s *subject) noteHead(receipt *evidence.Receipt) error {
-	checkpoint, err := tlog.OpenCheckpoint([]byte(receipt.Proof.Checkpoint), s.LogOrigin, s.verifier)
+	checkpoint, err := tlog.OpenEarlier([]byte(receipt.Proof.Checkpoint), s.LogOrigin, s.LogPublicKey)
 	if err != nil {
 		return err
 	}

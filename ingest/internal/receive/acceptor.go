@@ -42,8 +42,9 @@ func (p Peer) Source() string {
 // told to the dock; all others are logged and told as internal. Called from
 // many goroutines at once.
 type Acceptor interface {
-	// Welcome says whether the dock may connect, and where it stands.
-	Welcome(ctx context.Context, dock Peer) (*upload.Welcome, evidence.StationID, error)
+	// Welcome says whether the dock may connect, and where it stands. checkpoint is the
+	// newest of the custody log that the dock has; nil: it has none.
+	Welcome(ctx context.Context, dock Peer, checkpoint []byte) (*upload.Welcome, evidence.StationID, error)
 	// Offer judges an offer. The manifest in it is durable when it returns.
 	Offer(ctx context.Context, dock Peer, offer *upload.Offer) (*Admission, error)
 	// Inventory takes a signed inventory's JSON; it is durable on return.

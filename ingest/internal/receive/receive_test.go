@@ -60,7 +60,7 @@ func (s *shelf) lastPeer() receive.Peer {
 	return s.peer
 }
 
-func (s *shelf) Welcome(_ context.Context, peer receive.Peer) (*upload.Welcome, evidence.StationID, error) {
+func (s *shelf) Welcome(_ context.Context, peer receive.Peer, _ []byte) (*upload.Welcome, evidence.StationID, error) {
 	s.mu.Lock()
 	s.peer = peer
 	s.mu.Unlock()

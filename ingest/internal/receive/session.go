@@ -199,7 +199,7 @@ func (r *Receiver) greet(ctx context.Context, s *session, connection *wire.Sessi
 		return nil, upload.Errorf(upload.CodeUnknownDevice, "the dock says it is %q, its certificate says %q: enrol it again", hello.GetDock(), peer.Dock)
 	}
 	peer.AgentVersion = hello.GetAgentVersion()
-	welcome, station, err := r.acceptor.Welcome(ctx, peer)
+	welcome, station, err := r.acceptor.Welcome(ctx, peer, hello.GetCheckpoint())
 	if err != nil {
 		return nil, err
 	}

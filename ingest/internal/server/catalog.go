@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/internal/tlog"
 )
 
 // openCatalog opens the catalog of a server that exists. It makes none: a wrong
-// address is an error and never an empty store.
+// address is an error and never an empty store. logOrigin counts from here on.
 func (c *Config) openCatalog(ctx context.Context, now func() time.Time) (*sqldb.DB, error) {
 	if path, ok := strings.CutPrefix(c.catalogURL(), "sqlite:"); ok {
 		_, err := os.Stat(path)
@@ -24,8 +25,24 @@ func (c *Config) openCatalog(ctx context.Context, now func() time.Time) (*sqldb.
 			return nil, fmt.Errorf("opening the catalog: %w", err)
 		}
 	}
-	return sqldb.Open(ctx, c.catalogURL(), now)
+	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	if err != nil {
+		return nil, err
+	}
+	restores, err := db.LogRestores(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	c.restored = nil
+	for _, r := range restores {
+		c.restored = append(c.restored, r.Size)
+	}
+	return db, nil
 }
+
+// logOrigin is the name of the custody log by now: after restores it is another one
+// than in the configuration.
+func (c *Config) logOrigin() string { return tlog.Continued(c.LogOrigin, len(c.restored)) }
 
 // newCatalog opens the catalog of a server that is being made, and makes it
 // where it is a file. One that a server has used is refused.

@@ -42,6 +42,6 @@ func (c *Config) checked(secrets *secrets, db *sqldb.DB, store vault.Store) fsck
 	trust := secrets.trust(c)
 	return fsck.Config{
 		Catalog: db, Vault: store, Tiles: blobs.Tiles(c.logDir()), LogOrigin: trust.LogOrigin, LogPublicKey: trust.LogPublicKey,
-		ReceiptPublicKey: trust.ReceiptPublicKey, Unwrap: secrets.ring.Unwrap,
+		ReceiptPublicKey: trust.ReceiptPublicKey, Restored: trust.Restored, Unwrap: secrets.ring.Unwrap,
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/internal/conf"
+	"github.com/sealdock/sealdock/internal/tlog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -42,6 +43,10 @@ type Config struct {
 	ScrubMiB       int64    `toml:"scrub_mib_per_second" help:"How many MiB a second that may take of the disk at most."`
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" help:"How: text or json."`
+
+	// restored is how many entries the custody log was left with at each restore from a
+	// backup, as the catalog says; openCatalog sets it.
+	restored []int64
 
 	// Prompt asks a person for a secret that is not shown; nil where nobody can
 	// be asked.
@@ -122,6 +127,9 @@ func (c *Config) Check() error {
 	}
 	if c.LogOrigin == "" || len(c.LogOrigin) > 255 || strings.ContainsAny(c.LogOrigin, " +\t\n") {
 		return fmt.Errorf("log_origin: %q is not a name of 1 to 255 characters without spaces and '+'", c.LogOrigin)
+	}
+	if _, n := tlog.Restores(c.LogOrigin); n > 0 {
+		return fmt.Errorf("log_origin: %q is the name of a log that was restored; the server makes it by itself of the name that the log had at first", c.LogOrigin)
 	}
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		return fmt.Errorf("time_zone: %w; an example is Europe/Vienna", err)

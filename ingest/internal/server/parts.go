@@ -92,7 +92,7 @@ func readSecret(path string, size int) ([]byte, error) {
 
 // trust is what docks pin of this server.
 func (s *secrets) trust(c *Config) proof.Trust {
-	return proof.Trust{Agency: c.agency(), LogOrigin: c.LogOrigin, LogPublicKey: s.checkpoint.Public(), ReceiptPublicKey: s.receipt.Public()}
+	return proof.Trust{Agency: c.agency(), LogOrigin: c.logOrigin(), LogPublicKey: s.checkpoint.Public(), ReceiptPublicKey: s.receipt.Public(), Restored: c.restored}
 }
 
 // parts are the server's parts, opened. Close them in any case.
@@ -153,7 +153,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	}
 	p.fleet.Renew(ctx)
 	p.custody = custody.New(custody.Config{
-		Catalog: p.catalog, Vault: p.vault, Log: p.audit, LogOrigin: c.LogOrigin, LogPublicKey: p.secrets.checkpoint.Public(),
+		Catalog: p.catalog, Vault: p.vault, Log: p.audit, LogOrigin: c.logOrigin(), LogPublicKey: p.secrets.checkpoint.Public(), Restored: c.restored,
 		Keys: p.secrets.ring, ReceiptKey: p.secrets.receipt, Fleet: p.fleet, Version: version, Now: now, Logger: telemetry.Component(log, "custody"),
 		CameraAuthority: p.fleet.Authority(), Certify: p.fleet.Certify,
 	})
@@ -179,23 +179,22 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 }
 
 func openLog(ctx context.Context, c *Config, s *secrets, catalog *sqldb.DB, log *slog.Logger, now func() time.Time) (*audit.Log, tlog.Tiles, error) {
-	signer, err := tlog.NewSigner(c.LogOrigin, s.checkpoint.Private())
+	config, err := c.logConfig(s, catalog, log, now)
 	if err != nil {
-		return nil, nil, fmt.Errorf("preparing to sign checkpoints: %w", err)
+		return nil, nil, err
 	}
-	verifier, err := tlog.NewVerifier(c.LogOrigin, s.checkpoint.Public())
-	if err != nil {
-		return nil, nil, fmt.Errorf("preparing to sign checkpoints: %w", err)
-	}
+	keeper, err := audit.Open(ctx, config)
+	return keeper, config.Tiles, err
+}
+
+func (c *Config) logConfig(s *secrets, catalog *sqldb.DB, log *slog.Logger, now func() time.Time) (audit.Config, error) {
 	node, err := os.Hostname()
 	if err != nil {
-		return nil, nil, fmt.Errorf("asking for this machine's name: %w", err)
+		return audit.Config{}, fmt.Errorf("asking for this machine's name: %w", err)
 	}
-	tiles := blobs.Tiles(c.logDir())
-	keeper, err := audit.Open(ctx, audit.Config{
-		Catalog: catalog, Tiles: tiles, Signer: signer, Verifier: verifier, Origin: c.LogOrigin, Node: node, Now: now, Logger: telemetry.Component(log, "audit"),
-	})
-	return keeper, tiles, err
+	return audit.Config{
+		Catalog: catalog, Tiles: blobs.Tiles(c.logDir()), Key: s.checkpoint.Private(), Origin: c.logOrigin(), Node: node, Now: now, Logger: telemetry.Component(log, "audit"),
+	}, nil
 }
 
 func (p *parts) close() error {

@@ -26,7 +26,7 @@ func (c *Config) openStamp(catalog *sqldb.DB, log *slog.Logger, now func() time.
 		return nil, fmt.Errorf("timestamp_authority: %w", err)
 	}
 	return stamp.New(stamp.Config{
-		Catalog: catalog, Agency: c.agency(), Origin: c.LogOrigin, URL: c.StampURL, Roots: roots, Every: time.Duration(c.StampEvery),
+		Catalog: catalog, Agency: c.agency(), Origin: c.logOrigin(), URL: c.StampURL, Roots: roots, Every: time.Duration(c.StampEvery),
 		Client: &http.Client{}, Now: now, Logger: telemetry.Component(log, "stamp"),
 	})
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/vault/fs"
 	"github.com/sealdock/sealdock/internal/testkit/tsa"
 	"github.com/sealdock/sealdock/internal/timestamp"
-	"github.com/sealdock/sealdock/internal/tlog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -47,10 +46,7 @@ func newDesk(t *testing.T) *desk {
 	d.must(err)
 	t.Cleanup(func() { d.must(d.db.Close()) })
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	signer, err1 := tlog.NewSigner("example.org/custody", key)
-	verifier, err2 := tlog.NewVerifier("example.org/custody", key.Public().(ed25519.PublicKey))
-	d.must(errors.Join(err1, err2))
-	d.log, err = audit.Open(t.Context(), audit.Config{Catalog: d.db, Tiles: fs.Tiles(t.TempDir()), Signer: signer, Verifier: verifier, Origin: "example.org/custody", Node: "a", Now: now, Logger: slog.New(slog.DiscardHandler)})
+	d.log, err = audit.Open(t.Context(), audit.Config{Catalog: d.db, Tiles: fs.Tiles(t.TempDir()), Key: key, Origin: "example.org/custody", Node: "a", Now: now, Logger: slog.New(slog.DiscardHandler)})
 	d.must(err)
 	roots, err := os.ReadFile(d.authority.Roots)
 	d.must(err)

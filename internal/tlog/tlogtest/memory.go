@@ -59,6 +59,13 @@ func (m *Memory) Delete(path string) {
 	delete(m.resources, path)
 }
 
+// Clone is a copy of what is stored.
+func (m *Memory) Clone() *Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Memory{resources: maps.Clone(m.resources)}
+}
+
 // Paths lists what is stored, sorted.
 func (m *Memory) Paths() []string {
 	m.mu.Lock()
