@@ -23,6 +23,7 @@ build: ## build the programs into bin/
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-verify ./ingest/verifier/sealdock-verify
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-agent ./agent
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-ingest ./ingest
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/sealdock-witness ./ingest/witness/sealdock-witness
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/firmware-sim ./firmware-sim
 
 cross: ## compile the agent for Windows and macOS (what such a build can do: docs/dock.md)

@@ -137,6 +137,8 @@ var forbidden = []struct {
 	{"ingest/internal/ledger", "ingest/internal/...", []string{"ingest/internal/catalog"}, "the arithmetic of completeness works on rows alone"},
 	{"ingest/internal/hsm", "ingest/internal/...", nil, "who speaks to an HSM knows nothing of what it guards"},
 	{"internal/pack", "internal/...", nil, "the package's format stands alone, so that others can write it again"},
+	{"ingest/witness/...", "ingest/internal/...", nil, "a witness stands outside: it shares nothing with the server whose log it watches"},
+	{"ingest/witness/...", "internal/...", []string{"internal/durable", "internal/tlog"}, "a witness is log maths and one durable file a log"},
 	{"ingest/verifier/...", "ingest/internal/...", nil, "who judges packages shares nothing with the server that makes them"},
 	{"ingest/verifier/...", "internal/...", []string{"internal/pack", "internal/proof", "internal/tlog", "internal/timestamp", "internal/buildinfo"}, "the verifier is formats and proofs: no network, no keys that sign, no storage"},
 	{"internal/timestamp", "internal/...", nil, "a protocol of others stands alone"},
@@ -167,13 +169,14 @@ var doors = []struct {
 	{"github.com/chromedp/chromedp", []string{"internal/testkit/browser", "ingest/internal/dashboard", "ingest/internal/export", "agent/internal/kiosk", "internal/e2e/..."}, "tests only"},
 	{"codeberg.org/go-pdf/fpdf", []string{"ingest/internal/export"}, "reports are written in one place"},
 	{"github.com/transparency-dev/tessera", []string{"ingest/internal/server"}, "tests only: who checks our log must not be part of it"},
+	{"github.com/transparency-dev/formats", []string{"ingest/witness", "ingest/internal/witness"}, "cosignatures are made by the witness and checked by who asks it; the verifier judges them on its own"},
 	{"github.com/smallstep/pkcs7", []string{"internal/timestamp"}, "it takes more than time stamps may: one place demands the rest"},
 	{"golang.org/x/crypto", []string{"ingest/internal/keys"}, "what the standard library lacks, and FIPS mode must not meet, is in one place"},
 	{"github.com/ThalesGroup/crypto11", []string{"ingest/internal/hsm"}, "it loads a library of others, and is cgo"},
 	{"golang.org/x/image", []string{"ingest/internal/export"}, "the report's letters"},
 	{"github.com/prometheus/client_golang", []string{"agent", "agent/internal/metrics"}, "figures are gathered in one place, and the work knows nothing of them"},
-	{"github.com/alecthomas/kong", []string{"agent", "ingest", "ingest/verifier/sealdock-verify", "firmware-sim", "scripts/..."}, "command lines belong to programs"},
-	{"golang.org/x/mod", []string{"internal/tlog/...", "internal/proof", "ingest/verifier", "ingest/internal/audit", "ingest/internal/fsck", "ingest/internal/server", "ingest/internal/custody"}, "log maths is in tlog; others hold only its signer and hash types"},
+	{"github.com/alecthomas/kong", []string{"agent", "ingest", "ingest/verifier/sealdock-verify", "ingest/witness/sealdock-witness", "firmware-sim", "scripts/..."}, "command lines belong to programs"},
+	{"golang.org/x/mod", []string{"internal/tlog/...", "internal/proof", "ingest/verifier", "ingest/witness", "ingest/internal/witness", "ingest/internal/audit", "ingest/internal/fsck", "ingest/internal/server", "ingest/internal/custody"}, "log maths is in tlog; others hold only its signer and hash types"},
 }
 
 func TestImportsGoOneWay(t *testing.T) {
