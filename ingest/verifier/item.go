@@ -224,6 +224,9 @@ func (s *subject) checkReceipt() error {
 	s.proven(s.about(), "The server signed on %s that it had stored the recording, read it back from the medium and found the same SHA-256; the log has only grown since, from %d entries to %d.",
 		receipt.StoredAt.UTC().Format("2006-01-02 15:04:05 UTC"), then.Size, s.head.Size)
 	s.date(receipt.Proof.Index)
+	if s.head.seen > 0 && receipt.Proof.Index >= s.head.seen {
+		s.notProven(s.about(), "That others were shown the same of its storing: no witness whose key you gave had seen it when the package was made.")
+	}
 	return nil
 }
 

@@ -221,6 +221,9 @@ func (j *judge) run(parts []Part) error {
 	if err := j.checkDocks(); err != nil {
 		return err
 	}
+	if err := j.checkWitnessed(); err != nil {
+		return err
+	}
 	if err := j.checkStamps(); err != nil {
 		return err
 	}
@@ -239,6 +242,9 @@ func (j *judge) limits() {
 	j.notProven(subjectPackage, "That the custody events are all that there are is the server's word: it entered this list into its log when the package was made, and can change it no more; the log itself names no item.")
 	if len(j.head.witnesses) == 0 {
 		j.notProven(subjectPackage, "That everybody was shown the same log: compare the checkpoint with one that somebody else keeps, or have the package checked with a witness's key.")
+	}
+	if seen := j.head.seen; seen > 0 && seen < j.head.Size {
+		j.notProven(subjectPackage, "That others were shown the entries of the log from %d on as they are here: no witness whose key you gave had seen them when the package was made.", seen)
 	}
 	j.notProven(subjectPackage, "What the recordings show, and what happened before the dock read the camera, but for what the camera itself signed.")
 }

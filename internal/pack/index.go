@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -37,10 +38,11 @@ const (
 
 // Bounds of what is read into memory.
 const (
-	MaxItems  = 1000
-	MaxEvents = 100_000 // of all items
-	MaxSmall  = 32 << 20
-	MaxLine   = 4 * evidence.MaxEvent
+	MaxItems     = 1000
+	MaxWitnesses = 16
+	MaxEvents    = 100_000 // of all items
+	MaxSmall     = 32 << 20
+	MaxLine      = 4 * evidence.MaxEvent
 )
 
 // Index says what is in a package, and by whose keys it was signed. It is what the
@@ -57,7 +59,8 @@ type Index struct {
 	ReceiptKey []byte            `json:"receipt_key"`        // Ed25519
 	Restored   []int64           `json:"restored,omitempty"` // how many entries the log was left with at each restore from a backup
 	Docks      []Dock            `json:"docks"`
-	Stamps     int               `json:"stamps,omitempty"` // how many time stamps there are
+	Stamps     int               `json:"stamps,omitempty"`    // how many time stamps there are
+	Witnesses  []string          `json:"witnesses,omitempty"` // verifier keys that the server trusted; WitnessedFile is there
 	Items      []Item            `json:"items"`
 }
 
@@ -111,6 +114,14 @@ func (x *Index) Check() error {
 		return errors.New("package: the time is missing")
 	case x.Stamps < 0 || x.Stamps > MaxItems:
 		return fmt.Errorf("package of %d time stamps: at most %d are taken", x.Stamps, MaxItems)
+	}
+	if len(x.Witnesses) > MaxWitnesses {
+		return fmt.Errorf("package of %d witnesses: at most %d are taken", len(x.Witnesses), MaxWitnesses)
+	}
+	for _, w := range x.Witnesses {
+		if len(w) > 512 || strings.ContainsFunc(w, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+			return fmt.Errorf("package: %.80q is no key of a witness", w)
+		}
 	}
 	if err := evidence.CheckName("agency", string(x.Agency)); err != nil {
 		return fmt.Errorf("package: %w", err)
@@ -172,6 +183,10 @@ func (it *Item) Files() []string {
 // DockKeyFile is where the key of x.Docks[n] is.
 func DockKeyFile(n int) string { return fmt.Sprintf("keys/dock-%d.pem", n+1) }
 
+// WitnessedFile is the newest checkpoint that witnesses had cosigned when the package
+// was made, with their cosignatures.
+const WitnessedFile = "time/witnessed.checkpoint"
+
 // StampFiles are where time stamp n, from 0, is: the checkpoint that it is over, its
 // token (RFC 3161, DER), and the authorities that the server trusted (PEM).
 func StampFiles(n int) (checkpoint, token, roots string) {
@@ -192,6 +207,9 @@ func (x *Index) Names() []string {
 	for n := range x.Stamps {
 		checkpoint, token, roots := StampFiles(n)
 		names = append(names, checkpoint, token, roots)
+	}
+	if len(x.Witnesses) > 0 {
+		names = append(names, WitnessedFile)
 	}
 	for i := range x.Items {
 		names = append(append(names, x.Items[i].Files()...), x.Items[i].OriginalFile())
