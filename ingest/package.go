@@ -91,12 +91,12 @@ func writePackage(ctx context.Context, name string, made *export.Package) (err e
 type logKeyCommand struct{ configured }
 
 // Run prints the key, alone on standard output.
-func (l *logKeyCommand) Run(to streams) error {
+func (l *logKeyCommand) Run(ctx context.Context, to streams) error {
 	config, err := l.existing()
 	if err != nil {
 		return err
 	}
-	key, err := server.LogKey(config)
+	key, err := server.LogKey(ctx, config, time.Now)
 	if err != nil {
 		return err
 	}
@@ -121,6 +121,25 @@ func (l *logStampCommand) Run(ctx context.Context, to streams) error {
 		return err
 	}
 	_, err = fmt.Fprintf(to.out, "The first %d entries of the custody log are stamped: %s, by %s.\n", v.Size, v.At.Format("2006-01-02 15:04:05 UTC"), v.Authority)
+	return err
+}
+
+type logWitnessCommand struct{ configured }
+
+// Run asks all witnesses once.
+func (l *logWitnessCommand) Run(ctx context.Context, to streams) error {
+	config, err := l.existing()
+	if err != nil {
+		return err
+	}
+	log, err := telemetry.New(to.log, config.LogFormat, "warn")
+	if err != nil {
+		return err
+	}
+	round, err := server.WitnessLog(ctx, config, log, time.Now)
+	if round != nil {
+		fmt.Fprintf(to.out, "The first %d entries of the custody log are cosigned by %d of %d witnesses (%d are wanted).\n", round.Size, round.Cosigned, len(config.Witnesses), config.WitnessQuorum)
+	}
 	return err
 }
 

@@ -30,6 +30,8 @@ const (
 	AlertLogSetBack    AlertCode = "log_set_back"      // somebody has a checkpoint that this server signed and does not know any more
 	AlertLogLost       AlertCode = "log_entries_lost"  // a dock has seen entries that the backup did not have from which the server was restored
 	AlertUnstamped     AlertCode = "log_unstamped"     // the time-stamp authority gives no tokens
+	AlertUnwitnessed   AlertCode = "log_unwitnessed"   // a witness has not cosigned the custody log for hours
+	AlertContradicted  AlertCode = "log_contradicted"  // a witness has seen more of the log, or another one
 )
 
 // Severity says how soon people must look.

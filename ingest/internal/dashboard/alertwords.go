@@ -64,6 +64,10 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 		return "This server was set back", "A dock has what this server signed and has forgotten: its disk or its virtual machine was set back. Stop it and restore its newest state; docs/backup.md says how. Until then nothing is signed, and docks erase nothing."
 	case catalog.AlertLogLost:
 		return "Footage may be lost in a restore", "What came in after the backup is not here. Dock every camera of this dock’s station again: what they still have is taken in anew. Completeness names what is missing then."
+	case catalog.AlertUnwitnessed:
+		return "A witness does not cosign the custody log", "Find out whether this server reaches the witness named here, and ask who runs it. Nothing else waits for it."
+	case catalog.AlertContradicted:
+		return "A witness has seen another custody log", "This server was set back to an older state, or somebody else signs with its key: stop it, and compare catalog and log with your backups. It does not start again until the witness agrees or is taken out of the configuration."
 	case catalog.AlertUnstamped:
 		return "The custody log gets no time stamps", "Find out whether this server reaches the time-stamp authority of its configuration, and whether the authority’s certificate has changed. Nothing else waits for it."
 	}

@@ -26,8 +26,9 @@ type making struct {
 	docks   []pack.Dock
 	head    *catalog.LogState
 	stamps  []*catalog.Stamp // by size
-	enrols  []pack.Event     // registrations of docks
-	entered []pack.Event     // that this package was made
+	seen    seen
+	enrols  []pack.Event // registrations of docks
+	entered []pack.Event // that this package was made
 	index   pack.Index
 	files   []pack.File
 	buffers buffers
@@ -111,6 +112,9 @@ func (m *making) gather(ctx context.Context) error {
 		m.enrols = append(m.enrols, enrols...)
 	}
 	slices.SortFunc(m.enrols, byIndex)
+	if err := m.witnessed(ctx); err != nil {
+		return err
+	}
 	return m.stamped(ctx)
 }
 
@@ -186,7 +190,7 @@ func (m *making) write(ctx context.Context) error {
 	made := m.event(m.by, evidence.EvidenceID{}, evidence.OutcomeDone)
 	m.index = pack.Index{
 		Version: 1, Agency: m.Agency, MadeAt: made.At, MadeBy: made.Actor, Program: m.Program, Page: m.Page != nil,
-		LogOrigin: m.LogOrigin, LogKey: m.LogKey, ReceiptKey: m.ReceiptKey, Restored: m.Restored, Docks: m.docks, Stamps: len(m.stamps),
+		LogOrigin: m.LogOrigin, LogKey: m.LogKey, ReceiptKey: m.ReceiptKey, Restored: m.Restored, Docks: m.docks, Stamps: len(m.stamps), Witnesses: m.seen.by,
 	}
 	for _, s := range m.items {
 		s.listName, s.list, s.chain = mhl.Write("original", mhl.Origin{At: made.At, Host: m.Host, Tool: "sealdock-ingest", Version: m.Program},
@@ -316,6 +320,9 @@ func (m *making) proofs(ctx context.Context) ([]byte, error) {
 	}
 	for _, s := range m.stamps {
 		sizes = append(sizes, s.Size)
+	}
+	if m.seen.text != nil {
+		sizes = append(sizes, m.seen.size)
 	}
 	slices.Sort(sizes)
 	for _, size := range slices.Compact(sizes) {

@@ -63,10 +63,11 @@ type Config struct {
 	LogOrigin  string
 	LogKey     ed25519.PublicKey
 	ReceiptKey ed25519.PublicKey
-	Restored   []int64 // as in proof.Trust
-	Host       string  // this server's name, for the ASC MHL
-	Program    string  // this program and its version
-	Page       []byte  // the verifier's page; nil: packages go without
+	Restored   []int64  // as in proof.Trust
+	Host       string   // this server's name, for the ASC MHL
+	Program    string   // this program and its version
+	Witnesses  []string // verifier keys of the log's witnesses; none: packages go without
+	Page       []byte   // the verifier's page; nil: packages go without
 	Now        func() time.Time
 	Logger     *slog.Logger
 }

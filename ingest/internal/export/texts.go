@@ -36,6 +36,9 @@ func (m *making) texts() (texts, error) {
 		checkpoint, token, roots := pack.StampFiles(n)
 		t[checkpoint], t[token], t[roots] = s.Checkpoint, s.Token, s.Roots
 	}
+	if m.seen.text != nil {
+		t[pack.WitnessedFile] = m.seen.text
+	}
 	for _, s := range m.items {
 		put := func(name string, b []byte) { t[s.listed.File(name)] = b }
 		put("manifest.json", s.row.Manifest)

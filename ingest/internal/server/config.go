@@ -39,6 +39,9 @@ type Config struct {
 	StampURL       string   `toml:"timestamp_url" help:"Address of a time-stamp authority (RFC 3161), for example http://timestamp.example.org/tsr: it signs when the custody log had come how far, and gets nothing but a hash. Empty: none."`
 	StampRoots     string   `toml:"timestamp_authority" help:"File with the certificate (PEM) that the authority's own must lead to."`
 	StampEvery     Duration `toml:"timestamp_every" help:"How often the log is stamped while it grows, for example 24h."`
+	Witnesses      []string `toml:"witnesses" help:"Who confirms that the custody log only grows: for each witness its public key, a space, and its address, for example \"court.example.org/witness+1a2b3c4d+BASE64 https://court.example.org\". They get checkpoints and nothing else. Empty: none."`
+	WitnessQuorum  int      `toml:"witness_quorum" help:"How many of them must have cosigned a checkpoint for it to count as witnessed."`
+	WitnessEvery   Duration `toml:"witness_every" help:"How often they are asked at most while the log grows, for example 1m."`
 	ScrubCycle     Duration `toml:"scrub_cycle" help:"In how much time all that is stored is re-read from the disk and proven again, for example 168h. 0s: never."`
 	ScrubMiB       int64    `toml:"scrub_mib_per_second" help:"How many MiB a second that may take of the disk at most."`
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
@@ -75,7 +78,7 @@ func Defaults() Config {
 		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 20_000, Enrolments: 1,
 		RootProtection: string(keys.None),
 		DrainTime:      Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
-		StampEvery: Duration(24 * time.Hour), ScrubCycle: Duration(7 * 24 * time.Hour), ScrubMiB: 64,
+		StampEvery: Duration(24 * time.Hour), WitnessQuorum: 1, WitnessEvery: Duration(time.Minute), ScrubCycle: Duration(7 * 24 * time.Hour), ScrubMiB: 64,
 	}
 }
 
@@ -153,6 +156,9 @@ func (c *Config) Check() error {
 	}
 	if c.ScrubCycle != 0 && time.Duration(c.ScrubCycle) < time.Hour || c.ScrubMiB < 1 {
 		return fmt.Errorf("scrub_cycle must be 0s or at least 1h, scrub_mib_per_second at least 1: they are %s and %d", time.Duration(c.ScrubCycle), c.ScrubMiB)
+	}
+	if err := c.checkWitnesses(); err != nil {
+		return err
 	}
 	return c.checkStamps()
 }

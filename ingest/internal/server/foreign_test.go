@@ -48,7 +48,7 @@ func newOutsider(r *running) *outsider {
 	o := &outsider{running: r}
 	o.HTTPFetcher, err = client.NewHTTPFetcher(address, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}})
 	r.must(err)
-	key, err := LogKey(r.config)
+	key, err := LogKey(r.ctx, r.config, time.Now)
 	r.must(err)
 	o.verifier, err = note.NewVerifier(key)
 	r.must(err)

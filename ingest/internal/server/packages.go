@@ -65,7 +65,7 @@ func (p *parts) packages(log export.Log) *export.Service {
 	return export.New(export.Config{
 		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Log: log, Tiles: p.tiles, Agency: c.agency(), LogOrigin: c.logOrigin(), Restored: c.restored,
 		LogKey: p.secrets.checkpoint.Public(), ReceiptKey: p.secrets.receipt.Public(), Host: c.PublicNames[0], Program: "sealdock-ingest " + p.version,
-		Page: export.Page(), Now: p.now, Logger: telemetry.Component(p.log, "export"),
+		Witnesses: c.witnessKeys(), Page: export.Page(), Now: p.now, Logger: telemetry.Component(p.log, "export"),
 	})
 }
 
@@ -99,12 +99,17 @@ func WithPackages(ctx context.Context, c Config, version string, log *slog.Logge
 }
 
 // LogKey is the custody log's public key as text (C2SP signed-note).
-func LogKey(c Config) (string, error) {
+func LogKey(ctx context.Context, c Config, now func() time.Time) (string, error) {
 	secrets, err := loadOwnSecrets(&c)
 	if err != nil {
 		return "", err
 	}
-	return tlog.VerifierKey(c.LogOrigin, secrets.checkpoint.Public())
+	db, err := c.openCatalog(ctx, now) // which knows the log's name by now
+	if err != nil {
+		return "", err
+	}
+	key, err := tlog.VerifierKey(c.logOrigin(), secrets.checkpoint.Public())
+	return key, errors.Join(err, db.Close())
 }
 
 // LogProof is the proof that the storing of an item is in the custody log (C2SP

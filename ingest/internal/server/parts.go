@@ -23,6 +23,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/stamp"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
+	"github.com/sealdock/sealdock/ingest/internal/witness"
 	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/proof"
@@ -112,7 +113,8 @@ type parts struct {
 	live     *receive.Live
 	uplink   *uplink.Service
 	receiver *receive.Receiver
-	stamp    *stamp.Service // nil: no time-stamp authority
+	stamp    *stamp.Service   // nil: no time-stamp authority
+	witness  *witness.Service // nil: no witnesses
 	unlock   func() error
 
 	importing importing
@@ -141,6 +143,14 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	}
 	if p.vault, err = blobs.NewReserving(c.vaultDir(), uint64(c.ReserveMiB)<<20); err != nil {
 		return p, err
+	}
+	if p.witness, err = c.openWitness(p.catalog, log, now); err != nil {
+		return p, err
+	}
+	if p.witness != nil {
+		if err := p.witness.Ask(ctx); err != nil {
+			return p, err
+		}
 	}
 	if p.audit, p.tiles, err = openLog(ctx, c, p.secrets, p.catalog, log, now); err != nil {
 		return p, err

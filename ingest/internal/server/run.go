@@ -138,6 +138,9 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 	if p.stamp != nil {
 		group.Go(func() error { return p.stamp.Run(inner) })
 	}
+	if p.witness != nil {
+		group.Go(func() error { return p.witness.Run(inner) })
+	}
 	group.Go(func() error {
 		if err := d.web.Serve(d.https); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving browsers: %w", err)

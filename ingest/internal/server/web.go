@@ -28,6 +28,7 @@ func (p *parts) web(quic net.Addr) (http.Handler, error) {
 	mux.Handle("POST /api/v1/enrol", enrolment)
 	mux.HandleFunc("GET /healthz", p.health)
 	mux.HandleFunc("GET /log/checkpoint", p.checkpoint)
+	mux.HandleFunc("GET /log/checkpoint.witnessed", p.witnessed)
 	mux.HandleFunc("GET /log/tile/{path...}", p.tile)
 	mux.Handle("/", pages)
 	return mux, nil
