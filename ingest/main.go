@@ -32,6 +32,7 @@ type commands struct {
 	LogProof     logProofCommand     `cmd:"" help:"Write the proof that the storing of an item is in the custody log, a small text file. The server may be running."`
 	LogStamp     logStampCommand     `cmd:"" help:"Have the time-stamp authority of the configuration stamp the custody log now. The server may be running."`
 	LogWitness   logWitnessCommand   `cmd:"" help:"Have the witnesses of the configuration cosign the custody log now. The server may be running."`
+	RestartLog   restartCommand      `cmd:"" name:"restart-log" help:"After the catalog was restored from a backup that lacks the newest events: let the custody log go on under its next name. The server must not run."`
 	Fsck         fsckCommand         `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
 	Scrub        scrubCommand        `cmd:"" help:"Tell when what is stored was last proven intact, or read items again now. The server may be running."`
 	Import       importCommand       `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`

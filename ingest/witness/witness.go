@@ -209,7 +209,11 @@ func Serve(ctx context.Context, s *http.Server, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		stopped <- s.Shutdown(grace)
+		if err := s.Shutdown(grace); err != nil {
+			stopped <- s.Close() // who connected and says nothing is not waited for
+			return
+		}
+		stopped <- nil
 	})
 	defer stop()
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

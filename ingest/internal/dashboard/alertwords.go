@@ -61,7 +61,7 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 	case catalog.AlertOrphans:
 		return "The store holds what no item names", "The catalog may be an older one that was restored, or rows were taken from it: compare it with your backups, and run fsck, which names each blob."
 	case catalog.AlertLogSetBack:
-		return "This server was set back", "A dock has what this server signed and has forgotten: its disk or its virtual machine was set back. Stop it and restore its newest state; docs/backup.md says how. Until then nothing is signed, and docks erase nothing."
+		return "This server was set back", "A dock has what this server signed and has forgotten: its disk or its virtual machine was set back. Stop it and restore its newest state; the guide on backup says how. Until then nothing is signed, and docks erase nothing."
 	case catalog.AlertLogLost:
 		return "Footage may be lost in a restore", "What came in after the backup is not here. Dock every camera of this dock’s station again: what they still have is taken in anew. Completeness names what is missing then."
 	case catalog.AlertUnwitnessed:

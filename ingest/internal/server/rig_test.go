@@ -86,6 +86,7 @@ type enrolled struct {
 	receivetest.Dock
 	answer EnrolAnswer
 	tls    *tls.Config
+	seen   []byte // the newest checkpoint that it keeps
 }
 
 func (r *running) token(dock evidence.DockID) string {
@@ -168,7 +169,7 @@ func (r *running) enrol(name evidence.DockID) *enrolled {
 }
 
 func (r *running) connect(d *enrolled) (*receivetest.Client, error) {
-	hello := &upload.Hello{Protocol: upload.Version, AgentVersion: "test", Agency: string(d.Agency), Dock: string(d.ID)}
+	hello := &upload.Hello{Protocol: upload.Version, AgentVersion: "test", Agency: string(d.Agency), Dock: string(d.ID), Checkpoint: d.seen}
 	return receivetest.Connect(r.ctx, r.ready.QUIC.String(), d.tls, hello)
 }
 

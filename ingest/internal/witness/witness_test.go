@@ -45,10 +45,7 @@ func newDesk(t *testing.T) *desk {
 	d.db, err = sqldb.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "catalog.db"), d.now)
 	d.must(err)
 	t.Cleanup(func() { d.must(d.db.Close()) })
-	signer, err1 := tlog.NewSigner(origin, logKey())
-	verifier, err2 := tlog.NewVerifier(origin, logKey().Public().(ed25519.PublicKey))
-	d.must(errors.Join(err1, err2))
-	d.log, err = audit.Open(t.Context(), audit.Config{Catalog: d.db, Tiles: d.tiles, Signer: signer, Verifier: verifier, Origin: origin, Node: "a", Now: d.now, Logger: slog.New(slog.DiscardHandler)})
+	d.log, err = audit.Open(t.Context(), audit.Config{Catalog: d.db, Tiles: d.tiles, Key: logKey(), Origin: origin, Node: "a", Now: d.now, Logger: slog.New(slog.DiscardHandler)})
 	d.must(err)
 	return d
 }
