@@ -22,7 +22,11 @@ type packageCommand struct {
 	Items []string `arg:"" name:"item" help:"Evidence ids, as the list of items shows them."`
 	From  uint64   `placeholder:"BYTE" help:"Only a part of one item: from this byte on, widened to whole parts of 1 MiB."`
 	To    uint64   `placeholder:"BYTE" help:"Only a part of one item: up to and without this byte."`
-	Out   string   `short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write; it must not exist."`
+
+	FromTime playTime `placeholder:"HH:MM:SS" help:"Only a part of one MP4 recording: what holds its pictures from this time on, counted from its beginning."`
+	ToTime   playTime `placeholder:"HH:MM:SS" help:"Only a part of one MP4 recording: up to this time."`
+
+	Out string `short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write; it must not exist."`
 }
 
 // Run makes a package and writes it.
@@ -41,6 +45,12 @@ func (p *packageCommand) Run(ctx context.Context, to streams) (err error) {
 			return errors.New("--from and --to name a part of one item: give one")
 		}
 		items[0].From, items[0].To = p.From, p.To
+	}
+	if p.FromTime > 0 || p.ToTime > 0 {
+		if len(items) != 1 || p.From > 0 || p.To > 0 {
+			return errors.New("--from-time and --to-time name a part of one item, in place of --from and --to: give one")
+		}
+		items[0].Times = &export.Times{From: time.Duration(p.FromTime), To: time.Duration(p.ToTime)}
 	}
 	config, err := p.existing()
 	if err != nil {

@@ -95,6 +95,9 @@ func (s *subject) checkPart(name string, leaves []evidence.Digest) error {
 		return nil
 	}
 	s.proven(s.about(), "The file in the package is byte %d to %d of the recording's %d, bit for bit: it leads to the Merkle root that the dock signed. The rest of the recording is not in the package.", p.From, p.To-1, s.manifest.Length)
+	if p.Span != nil {
+		s.notProven(s.about(), "That these bytes hold the time %s: the server took it from the recording's own tables, which whoever has the whole recording can compare.", p.Span)
+	}
 	return nil
 }
 

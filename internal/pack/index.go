@@ -89,6 +89,27 @@ type Item struct {
 type Part struct {
 	From uint64 `json:"from"` // first byte
 	To   uint64 `json:"to"`   // byte behind the last
+	Span *Span  `json:"span,omitempty"`
+}
+
+// Span is the time for which a part was asked, and what it covers: from the key
+// frame before until the last picture ends, by the recording's own tables. Times are
+// microseconds from the recording's beginning.
+type Span struct {
+	AskedFrom int64 `json:"asked_from_us"`
+	AskedTo   int64 `json:"asked_to_us"`
+	From      int64 `json:"from_us"`
+	To        int64 `json:"to_us"`
+}
+
+func (s *Span) check() bool {
+	return s == nil || s.AskedFrom >= 0 && s.AskedFrom < s.AskedTo && s.From >= 0 && s.From <= s.AskedFrom && s.From < s.To
+}
+
+// String says it for people.
+func (s *Span) String() string {
+	d := func(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
+	return fmt.Sprintf("%v to %v from its beginning (asked for: %v to %v)", d(s.From), d(s.To), d(s.AskedFrom), d(s.AskedTo))
 }
 
 // Leaves are the first leaf of the part, and the one behind its last.
@@ -98,7 +119,7 @@ func (p *Part) Leaves() (from, to uint64) {
 
 // check: it begins and ends where leaves do.
 func (p *Part) check(length uint64) bool {
-	return p.From < p.To && p.To <= length && p.From%evidence.LeafSize == 0 && (p.To%evidence.LeafSize == 0 || p.To == length)
+	return p.From < p.To && p.To <= length && p.From%evidence.LeafSize == 0 && (p.To%evidence.LeafSize == 0 || p.To == length) && p.Span.check()
 }
 
 // Check implements evidence.Statement.

@@ -107,6 +107,22 @@ func (f *footage) segment(index uint64) ([]byte, error) {
 	return plain, nil
 }
 
+// ReadAt reads the recording, where it is not encoded. What it returns was proven.
+func (f *footage) ReadAt(p []byte, at int64) (n int, err error) {
+	for n < len(p) {
+		place := uint64(at) + uint64(n)
+		if place >= f.item.Length {
+			return n, io.EOF
+		}
+		plain, err := f.segment(place / evidence.LeafSize)
+		if err != nil {
+			return n, err
+		}
+		n += copy(p[n:], plain[place%evidence.LeafSize:])
+	}
+	return n, nil
+}
+
 // copy writes what is wanted of the recording, decoded, each segment proven before it
 // goes out.
 func (f *footage) copy(ctx context.Context, w io.Writer) error {

@@ -249,6 +249,9 @@ func (m *making) enter(ctx context.Context, made *evidence.Event, contents evide
 			}
 			if p := s.listed.Part; p != nil {
 				e.Details["part"] = fmt.Sprintf("%d-%d", p.From, p.To)
+				if p.Span != nil {
+					e.Details["span"] = p.Span.String()
+				}
 			}
 			row, err := tx.AppendEvent(ctx, e)
 			if err != nil {

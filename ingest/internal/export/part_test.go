@@ -3,11 +3,15 @@ package export_test
 import (
 	"bytes"
 	"errors"
+	"log/slog"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/verifier"
+	"github.com/sealdock/sealdock/internal/testkit/footage"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -68,6 +72,52 @@ func TestAPartThatIsAnotherIsFound(t *testing.T) {
 		r := w.judge(o.summed())
 		if said := strings.Join(fails(r), "\n"); r.Verdict != verifier.Fails || !strings.Contains(said, o.index.Items[0].OriginalFile()) && !strings.Contains(said, "part.bin") {
 			t.Errorf("%s: %s: %s", name, r.Verdict, said)
+		}
+	}
+}
+
+// A part that was asked for by its time holds the bytes that hold it, and the
+// package tells both times.
+func TestAPartIsAskedForByItsTime(t *testing.T) {
+	w := newWorld(t)
+	maker, err := footage.NewMaker(t.Context(), footage.Options{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("this test needs ffmpeg: run scripts/setup: %v", err)
+	}
+	files, err := maker.Make(t.Context(), footage.Clip{Serial: "CAM-1", Model: "Vigil 3", Sequence: 1, Started: time.Unix(1e9, 0), Length: 12 * time.Second, Size: 9 << 20})
+	w.must(err)
+	content, err := os.ReadFile(files.Video)
+	w.must(err)
+	id := w.keep(recording{path: "DCIM/100/CLIP1.MP4", content: content})
+	p, err := w.service.Make(t.Context(), export.CommandLine(), []export.Wanted{{ID: id, Times: &export.Times{From: 5 * time.Second, To: 6 * time.Second}}})
+	w.must(err)
+	defer p.Close()
+	var b bytes.Buffer
+	w.must(p.WriteTo(t.Context(), &b))
+	r := w.judge(b.Bytes())
+	said := ""
+	for _, f := range r.Findings {
+		said += f.What + "\n"
+	}
+	if r.Verdict != verifier.Holds || !strings.Contains(said, "the time 4s to 6s from its beginning (asked for: 5s to 6s)") {
+		t.Errorf("%s: %s", r.Verdict, said)
+	}
+	o := w.takeApart(b.Bytes())
+	part := o.index.Items[0].Part
+	got := o.files[o.index.Items[0].OriginalFile()]
+	if len(got) > len(content)/2 || !bytes.Equal(got, content[part.From:part.To]) {
+		t.Errorf("%d of %d bytes, %+v", len(got), len(content), part)
+	}
+	if text := string(o.files["README.txt"]); !strings.Contains(text, "asked for: 5s to 6s") {
+		t.Errorf("README.txt: %s", text)
+	}
+	for name, wanted := range map[string]export.Wanted{
+		"behind the end": {ID: id, Times: &export.Times{From: time.Hour, To: 2 * time.Hour}},
+		"both":           {ID: id, To: 5, Times: &export.Times{To: time.Second}},
+		"no recording":   {ID: w.keep(recording{path: "B.MP4", content: noise(3<<20, 2)}), Times: &export.Times{To: time.Second}},
+	} {
+		if _, err := w.service.Make(t.Context(), export.CommandLine(), []export.Wanted{wanted}); !errors.Is(err, export.ErrRange) {
+			t.Errorf("%s: %v, want ErrRange", name, err)
 		}
 	}
 }

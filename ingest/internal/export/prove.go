@@ -26,6 +26,9 @@ func (m *making) prove(ctx context.Context, wanted Wanted) (s *subject, err erro
 		return nil, err
 	}
 	part, err := wanted.part(s.row)
+	if wanted.Times != nil {
+		part, err = m.timed(ctx, wanted, s.row)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/timeline"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
 	"github.com/sealdock/sealdock/internal/pack"
 	"github.com/sealdock/sealdock/internal/seal"
@@ -99,7 +100,11 @@ func CommandLine() By {
 type Wanted struct {
 	ID       evidence.EvidenceID
 	From, To uint64 // bytes From..To-1, widened to whole parts of 1 MiB; To 0: all of it
+	Times    *Times // in place of bytes: those that hold this time
 }
+
+// Times are a span of an MP4 recording, from its beginning.
+type Times struct{ From, To time.Duration }
 
 // Whole wants items as they are.
 func Whole(ids ...evidence.EvidenceID) []Wanted {
@@ -122,6 +127,35 @@ func (w Wanted) part(item *catalog.Item) (*pack.Part, error) {
 	}
 	from := w.From / evidence.LeafSize * evidence.LeafSize
 	return &pack.Part{From: from, To: min((w.To+evidence.LeafSize-1)/evidence.LeafSize*evidence.LeafSize, item.Length)}, nil
+}
+
+// timed finds the bytes that hold the time that is wanted, by the tables of the
+// recording itself.
+func (m *making) timed(ctx context.Context, w Wanted, item *catalog.Item) (*pack.Part, error) {
+	if w.From != 0 || w.To != 0 || item.Encoding != evidence.EncodedAsIs {
+		return nil, fmt.Errorf("a time of item %s, which is named by bytes too or is stored compressed: %w", item.ID, ErrRange)
+	}
+	f, err := m.open(ctx, item, nil)
+	if err != nil {
+		return nil, err
+	}
+	x, err := timeline.Read(f, item.Length)
+	var span *timeline.Span
+	if err == nil {
+		span, err = x.Span(w.Times.From, w.Times.To)
+	}
+	if err = errors.Join(err, f.Close()); errors.Is(err, timeline.ErrForm) {
+		err = fmt.Errorf("%w: %w", ErrRange, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("item %s: %w", item.ID, err)
+	}
+	w.From, w.To = span.Bytes.From, span.Bytes.To
+	part, err := w.part(item)
+	if err == nil {
+		part.Span = &pack.Span{AskedFrom: w.Times.From.Microseconds(), AskedTo: w.Times.To.Microseconds(), From: span.From.Microseconds(), To: span.To.Microseconds()}
+	}
+	return part, err
 }
 
 // ForPerson makes a package for a signed-in person, who must be allowed to download

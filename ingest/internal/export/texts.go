@@ -152,6 +152,9 @@ func (m *making) itemFacts(s *subject) itemFacts {
 	}
 	if p := s.listed.Part; p != nil {
 		is.Part = fmt.Sprintf("byte %d to %d of %d", p.From, p.To-1, mf.Length)
+		if p.Span != nil {
+			is.Part += ", which hold " + p.Span.String()
+		}
 	}
 	if s.stamp != nil {
 		is.Stamped = stamp(s.stamp.At) + ", signed by " + printable(s.stamp.Authority)
