@@ -19,5 +19,5 @@
 // by a few frames where pictures are reordered; edit lists are not followed.
 // Fragmented recordings (moof) are refused.
 //
-// derive and export call it. An Index does not change; it may be shared.
+// export calls it. An Index does not change; it may be shared.
 package timeline
