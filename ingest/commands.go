@@ -207,13 +207,17 @@ func (f *fsckCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	return check(ctx, config, f.Quick, to)
+}
+
+func check(ctx context.Context, config server.Config, quick bool, to streams) error {
 	began := time.Now()
-	summary, err := server.Check(ctx, config, f.Quick, time.Now, func(finding fsck.Finding) { fmt.Fprintln(to.out, finding) })
+	summary, err := server.Check(ctx, config, quick, time.Now, func(finding fsck.Finding) { fmt.Fprintln(to.out, finding) })
 	if err != nil {
 		return err
 	}
 	what := "read, opened and hashed"
-	if f.Quick {
+	if quick {
 		what = "looked up, contents not read"
 	}
 	destroyed := ""

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/server"
 	"github.com/sealdock/sealdock/internal/telemetry"
 )
@@ -29,10 +30,14 @@ func (r *restartCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	restarted(to, name, restart)
+	return nil
+}
+
+func restarted(to streams, name string, restart *catalog.LogRestore) {
 	fmt.Fprintf(to.out, "The custody log goes on as %s from its first %d entries; it is known to have had %d.\n", name, restart.Size, restart.Newest)
 	fmt.Fprintln(to.out, `Now:
   - start the server: docks take their receipts back, and read anew what cameras still have; dock every camera again
   - look at completeness and alerts: they name what is lost
   - publish the log's key under its new name (sealdock-ingest log-key), and have witnesses add it`)
-	return nil
 }

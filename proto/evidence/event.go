@@ -63,6 +63,7 @@ const (
 	EventFrozen            EventType = "freeze.begun"         // nothing in a scope may be deleted
 	EventFreezeEnded       EventType = "freeze.ended"
 	EventLogStamped        EventType = "log.stamped"         // an authority signed that the custody log had come so far
+	EventBackupMade        EventType = "backup.made"         // a copy of the data folder, from which it can be restored
 	EventLogRestored       EventType = "log.restored"        // the custody log goes on from a backup, under another name
 	EventRootProtected     EventType = "keys.root_protected" // the root key's passphrase was set, changed or taken away
 	EventKeyGenerated      EventType = "keys.generated"      // an agency got a new key pair

@@ -215,10 +215,10 @@ func (r *running) catalogFiles() []string {
 	return paths
 }
 
-// backup is a copy of the catalog.
-type backup struct{ db *sqldb.DB }
+// catalogCopy is a copy of the catalog.
+type catalogCopy struct{ db *sqldb.DB }
 
-func (r *running) copyOfCatalog() backup {
+func (r *running) copyOfCatalog() catalogCopy {
 	r.t.Helper()
 	dir := r.t.TempDir()
 	for _, path := range r.catalogFiles() {
@@ -235,10 +235,10 @@ func (r *running) copyOfCatalog() backup {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { db.Close() })
-	return backup{db}
+	return catalogCopy{db}
 }
 
-func (b backup) WrappedKey(t *testing.T, id evidence.EvidenceID) []byte {
+func (b catalogCopy) WrappedKey(t *testing.T, id evidence.EvidenceID) []byte {
 	t.Helper()
 	item, err := b.db.Item(t.Context(), "springfield", id)
 	if err != nil {

@@ -189,6 +189,9 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 }
 
 func openLog(ctx context.Context, c *Config, s *secrets, catalog *sqldb.DB, log *slog.Logger, now func() time.Time) (*audit.Log, tlog.Tiles, error) {
+	if err := c.refuseBackup(); err != nil {
+		return nil, nil, err
+	}
 	config, err := c.logConfig(s, catalog, log, now)
 	if err != nil {
 		return nil, nil, err

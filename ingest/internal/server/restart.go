@@ -20,6 +20,9 @@ func RestartLog(ctx context.Context, c Config, reason string, known int64, log *
 	if reason, err = reasonFor("the log goes on from a backup", reason); err != nil {
 		return "", nil, err
 	}
+	if err := c.refuseBackup(); err != nil {
+		return "", nil, err
+	}
 	secrets, err := loadOwnSecrets(&c)
 	if err != nil {
 		return "", nil, err

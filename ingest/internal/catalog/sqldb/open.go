@@ -38,6 +38,7 @@ type DB struct {
 	reads  *sql.DB
 	writes *sql.DB // SQLite: one connection; PostgreSQL: the same pool as reads
 	place  string  // PostgreSQL only: where it is, for people
+	file   string  // SQLite only: where it is
 	queue  *queue  // SQLite only: joins waiting updates into one commit
 }
 
@@ -107,7 +108,7 @@ func openSQLite(path string) (*DB, error) {
 	}
 	reads.SetMaxOpenConns(sqliteReaders)
 	reads.SetMaxIdleConns(sqliteReaders)
-	return &DB{engine: sqlite{}, reads: reads, writes: writes, queue: newQueue(writes)}, nil
+	return &DB{engine: sqlite{}, reads: reads, writes: writes, queue: newQueue(writes), file: path}, nil
 }
 
 func openPostgres(url string) (*DB, error) {

@@ -32,6 +32,9 @@ func name(p vault.Place, key vault.Key) string {
 	return filepath.Join(folder(p), string(key.Agency), file)
 }
 
+// Path is where a blob of the store in dir lies.
+func Path(dir string, p vault.Place, key vault.Key) string { return filepath.Join(dir, name(p, key)) }
+
 // parseName is the inverse of name. It accepts nothing that name does not make.
 func parseName(p vault.Place, path string) (vault.Key, error) {
 	parts := strings.Split(filepath.ToSlash(path), "/")
