@@ -147,17 +147,25 @@ func (p *parts) importSpool(ctx context.Context, dir string, tell func(carry.Pro
 	})
 }
 
-// serveLocal answers commands on this machine until ctx ends. The caller holds
-// the data folder's lock, so a socket that is there already was left by a crash.
-func (p *parts) serveLocal(ctx context.Context) error {
+// listenLocal listens for commands on this machine; nil where that cannot be.
+func (p *parts) listenLocal() (net.Listener, error) {
 	path := p.config.localSocket()
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing an old socket: %w", err)
+		return nil, fmt.Errorf("removing an old socket: %w", err)
 	}
 	listener, err := listenPrivately(path)
 	if err != nil {
 		// A path that is too long for a socket, say. All but import-spool works without.
 		p.log.Warn("commands on this machine cannot reach the server: import-spool needs it stopped", "socket", path, "error", err)
+		return nil, nil
+	}
+	return listener, nil
+}
+
+// serveLocal answers commands on this machine until ctx ends. The caller holds
+// the data folder's lock, so a socket that is there already was left by a crash.
+func (p *parts) serveLocal(ctx context.Context, listener net.Listener) error {
+	if listener == nil {
 		<-ctx.Done()
 		return nil
 	}

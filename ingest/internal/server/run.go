@@ -42,7 +42,7 @@ func Run(ctx context.Context, c Config, version string, log *slog.Logger, now fu
 		return fmt.Errorf("starting: %w", err)
 	}
 	defer doors.close()
-	if err := p.noteStart(ctx, version); err != nil {
+	if err := p.noteStart(context.WithoutCancel(ctx), version); err != nil { // who is told to stop now stops in order
 		return fmt.Errorf("starting: %w", err)
 	}
 	log.InfoContext(ctx, "the server is ready", "docks", doors.quic.Addr().String(), "web", doors.https.Addr().String(), "data", c.DataDir, "version", version)
@@ -56,12 +56,16 @@ func Run(ctx context.Context, c Config, version string, log *slog.Logger, now fu
 type doors struct {
 	quic  *wire.Listener
 	https net.Listener
+	local net.Listener // nil: commands on this machine do not reach the server
 	web   *http.Server
 }
 
 func (d *doors) close() {
 	d.quic.Shutdown(upload.EndGoingAway, "the server stops")
 	d.web.Close()
+	if d.local != nil {
+		d.local.Close()
+	}
 }
 
 func (p *parts) listen() (*doors, error) {
@@ -87,7 +91,11 @@ func (p *parts) listen() (*doors, error) {
 	if err != nil {
 		return nil, errors.Join(err, https.Close(), quic.Close())
 	}
-	return &doors{quic: quic, https: tls.NewListener(https, webTLS), web: &http.Server{
+	local, err := p.listenLocal()
+	if err != nil {
+		return nil, errors.Join(err, https.Close(), quic.Close())
+	}
+	return &doors{quic: quic, local: local, https: tls.NewListener(https, webTLS), web: &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		TLSConfig: webTLS, ErrorLog: slog.NewLogLogger(telemetry.Component(p.log, "web").Handler(), slog.LevelDebug),
 	}}, nil
@@ -111,7 +119,7 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 	defer stopInner()
 	group.Go(func() error {
 		defer stopInner()
-		err := p.receive(ctx, d.quic)
+		err := p.receive(ctx, d)
 		return errors.Join(err, d.quic.Shutdown(upload.EndGoingAway, "the server stops"))
 	})
 	group.Go(func() error {
@@ -165,23 +173,23 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 
 // takeIn serves docks and commands on this machine until the first of them or ctx
 // ends, and returns when both have.
-func (p *parts) takeIn(ctx context.Context, listener *wire.Listener) error {
+func (p *parts) takeIn(ctx context.Context, d *doors) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer cancel()
-		return p.receiver.Serve(ctx, listener)
+		return p.receiver.Serve(ctx, d.quic)
 	})
-	group.Go(func() error { return p.serveLocal(ctx) })
+	group.Go(func() error { return p.serveLocal(ctx, d.local) })
 	return group.Wait()
 }
 
 // receive takes in until ctx ends, and then for as long as recordings are
 // being proven, but not longer than the drain time.
-func (p *parts) receive(ctx context.Context, listener *wire.Listener) error {
+func (p *parts) receive(ctx context.Context, d *doors) error {
 	served := make(chan error, 1)
-	go func() { served <- p.takeIn(ctx, listener) }()
+	go func() { served <- p.takeIn(ctx, d) }()
 	select {
 	case err := <-served:
 		return err
