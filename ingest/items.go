@@ -79,3 +79,14 @@ func (i *itemsCommand) Run(ctx context.Context, to streams) error {
 	}
 	return table.Flush()
 }
+
+func evidenceIDs(texts []string) (ids []evidence.EvidenceID, err error) {
+	for _, text := range texts {
+		id, err := evidence.ParseEvidenceID(text)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

@@ -37,6 +37,8 @@ type commands struct {
 	Restore      restoreBackupCommand `cmd:"" help:"Make a server of a backup."`
 	RestartLog   restartCommand       `cmd:"" name:"restart-log" help:"After the catalog was restored from a backup that lacks the newest events: let the custody log go on under its next name. The server must not run."`
 	Fsck         fsckCommand          `cmd:"" help:"Read and check everything: evidence, receipts, custody log."`
+	Mirror       mirrorCommand        `cmd:"" help:"Tell how far the copies on another disk have come, or begin them on a new one. The server may be running."`
+	Heal         healCommand          `cmd:"" help:"Put damaged or missing recordings back from the mirror or from a backup, proven before and after. The server may be running."`
 	Scrub        scrubCommand         `cmd:"" help:"Tell when what is stored was last proven intact, or read items again now. The server may be running."`
 	Import       importCommand        `cmd:"" name:"import-spool" help:"Take in what docks have exported to a drive. The server may be running."`
 	Keys         keyCommands          `cmd:"" help:"Keys that open evidence: passphrase, rotation, escrow, drill."`

@@ -31,13 +31,9 @@ type packageCommand struct {
 
 // Run makes a package and writes it.
 func (p *packageCommand) Run(ctx context.Context, to streams) (err error) {
-	var ids []evidence.EvidenceID
-	for _, text := range p.Items {
-		id, err := evidence.ParseEvidenceID(text)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, id)
+	ids, err := evidenceIDs(p.Items)
+	if err != nil {
+		return err
 	}
 	items := export.Whole(ids...)
 	if p.From > 0 || p.To > 0 {

@@ -9,7 +9,6 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/scrub"
 	"github.com/sealdock/sealdock/ingest/internal/server"
 	"github.com/sealdock/sealdock/internal/telemetry"
-	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 type scrubCommand struct {
@@ -20,13 +19,9 @@ type scrubCommand struct {
 // Run reads the items, or tells how far the server has come. What does not hold makes
 // the command fail.
 func (s *scrubCommand) Run(ctx context.Context, to streams) error {
-	var ids []evidence.EvidenceID
-	for _, text := range s.Items {
-		id, err := evidence.ParseEvidenceID(text)
-		if err != nil {
-			return err
-		}
-		ids = append(ids, id)
+	ids, err := evidenceIDs(s.Items)
+	if err != nil {
+		return err
 	}
 	config, err := s.existing()
 	if err != nil {

@@ -16,7 +16,9 @@ const (
 	EventTransferRefused   EventType = "transfer.refused"
 	EventEvidenceStored    EventType = "evidence.stored"
 	EventQuarantined       EventType = "evidence.quarantined"
-	EventScrubbed          EventType = "store.scrubbed" // all that is stored was re-read and found right, or not
+	EventHealed            EventType = "evidence.healed" // damaged bytes were replaced by good ones of another store
+	EventMirrored          EventType = "store.mirrored"  // copies were made in the mirror, and read again
+	EventScrubbed          EventType = "store.scrubbed"  // all that is stored was re-read and found right, or not
 	EventCameraErased      EventType = "camera.erased"
 	EventCameraEraseFailed EventType = "camera.erase_failed"
 	EventCameraApproved    EventType = "camera.key_approved"

@@ -98,6 +98,7 @@ type itemShape struct {
 	OfferedAt      *time.Time              `json:"offered_at"`
 	StoredAt       *time.Time              `json:"stored_at"`
 	ProvenAt       *time.Time              `json:"proven_at"`
+	MirroredAt     *time.Time              `json:"mirrored_at"` // its copy in the mirror was last proven; null: there is none
 	ErasedAt       *time.Time              `json:"erased_at"`
 	ReleaseResult  evidence.ReleaseResult  `json:"release_result,omitempty"`
 	Marks          []string                `json:"marks,omitempty"`
@@ -202,7 +203,7 @@ func itemOf(i *catalog.Item) itemShape {
 		Dock: i.Dock, Station: i.Station, Bay: i.Bay, ClaimedOfficer: i.Officer, Category: i.Category,
 		StartedAt: moment(i.StartedAt), EndedAt: moment(i.EndedAt), CorrectedAt: moment(i.CorrectedAt),
 		Wearer: i.Wearer, WearerID: i.WearerID, Sequence: i.Sequence, SequenceSource: i.SequenceSource, Confirmed: i.Confirmed, Urgent: i.Urgent,
-		OfferedAt: moment(i.OfferedAt), StoredAt: moment(i.StoredAt), ProvenAt: moment(i.ProvenAt), ErasedAt: moment(i.ErasedAt), ReleaseResult: i.ReleaseResult, Marks: i.Marks,
+		OfferedAt: moment(i.OfferedAt), StoredAt: moment(i.StoredAt), ProvenAt: moment(i.ProvenAt), MirroredAt: moment(i.MirroredAt), ErasedAt: moment(i.ErasedAt), ReleaseResult: i.ReleaseResult, Marks: i.Marks,
 	}
 	if !i.CorrectedAt.IsZero() {
 		microseconds := i.Uncertainty.Microseconds()

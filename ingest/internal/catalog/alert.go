@@ -25,6 +25,8 @@ const (
 	AlertSpoolFilling  AlertCode = "spool_filling"     // a dock's spool holds 70, 85 or 95 % of its quota; About says which
 	AlertStoreFull     AlertCode = "store_full"        // the evidence store takes nothing more
 	AlertDamaged       AlertCode = "evidence_damaged"  // stored bytes are not what they were; the item is in quarantine
+	AlertHealed        AlertCode = "evidence_healed"   // stored bytes were damaged or gone, and were put back from a copy
+	AlertMirror        AlertCode = "mirror_failing"    // the mirror is not there, is full, or gives back what it was not given
 	AlertUnproven      AlertCode = "evidence_unproven" // a stored item could not be proven again: missing, unreadable, or its records do not hold
 	AlertOrphans       AlertCode = "store_orphans"     // the store holds blobs that no item names
 	AlertLogSetBack    AlertCode = "log_set_back"      // somebody has a checkpoint that this server signed and does not know any more

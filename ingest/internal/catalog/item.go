@@ -68,6 +68,7 @@ type Item struct {
 	OfferedAt       time.Time
 	StoredAt        time.Time
 	ProvenAt        time.Time // last time that the stored bytes were re-read and found right
+	MirroredAt      time.Time // last time that its copy in the mirror was read and found right; zero: there is none
 	DestroyedAt     time.Time // when people had its key destroyed; zero: they did not
 	ErasedAt        time.Time // when the dock erased the original, by the dock's clock
 	ReleaseResult   evidence.ReleaseResult

@@ -55,9 +55,13 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 	case catalog.AlertStoreFull:
 		return "The evidence store is full", "Add storage to this server now. Docks keep what they have and try again by themselves; the alert ends when there is room."
 	case catalog.AlertDamaged:
-		return "Stored evidence is damaged", "Examine the storage at once: where one bit has changed, others will. Dock the camera again if it still holds the recording, or restore the blob from a backup."
+		return "Stored evidence is damaged", "Examine the storage at once: where one bit has changed, others will. Dock the camera again if it still holds the recording, or put it back with sealdock-ingest heal --from a backup."
+	case catalog.AlertHealed:
+		return "Damaged evidence was healed", "Nothing is lost. Examine the disk that is named here and replace it: where one bit has changed, others will."
+	case catalog.AlertMirror:
+		return "The mirror is not what it should be", "Mount its disk, make room on it, or repair it: the message says which. Until then what comes in exists once. Copies that are missing are made when it is back."
 	case catalog.AlertUnproven:
-		return "Stored evidence could not be proven", "Look at the storage, and run fsck. If the blob is gone, restore it from a backup; do not erase the camera if it still holds the recording."
+		return "Stored evidence could not be proven", "Look at the storage, and run fsck. If the blob is gone, put it back with sealdock-ingest heal --from a backup; do not erase the camera if it still holds the recording."
 	case catalog.AlertOrphans:
 		return "The store holds what no item names", "The catalog may be an older one that was restored, or rows were taken from it: compare it with your backups, and run fsck, which names each blob."
 	case catalog.AlertLogSetBack:

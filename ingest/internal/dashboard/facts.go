@@ -246,6 +246,8 @@ func eventText(t evidence.EventType) (tone, shape, what string) {
 		return "ok", "ok", "Stored, read back and proven"
 	case evidence.EventQuarantined:
 		return "bad", "stop", "Put into quarantine"
+	case evidence.EventHealed:
+		return "ok", "ok", "Healed: good bytes put back and proven"
 	case evidence.EventCameraErased:
 		return "ok", "camera", "Original erased from the camera"
 	case evidence.EventCameraEraseFailed:

@@ -60,6 +60,7 @@ func clockFacts(v *reading.ItemView) []factGroup {
 	add("Announced", v.Item.OfferedAt, "server’s clock")
 	add("Stored", v.Item.StoredAt, "server’s clock")
 	add("Last proven intact", v.Item.ProvenAt, "server’s clock")
+	add("Copy in the mirror last proven", v.Item.MirroredAt, "server’s clock")
 	return []factGroup{{"Clocks", rows}}
 }
 

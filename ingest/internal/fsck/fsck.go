@@ -118,6 +118,32 @@ func Item(ctx context.Context, config Config, agency evidence.AgencyID, id evide
 	return found, c.summary.Bytes, nil
 }
 
+// Blob checks the bytes that config.Vault has of one item, whatever the state of its
+// row, and what is needed to judge them: the row and the manifest. It returns the
+// problems, and how many bytes of the recording were opened and hashed.
+func Blob(ctx context.Context, config Config, row *catalog.Item) (problems []Finding, bytes int64, err error) {
+	c, err := newCheck(config, func(f Finding) {
+		if f.Severity == Problem {
+			problems = append(problems, f)
+		}
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	s := &subject{check: c, row: row}
+	if err = s.checkManifest(ctx); err == nil && s.payload != nil {
+		s.checkRow()
+		s.checkLeaves()
+		if s.leaves != nil {
+			err = s.checkBlob(ctx, &buffers{})
+		}
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("checking the blob of item %s: %w", row.ID, err)
+	}
+	return problems, c.summary.Bytes, nil
+}
+
 func newCheck(config Config, report func(Finding)) (*check, error) {
 	if _, err := tlog.NewVerifier(config.LogOrigin, config.LogPublicKey); err != nil {
 		return nil, fmt.Errorf("checking the store: %w", err)

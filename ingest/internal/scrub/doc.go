@@ -17,13 +17,15 @@
 //
 // Bytes that differ are read a second time; then the item is put into quarantine, with
 // an event and an alert, and is given to nobody any more. What is missing, unreadable,
-// or whose records do not hold, is alerted and tried again. Blobs that no item names
+// or whose records do not hold, is alerted and tried again. With a mirror that has good
+// bytes, what is damaged, missing or unreadable is healed: set aside, copied back, read
+// from the medium and proven by fsck, and only then stored again, with an event. Blobs that no item names
 // are alerted once a day. The end of each pass over everything is an event; a proof of
 // one item is none.
 //
 // # What it does not promise
 //
-// It heals nothing: there is one store. It does not check the custody log as a whole:
+// It does not make the copies: mirror does. It does not check the custody log as a whole:
 // fsck and everybody outside can.
 //
 // server runs it; the command line asks for Status and for one item.

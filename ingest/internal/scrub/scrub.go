@@ -31,12 +31,14 @@ const (
 	tryAgain = time.Minute
 )
 
-// Config is what a Service stands on. All fields are required.
+// Config is what a Service stands on. All fields but Mirror are required.
 type Config struct {
 	Check  fsck.Config // of what is checked; Pace is not used
 	Agency evidence.AgencyID
 	Cycle  time.Duration
 	Most   int64 // bytes a second
+	// Mirror opens the store that has a copy of each item; nil: there is none.
+	Mirror func(context.Context) (vault.Store, error)
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -109,6 +111,9 @@ func (s *Service) Pass(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	s.limit.SetLimit(rate.Limit(min(max(2*float64(totals.Bytes)/s.Cycle.Seconds(), slowest), float64(s.Most))))
+	if err := s.healAll(ctx); err != nil {
+		return 0, err
+	}
 	p := pass{began: s.Now()}
 	due := p.began.Add(-s.Cycle / 2)
 	for after := (catalog.Proven{}); ; {
@@ -154,8 +159,8 @@ func (s *Service) Pass(ctx context.Context) (time.Duration, error) {
 // ErrNotStored: there is no such item in the store, or not any more.
 var ErrNotStored = errors.New("only what is stored can be proven")
 
-// Prove reads one stored item and says whether it holds; what does not is in quarantine
-// or alerted when it returns. The error is ErrNotStored, or one of the catalog.
+// Prove reads one stored item and says whether it holds; what does not is healed from
+// the mirror, in quarantine or alerted when it returns. The error is ErrNotStored, or one of the catalog.
 func (s *Service) Prove(ctx context.Context, id evidence.EvidenceID) (proven bool, bytes int64, err error) {
 	row, err := s.Check.Catalog.ItemRow(ctx, s.Agency, id)
 	switch {
@@ -167,7 +172,7 @@ func (s *Service) Prove(ctx context.Context, id evidence.EvidenceID) (proven boo
 		return false, 0, fmt.Errorf("item %s is %s: %w", id, row.State, ErrNotStored)
 	}
 	problems, bytes, err := s.check(ctx, id)
-	if err == nil && damaged(problems) != nil { // read again: a disk that errs once is not a changed blob
+	if err == nil && ofBlob(problems) != nil { // read again: a disk that errs once is not a changed blob
 		var more int64
 		problems, more, err = s.check(ctx, id)
 		bytes += more
@@ -177,10 +182,35 @@ func (s *Service) Prove(ctx context.Context, id evidence.EvidenceID) (proven boo
 		return false, bytes, err
 	case len(problems) == 0:
 		return true, bytes, s.proven(ctx, id)
-	case damaged(problems) != nil:
-		return false, bytes, s.quarantine(ctx, row, damaged(problems))
+	}
+	if f := ofBlob(problems); f != nil {
+		if done, healed, err := s.tryMirror(ctx, id, f); done || err != nil {
+			return healed, bytes, err
+		}
+	}
+	if f := damaged(problems); f != nil {
+		return false, bytes, s.quarantine(ctx, row, f)
 	}
 	return false, bytes, s.unproven(ctx, id, &problems[0])
+}
+
+// tryMirror heals a stored item of which f was found twice from the mirror. done is
+// false where that has no good copy, so that something else must be done about it.
+func (s *Service) tryMirror(ctx context.Context, id evidence.EvidenceID, f *fsck.Finding) (done, healed bool, err error) {
+	from, there := s.mirror(ctx)
+	if !there {
+		return false, false, nil
+	}
+	row, err := s.Check.Catalog.Item(ctx, s.Agency, id)
+	if err != nil {
+		return false, false, err
+	}
+	done, err = s.mend(ctx, row, f, from)
+	if err != nil {
+		s.Logger.ErrorContext(ctx, "damaged evidence could not be healed", "item", id, "error", err)
+		return done, false, ctx.Err()
+	}
+	return true, true, nil
 }
 
 func (s *Service) check(ctx context.Context, id evidence.EvidenceID) (problems []fsck.Finding, bytes int64, err error) {
@@ -243,7 +273,7 @@ func (s *Service) quarantine(ctx context.Context, row *catalog.Item, f *fsck.Fin
 	}
 	s.Logger.ErrorContext(ctx, "stored evidence is damaged and in quarantine", "item", id, "why", f.What)
 	// The row decides: it is given to nobody, wherever the blob lies.
-	if err := s.Check.Vault.Quarantine(ctx, vault.Key{Agency: s.Agency, ID: id, Attempt: row.Attempt}); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Check.Vault.Quarantine(ctx, blobOf(row)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.Logger.ErrorContext(ctx, "moving a damaged blob into quarantine failed", "item", id, "error", err)
 	}
 	return nil

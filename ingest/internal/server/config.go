@@ -44,6 +44,7 @@ type Config struct {
 	WitnessEvery   Duration `toml:"witness_every" help:"How often they are asked at most while the log grows, for example 1m."`
 	ScrubCycle     Duration `toml:"scrub_cycle" help:"In how much time all that is stored is re-read from the disk and proven again, for example 168h. 0s: never."`
 	ScrubMiB       int64    `toml:"scrub_mib_per_second" help:"How many MiB a second that may take of the disk at most."`
+	MirrorDir      string   `toml:"mirror_dir" help:"Folder on another disk or machine that gets a copy of each stored recording, sealed as it is; what is damaged here is healed from there. Empty: none."`
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" help:"How: text or json."`
 
@@ -101,6 +102,9 @@ func LoadConfig(path string) (Config, error) {
 	if c.StampRoots != "" && !filepath.IsAbs(c.StampRoots) {
 		c.StampRoots = filepath.Join(base, c.StampRoots)
 	}
+	if c.MirrorDir != "" && !filepath.IsAbs(c.MirrorDir) {
+		c.MirrorDir = filepath.Join(base, c.MirrorDir)
+	}
 	if c.PassphraseFile != "" && !filepath.IsAbs(c.PassphraseFile) {
 		c.PassphraseFile = filepath.Join(base, c.PassphraseFile)
 	}
@@ -157,7 +161,7 @@ func (c *Config) Check() error {
 	if c.ScrubCycle != 0 && time.Duration(c.ScrubCycle) < time.Hour || c.ScrubMiB < 1 {
 		return fmt.Errorf("scrub_cycle must be 0s or at least 1h, scrub_mib_per_second at least 1: they are %s and %d", time.Duration(c.ScrubCycle), c.ScrubMiB)
 	}
-	if err := c.checkWitnesses(); err != nil {
+	if err := errors.Join(c.checkMirror(), c.checkWitnesses()); err != nil {
 		return err
 	}
 	return c.checkStamps()

@@ -140,8 +140,14 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 		}
 		return nil
 	})
+	prover := p.config.openScrub(p.secrets, p.catalog, p.vault, p.log, p.now)
 	if p.config.ScrubCycle > 0 {
-		group.Go(func() error { return p.config.openScrub(p.secrets, p.catalog, p.vault, p.log, p.now).Run(inner) })
+		group.Go(func() error { return prover.Run(inner) })
+	}
+	if p.config.MirrorDir != "" {
+		group.Go(func() error {
+			return p.config.openMirroring(p.secrets, p.catalog, p.vault, prover, p.log, p.now).Run(inner)
+		})
 	}
 	if p.stamp != nil {
 		group.Go(func() error { return p.stamp.Run(inner) })

@@ -15,7 +15,8 @@ import (
 
 func (c *Config) openScrub(secrets *secrets, db *sqldb.DB, store vault.Store, log *slog.Logger, now func() time.Time) *scrub.Service {
 	return scrub.New(scrub.Config{
-		Check: c.checked(secrets, db, store), Agency: c.agency(), Cycle: time.Duration(c.ScrubCycle), Most: c.ScrubMiB << 20, Now: now, Logger: telemetry.Component(log, "scrub"),
+		Check: c.checked(secrets, db, store), Agency: c.agency(), Cycle: time.Duration(c.ScrubCycle), Most: c.ScrubMiB << 20,
+		Mirror: c.mirrorOpener(db), Now: now, Logger: telemetry.Component(log, "scrub"),
 	})
 }
 

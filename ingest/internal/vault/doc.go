@@ -6,7 +6,8 @@
 // A blob is a seal header followed by sealed segments. Its name comes from ids
 // only, never from text of a camera. Once Commit has returned nil the blob is
 // durable, with its name, and no method changes or removes it: a committed
-// blob can only be moved into quarantine, where it stays readable. A partial
+// blob can only be moved into quarantine, where it stays readable; Heal may put
+// good bytes in its place. A partial
 // blob survives a crash with at least the segments that a Sync covered; what
 // is beyond them is unverified and the caller's to check.
 //

@@ -13,6 +13,10 @@ import (
 // SealedSegment is the size in bytes of every sealed segment but the last.
 const SealedSegment = evidence.LeafSize + 32
 
+// MaxAside is how many blobs of one key may be in quarantine: the one that did not fit,
+// and those that were damaged since.
+const MaxAside = 16
+
 // MaxHeader is the longest header that a store takes, in bytes.
 const MaxHeader = 1 << 10
 
@@ -72,15 +76,19 @@ type Store interface {
 	// length. One Upload per key may be open at a time. Errors: ErrConflict,
 	// ErrFull.
 	Create(ctx context.Context, key Key, header []byte) (Upload, error)
+	// Heal is Create for a blob that was committed once and is damaged or gone: that
+	// there is one in quarantine is no conflict. It is for bytes from another store.
+	Heal(ctx context.Context, key Key, header []byte) (Upload, error)
 	// Open reads a committed blob. fs.ErrNotExist when there is none.
 	Open(ctx context.Context, key Key) (Blob, error)
-	// OpenQuarantined reads a blob in quarantine.
+	// OpenQuarantined reads the blob in quarantine, of several the newest.
 	OpenQuarantined(ctx context.Context, key Key) (Blob, error)
 	// Remove drops a partial blob for good. A missing one is no error; a
 	// committed or quarantined one is ErrConflict and stays.
 	Remove(ctx context.Context, key Key) error
 	// Quarantine moves a partial or committed blob aside, durably. Doing it
-	// again is no error. fs.ErrNotExist when there is no such blob.
+	// again is no error. One that was there before stays, up to MaxAside of them;
+	// more is ErrConflict. fs.ErrNotExist when there is no such blob.
 	Quarantine(ctx context.Context, key Key) error
 	// List calls each for every blob, in no order worth relying on, and stops
 	// at its first error.

@@ -63,6 +63,8 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"one item per recording", oneItemPerRecording},
 		{"items move through their states only", itemStates},
 		{"what was proven the longest ago comes first", leastProven},
+		{"what was stored and is in quarantine can be healed", healed},
+		{"copies are found by their last proof", mirrored},
 		{"a later attempt keeps the earlier offer", laterAttempt},
 		{"a receipt is set once", receiptOnce},
 		{"releases are kept and an erasure stays", releases},

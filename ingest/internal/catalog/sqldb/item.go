@@ -15,7 +15,7 @@ import (
 const itemColumns = `agency, id, attempt, dock, station, bay, docking, camera, camera_model, path, kind, length, sha256, merkle_root,
 	officer, officer_id, category, started_at, ended_at, marks, state, reason, offered_at, stored_at, proven_at, erased_at,
 	release_result, release_reason, durable_segments, event_id, event_index, manifest_digest,
-	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, destroyed_at`
+	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, destroyed_at, mirrored_at`
 
 func scanItem(s scanner, i *catalog.Item) error {
 	var marks []byte
@@ -25,7 +25,7 @@ func scanItem(s scanner, i *catalog.Item) error {
 		&i.Officer, &i.OfficerID, &i.Category, timeInto{&i.StartedAt}, timeInto{&i.EndedAt}, &marks, &i.State, &i.Reason,
 		timeInto{&i.OfferedAt}, timeInto{&i.StoredAt}, timeInto{&i.ProvenAt}, timeInto{&i.ErasedAt},
 		&i.ReleaseResult, &i.ReleaseReason, &i.DurableSegments, &i.EventID, &i.EventIndex, hexInto(i.ManifestDigest[:]),
-		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}); err != nil {
+		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}, timeInto{&i.MirroredAt}); err != nil {
 		return err
 	}
 	if !i.DestroyedAt.IsZero() {

@@ -92,8 +92,8 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 		return err
 	}
 	err = tx.exec(ctx, fmt.Sprintf("beginning attempt %d at item %s", item.Attempt, item.ID), catalog.ErrConflict,
-		`UPDATE items SET (state, reason, durable_segments, stored_at, proven_at, event_id, event_index, `+itemFacts+`) =
-		('receiving', '', 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
+		`UPDATE items SET (state, reason, durable_segments, stored_at, proven_at, mirrored_at, event_id, event_index, `+itemFacts+`) =
+		('receiving', '', 0, 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
 		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)
 		WHERE agency = $1 AND id = $2 AND state <> 'stored' AND attempt < $3`, values...)
 	if err != nil {
@@ -161,6 +161,16 @@ func (tx *Tx) SupersedeItem(ctx context.Context, agency evidence.AgencyID, id ev
 	return tx.exec(ctx, fmt.Sprintf("superseding item %s", id), catalog.ErrConflict,
 		"UPDATE items SET state = 'superseded', reason = $3 WHERE agency = $1 AND id = $2 AND state = 'receiving'",
 		agency, id.String(), clean(reason))
+}
+
+// HealItem makes an item stored again that was, and went into quarantine since, and
+// notes that its bytes were re-read and found right. catalog.ErrConflict when it is in
+// another state or attempt, or was never stored; catalog.ErrExists when its recording
+// was stored as another item in the meantime.
+func (tx *Tx) HealItem(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, at time.Time) error {
+	return tx.exec(ctx, fmt.Sprintf("healing item %s", id), catalog.ErrConflict,
+		"UPDATE items SET state = 'stored', reason = '', proven_at = $4 WHERE agency = $1 AND id = $2 AND attempt = $3 AND state = 'quarantined' AND event_id <> 0 AND destroyed_at = 0",
+		agency, id.String(), attempt, micros(at))
 }
 
 // MarkProven notes that the stored bytes were re-read and found right.

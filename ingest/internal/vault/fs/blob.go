@@ -21,19 +21,23 @@ func (b *blob) Size() int64 { return b.size }
 
 // Open implements vault.Store.
 func (s *Store) Open(ctx context.Context, key vault.Key) (vault.Blob, error) {
-	return s.read(ctx, vault.Committed, key)
+	return s.read(ctx, key, s.path(vault.Committed, key))
 }
 
 // OpenQuarantined implements vault.Store.
 func (s *Store) OpenQuarantined(ctx context.Context, key vault.Key) (vault.Blob, error) {
-	return s.read(ctx, vault.Quarantined, key)
+	n, err := s.aside(key)
+	if err != nil {
+		return nil, fmt.Errorf("opening blob %s: %w", key, err)
+	}
+	return s.read(ctx, key, filepath.Join(s.dir, asideName(key, max(n, 1))))
 }
 
-func (s *Store) read(ctx context.Context, p vault.Place, key vault.Key) (vault.Blob, error) {
+func (s *Store) read(ctx context.Context, key vault.Key, path string) (vault.Blob, error) {
 	if err := errors.Join(ctx.Err(), key.Check()); err != nil {
 		return nil, fmt.Errorf("opening blob %s: %w", key, err)
 	}
-	f, err := durable.OpenRead(s.path(p, key))
+	f, err := durable.OpenRead(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening blob %s: %w", key, err)
 	}

@@ -6,6 +6,7 @@
 //	blobs/<agency>/<first two digits>/<evidence id>-<attempt>.floe   committed
 //	partial/<agency>/<evidence id>-<attempt>.floe                    being received
 //	quarantine/<agency>/<evidence id>-<attempt>.floe                 set aside
+//	quarantine/<agency>/<evidence id>-<attempt>.floe.<n>             the n-th of them, from 2
 //
 // A file is a FLOE header and then the sealed segments, nothing else. Names
 // come from ids only.

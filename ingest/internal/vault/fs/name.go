@@ -32,11 +32,29 @@ func name(p vault.Place, key vault.Key) string {
 	return filepath.Join(folder(p), string(key.Agency), file)
 }
 
+// asideName is name for the n-th blob of a key in quarantine, from 1.
+func asideName(key vault.Key, n int) string {
+	first := name(vault.Quarantined, key)
+	if n == 1 {
+		return first
+	}
+	return first + "." + strconv.Itoa(n)
+}
+
 // Path is where a blob of the store in dir lies.
 func Path(dir string, p vault.Place, key vault.Key) string { return filepath.Join(dir, name(p, key)) }
 
-// parseName is the inverse of name. It accepts nothing that name does not make.
+// parseName is the inverse of name and of asideName. It accepts nothing that they do
+// not make.
 func parseName(p vault.Place, path string) (vault.Key, error) {
+	if p == vault.Quarantined {
+		for n := 2; n <= vault.MaxAside; n++ {
+			if rest, ok := strings.CutSuffix(path, extension+"."+strconv.Itoa(n)); ok {
+				path = rest + extension
+				break
+			}
+		}
+	}
 	parts := strings.Split(filepath.ToSlash(path), "/")
 	if len(parts) < 3 {
 		return vault.Key{}, fmt.Errorf("%s is not the name of a blob", path)

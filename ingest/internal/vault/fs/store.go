@@ -67,9 +67,9 @@ func (s *Store) has(p vault.Place, key vault.Key) (bool, error) {
 	return err == nil, err
 }
 
-// final reports with vault.ErrConflict that the blob is committed or in quarantine.
-func (s *Store) final(key vault.Key) error {
-	for _, p := range []vault.Place{vault.Committed, vault.Quarantined} {
+// final reports with vault.ErrConflict that the blob is at one of the places.
+func (s *Store) final(key vault.Key, places ...vault.Place) error {
+	for _, p := range places {
 		there, err := s.has(p, key)
 		if err != nil {
 			return err
@@ -102,21 +102,31 @@ func (s *Store) release(key vault.Key, u *upload) {
 
 // Create implements vault.Store.
 func (s *Store) Create(ctx context.Context, key vault.Key, header []byte) (vault.Upload, error) {
-	u, err := s.create(ctx, key, header)
+	u, err := s.create(ctx, key, header, vault.Committed, vault.Quarantined)
 	if err != nil {
 		return nil, fmt.Errorf("beginning blob %s: %w", key, full(err))
 	}
 	return u, nil
 }
 
-func (s *Store) create(ctx context.Context, key vault.Key, header []byte) (u *upload, err error) {
+// Heal implements vault.Store.
+func (s *Store) Heal(ctx context.Context, key vault.Key, header []byte) (vault.Upload, error) {
+	u, err := s.create(ctx, key, header, vault.Committed)
+	if err != nil {
+		return nil, fmt.Errorf("healing blob %s: %w", key, full(err))
+	}
+	return u, nil
+}
+
+// create begins an upload, unless there is a blob at one of the places.
+func (s *Store) create(ctx context.Context, key vault.Key, header []byte, not ...vault.Place) (_ *upload, err error) {
 	if err := errors.Join(ctx.Err(), key.Check()); err != nil {
 		return nil, err
 	}
 	if len(header) == 0 || len(header) > vault.MaxHeader {
 		return nil, fmt.Errorf("its header has %d bytes, want 1 to %d", len(header), vault.MaxHeader)
 	}
-	u = &upload{store: s, key: key, base: int64(len(header)), short: noShort}
+	u := &upload{store: s, key: key, not: not, base: int64(len(header)), short: noShort}
 	if err := s.claim(key, u); err != nil {
 		return nil, err
 	}
@@ -125,7 +135,7 @@ func (s *Store) create(ctx context.Context, key vault.Key, header []byte) (u *up
 			s.release(key, u)
 		}
 	}()
-	if err := s.final(key); err != nil {
+	if err := s.final(key, not...); err != nil {
 		return nil, err
 	}
 	// What was begun may go on; its new segments are judged one by one.
@@ -195,7 +205,7 @@ func (s *Store) Remove(ctx context.Context, key vault.Key) error {
 		guard := &upload{}
 		if err = s.claim(key, guard); err == nil {
 			defer s.release(key, guard)
-			err = s.final(key)
+			err = s.final(key, vault.Committed, vault.Quarantined)
 		}
 	}
 	if err == nil {
@@ -226,7 +236,7 @@ func (s *Store) quarantine(key vault.Key) error {
 	if running != nil {
 		running.stop()
 	}
-	aside, err := s.has(vault.Quarantined, key)
+	aside, err := s.aside(key)
 	if err != nil {
 		return err
 	}
@@ -235,20 +245,33 @@ func (s *Store) quarantine(key vault.Key) error {
 		switch {
 		case err != nil:
 			return err
-		case there && aside:
-			return fmt.Errorf("there is one in quarantine and one that is %s: %w", p, vault.ErrConflict)
+		case there && aside == vault.MaxAside:
+			return fmt.Errorf("there are %d in quarantine and one that is %s: %w", aside, p, vault.ErrConflict)
 		case there:
-			return s.moveAside(p, key)
+			return s.moveAside(s.path(p, key), filepath.Join(s.dir, asideName(key, aside+1)))
 		}
 	}
-	if !aside {
+	if aside == 0 {
 		return fs.ErrNotExist
 	}
 	return durable.SyncDir(filepath.Dir(s.path(vault.Quarantined, key))) // an earlier move may not have been flushed
 }
 
-func (s *Store) moveAside(p vault.Place, key vault.Key) error {
-	from, to := s.path(p, key), s.path(vault.Quarantined, key)
+// aside is how many blobs of a key are in quarantine.
+func (s *Store) aside(key vault.Key) (n int, err error) {
+	for ; n < vault.MaxAside; n++ {
+		_, err := os.Lstat(filepath.Join(s.dir, asideName(key, n+1)))
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+func (s *Store) moveAside(from, to string) error {
 	if err := s.made.make(filepath.Dir(to)); err != nil {
 		return err
 	}

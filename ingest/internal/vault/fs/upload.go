@@ -24,7 +24,8 @@ var errEnded = errors.New("the upload has ended")
 type upload struct {
 	store *Store
 	key   vault.Key
-	base  int64 // length of the header
+	not   []vault.Place // where no blob of the key may be
+	base  int64         // length of the header
 	file  *durable.File
 
 	mu     sync.RWMutex // writers of ended hold it alone, users of file share it
@@ -217,7 +218,7 @@ func (u *upload) commit(ctx context.Context) error {
 	if rest := (size - u.base) % vault.SealedSegment; rest != 0 && u.short != (size-u.base)/vault.SealedSegment {
 		return fmt.Errorf("its last %d bytes are no whole segment", rest)
 	}
-	if err := u.store.final(u.key); err != nil {
+	if err := u.store.final(u.key, u.not...); err != nil {
 		return err
 	}
 	to := u.store.path(vault.Committed, u.key)

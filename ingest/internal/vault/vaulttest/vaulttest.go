@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		{"quarantine keeps a partial blob readable", quarantinePartial},
 		{"quarantine takes a committed blob", quarantineCommitted},
 		{"quarantine ends a running upload", quarantineRunning},
+		{"healing puts good bytes beside the damaged ones", healed},
 		{"removing drops partial blobs only", removed},
 		{"a list names every blob once", listed},
 		{"segments can be written side by side", sideBySide},
