@@ -81,7 +81,7 @@ bench-bounded: setup build ## memory and cost from small to large; takes hours a
 bench-rotate: ## wrap the keys of 100,000 recordings anew, open and compare every one (N=… for another count)
 	SEALDOCK_ROTATE=$(or $(N),100000) $(GO) test -count=1 -v -timeout 60m -run TestRotationOfMany ./ingest/internal/rotation
 
-sweep: setup ## backup, restore, restart-log and key rotation killed at every system call that changes files; prints counts
+sweep: setup ## intake, healing, backup, restore, restart-log and key rotation killed at every system call that changes files; prints counts
 	SEALDOCK_SWEEP=1 $(GO) test -count=1 -v -timeout 60m -run TestSweep ./ingest/internal/server
 
 bench-load: setup build ## one server with up to 10,000 simulated docks: idle, restarted, all at once

@@ -2,6 +2,7 @@ package custody
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -296,12 +297,22 @@ func (c *Custody) sign(ctx context.Context, j *job) error {
 	return nil
 }
 
-// keepAll keeps receipts in one commit.
+// keepAll keeps receipts in one commit. An item that has got one in the meantime, from
+// recover or from another connection of its dock, keeps that one, and it is handed out.
 func (c *Custody) keepAll(ctx context.Context, batch []*job) error {
+	kept := make([][]byte, len(batch))
 	err := c.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
-		for _, j := range batch {
+		for i, j := range batch {
 			m := j.manifest
-			if err := tx.SetReceipt(ctx, m.Agency, m.Evidence, m.Attempt, j.index, j.receipt); err != nil {
+			kept[i] = j.receipt
+			err := tx.SetReceipt(ctx, m.Agency, m.Evidence, m.Attempt, j.index, j.receipt)
+			if errors.Is(err, catalog.ErrExists) {
+				var item *catalog.Item
+				if item, err = tx.Item(ctx, m.Agency, m.Evidence); err == nil {
+					kept[i] = item.Receipt
+				}
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -309,6 +320,9 @@ func (c *Custody) keepAll(ctx context.Context, batch []*job) error {
 	})
 	if err != nil {
 		return fmt.Errorf("keeping %d receipts, the first is of item %v: %w", len(batch), batch[0].item, err)
+	}
+	for i, j := range batch {
+		j.receipt = kept[i]
 	}
 	return nil
 }

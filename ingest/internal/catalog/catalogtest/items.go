@@ -157,7 +157,7 @@ func receiptOnce(s suite) {
 	is(s, "items without receipt", len(waiting), 1)
 	s.update(receipt("the receipt"))
 	s.update(receipt("the receipt"))
-	s.refused(catalog.ErrConflict, receipt("another"))
+	s.refused(catalog.ErrExists, receipt("another"))
 	got := s.item(item.ID)
 	is(s, "receipt", string(got.Receipt), "the receipt")
 	is(s, "log index", got.EventIndex, 42)

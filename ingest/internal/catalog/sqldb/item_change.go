@@ -122,7 +122,7 @@ func (tx *Tx) StoreItem(ctx context.Context, agency evidence.AgencyID, id eviden
 
 // SetReceipt keeps the receipt of a stored item. Doing it again with the same
 // bytes changes nothing. catalog.ErrConflict when the item is not stored in
-// this attempt, or has another receipt.
+// this attempt; catalog.ErrExists when it has another receipt, which stays.
 func (tx *Tx) SetReceipt(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, logIndex int64, receipt []byte) error {
 	what := fmt.Sprintf("keeping the receipt of item %s", id)
 	n, err := tx.change(ctx, what, `UPDATE items SET event_index = $4
@@ -137,8 +137,11 @@ func (tx *Tx) SetReceipt(ctx context.Context, agency evidence.AgencyID, id evide
 		if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 			return err
 		}
-		if err != nil || string(kept) != string(receipt) {
+		switch {
+		case err != nil:
 			return fmt.Errorf("%s: the item %w", what, catalog.ErrConflict)
+		case string(kept) != string(receipt):
+			return fmt.Errorf("%s: another one %w", what, catalog.ErrExists)
 		}
 		return nil
 	}
