@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry tamper log-check bench-rotate sweep check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry tamper log-check bench-rotate sweep power-cuts check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -83,6 +83,9 @@ bench-rotate: ## wrap the keys of 100,000 recordings anew, open and compare ever
 
 sweep: setup ## intake, healing, backup, restore, restart-log and key rotation killed at every system call that changes files; prints counts
 	SEALDOCK_SWEEP=1 $(GO) test -count=1 -v -timeout 60m -run TestSweep ./ingest/internal/server
+
+power-cuts: setup build ## the power of dock and server cut 500 times on ext4 and on XFS; as root, about 40 minutes (FLAGS="--rounds 20")
+	@$(GO) run ./scripts/power-cuts $(FLAGS)
 
 bench-load: setup build ## one server with up to 10,000 simulated docks: idle, restarted, all at once
 	@$(BENCH) load $(BENCHFLAGS)
