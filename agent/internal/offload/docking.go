@@ -190,7 +190,7 @@ func (d *Docking) arrive(ctx context.Context) error {
 		return err
 	}
 	d.erasedAt = d.listedAt
-	return d.finishErasing(ctx)
+	return nil
 }
 
 // meet finds out whose camera it is, has it open, and compares clocks.
@@ -263,6 +263,11 @@ func (d *Docking) list(ctx context.Context) error {
 	d.tellMissing(odd)
 	first := len(d.items) == 0
 	news := d.merge(objects)
+	if first { // the server hears of what was erased before it hears that it is gone
+		if err := d.finishErasing(ctx); err != nil {
+			return err
+		}
+	}
 	if news || first {
 		if err := d.readSigned(ctx, objects); err != nil {
 			return err

@@ -50,7 +50,8 @@ func TestManyShortRecordingsAreErasedWithFewListings(t *testing.T) {
 }
 
 // What the camera was told to erase may be gone; what it was not told about is
-// never said to be.
+// never said to be. The server hears of the erasures before it hears what is left: it
+// would alert that recordings have vanished.
 func TestCameraPulledAmidErasingTakesBackWhatItWasNotTold(t *testing.T) {
 	const many, told = 10, 4
 	d := newDock(t, slowRelist)
@@ -76,6 +77,18 @@ func TestCameraPulledAmidErasingTakesBackWhatItWasNotTold(t *testing.T) {
 	c.set(func() { c.gone, c.onDelete = false, nil })
 	d.plug(c, "1-1")
 	d.until("all erased", func() bool { return d.in(spool.StateErased) == many })
+	statements, err := d.opt.Spool.Statements(t.Context(), 0, 10*many)
+	inventories, before := 0, 0
+	for _, s := range statements {
+		if s.Kind == spool.KindInventory {
+			inventories++
+		} else if inventories < 2 {
+			before++
+		}
+	}
+	if err != nil || inventories != 2 || before != told-1 {
+		t.Errorf("%d releases are queued before the second of %d inventories (%v), want %d before 2", before, inventories, err, told-1)
+	}
 }
 
 // counted is a log that counts what it is told, by its message.
