@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/sealdock/sealdock/ingest/internal/closed"
 )
 
 // version is set by the linker (see the Makefile).
@@ -27,6 +29,7 @@ type commands struct {
 	SetupLink    linkCommand          `cmd:"" help:"Make a new link for the first administrator. The server may be running."`
 	Release      releaseCommand       `cmd:"" name:"release-account" help:"Let an account sign in again that is locked after refused sign-ins. The server may be running."`
 	Items        itemsCommand         `cmd:"" help:"List the evidence that the catalog holds."`
+	Clip         clipCommand          `cmd:"" help:"Make a clip of a recording, an item of its own; the original stays as it is. The server may be running."`
 	Package      packageCommand       `cmd:"" help:"Make a custody package: recordings with everything that proves them offline. The server may be running."`
 	LogKey       logKeyCommand        `cmd:"" help:"Print the public key of the custody log, to be published: packages are checked with it."`
 	LogProof     logProofCommand      `cmd:"" help:"Write the proof that the storing of an item is in the custody log, a small text file. The server may be running."`
@@ -66,6 +69,7 @@ Then open the link that init printed, and enrol a dock:
   sealdock-ingest dock-token --config ./evidence/ingest.toml --station main --dock front-desk`
 
 func main() {
+	closed.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once

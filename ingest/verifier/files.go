@@ -172,6 +172,9 @@ func (j *judge) checkDerived() error {
 	want := map[string][]byte{
 		pack.LogKeyFile: pack.PEM(j.index.LogKey), pack.LogNoteFile: []byte(note + "\n"), pack.ReceiptKeyFile: pack.PEM(j.index.ReceiptKey),
 	}
+	if j.index.DerivativeKey != nil {
+		want[pack.DerivativesFile] = pack.PEM(j.index.DerivativeKey)
+	}
 	for n := range j.index.Docks {
 		want[pack.DockKeyFile(n)] = pack.PEM(j.index.Docks[n].Key)
 	}

@@ -33,6 +33,7 @@ func (j *judge) checkItem(item *pack.Item) error {
 		return err
 	}
 	short.Path, short.Camera, short.Dock = s.manifest.Recording.Path, s.manifest.Camera.Serial, s.manifest.Dock
+	short.Original = s.manifest.Original()
 	if s.receipt != nil {
 		short.StoredAt = s.receipt.StoredAt
 	}
@@ -45,7 +46,9 @@ func (s *subject) check() error {
 	if err := s.checkManifest(); err != nil {
 		return err
 	}
-	if err := s.checkInventories(); err != nil {
+	if s.manifest.Derivation != nil {
+		s.checkRecipe()
+	} else if err := s.checkInventories(); err != nil {
 		return err
 	}
 	if err := s.checkReceipt(); err != nil {
@@ -53,6 +56,11 @@ func (s *subject) check() error {
 	}
 	for n := range s.item.Releases {
 		if err := s.checkRelease(s.item.File(fmt.Sprintf("release-%d.json", n+1))); err != nil {
+			return err
+		}
+	}
+	for n := range s.item.Derivatives {
+		if err := s.checkDerivative(s.item.File(fmt.Sprintf("derivative-%d.json", n+1))); err != nil {
 			return err
 		}
 	}
@@ -98,16 +106,12 @@ func (s *subject) byDock(name, kind string, dock evidence.DockID, into evidence.
 
 func (s *subject) checkManifest() error {
 	name := s.item.File("manifest.json")
-	envelope, err := s.byDock(name, evidence.TypeManifest, "", &s.manifest)
+	envelope, err := s.signedManifest(name)
 	if err != nil {
 		return err
 	}
 	m := &s.manifest
 	s.payload = envelope.Payload
-	// The key must be one of the dock that the manifest names.
-	if _, err := s.byDock(name, evidence.TypeManifest, m.Dock, &s.manifest); err != nil {
-		return err
-	}
 	switch {
 	case m.Agency != s.index.Agency || m.Evidence != s.item.ID:
 		s.failed(name, "It is of item %s of agency %s, and lies in the place of item %s of %s.", m.Evidence, m.Agency, s.item.ID, s.index.Agency)
@@ -116,7 +120,9 @@ func (s *subject) checkManifest() error {
 		s.failed(pack.IndexFile, "It names another length or SHA-256 for item %s than the dock signed.", s.item.ID)
 		return stopped{}
 	}
-	s.proven(s.about(), "Dock %s at station %s signed, when it had read the recording %s (%d bytes) from camera %s, that its SHA-256 is %s.", m.Dock, m.Station, m.Recording.Path, m.Length, m.Camera.Serial, m.SHA256)
+	if m.Derivation == nil {
+		s.proven(s.about(), "Dock %s at station %s signed, when it had read the recording %s (%d bytes) from camera %s, that its SHA-256 is %s.", m.Dock, m.Station, m.Recording.Path, m.Length, m.Camera.Serial, m.SHA256)
+	}
 	for file, want := range map[string][]byte{"manifest.signed": envelope.Signed(), "manifest.sig": signatureOf(envelope), "clock.json": pack.ClockOf(m)} {
 		if err := s.same(s.item.File(file), want, name); err != nil {
 			return err

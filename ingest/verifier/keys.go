@@ -103,6 +103,9 @@ func (j *judge) takeKeys() {
 	if len(j.ReceiptKeys) > 0 && !j.receiptPinned() {
 		j.failed("package.json", "The package names another receipt key (%x) than yours.", x.ReceiptKey)
 	}
+	if x.DerivativeKey != nil {
+		add("derivatives", x.DerivativeKey, false)
+	}
 	for i := range x.Docks {
 		d := &x.Docks[i]
 		is := func(k ed25519.PublicKey) bool { return k.Equal(ed25519.PublicKey(d.Key)) }

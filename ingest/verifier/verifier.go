@@ -94,6 +94,7 @@ type Recording struct {
 	Length   uint64              `json:"length"`
 	SHA256   evidence.Digest     `json:"sha256"`
 	StoredAt time.Time           `json:"stored_at,omitzero"`
+	Original evidence.EvidenceID `json:"original,omitzero"` // of a derivative: what it was made of
 	Holds    bool                `json:"holds"`
 }
 

@@ -144,6 +144,8 @@ var forbidden = []struct {
 	{"internal/timestamp", "internal/...", nil, "a protocol of others stands alone"},
 	{"internal/timestamp", "proto/...", nil, "a protocol of others knows nothing of ours"},
 	{"ingest/internal/stamp", "ingest/internal/...", []string{"ingest/internal/alarm", "ingest/internal/catalog/..."}, "who dates the log takes its checkpoints from the catalog, and waits for nobody"},
+	{"ingest/internal/closed", "ingest/internal/...", nil, "it runs programs and knows of no evidence"},
+	{"ingest/internal/derive", "ingest/internal/...", []string{"ingest/internal/auth", "ingest/internal/catalog/...", "ingest/internal/closed", "ingest/internal/export", "ingest/internal/timeline"}, "what derivatives are made of was proven by export, and custody takes them through its interface"},
 	{"ingest/internal/mirror", "ingest/internal/...", []string{"ingest/internal/alarm", "ingest/internal/catalog/...", "ingest/internal/fsck", "ingest/internal/vault"}, "copies are judged by who proves the store"},
 	{"ingest/internal/scrub", "ingest/internal/...", []string{"ingest/internal/alarm", "ingest/internal/catalog/...", "ingest/internal/fsck", "ingest/internal/vault"}, "who proves the store again shares no step with who wrote it"},
 	{"ingest/internal/alarm", "ingest/internal/...", []string{"ingest/internal/catalog/..."}, "an alert is a row and an event, whoever found it"},

@@ -25,6 +25,8 @@ const (
 	// PurposeCamera signs what an agency tells its cameras: their certificates,
 	// whom they trust, their settings.
 	PurposeCamera Purpose = "camera"
+	// PurposeDerivative signs what the server makes of recordings.
+	PurposeDerivative Purpose = "derivative"
 )
 
 // payloadTypes lists the statements of a purpose; ok is false for an unknown one.
@@ -36,6 +38,8 @@ func (p Purpose) payloadTypes() (types []string, ok bool) {
 		return []string{evidence.TypeReceipt}, true
 	case PurposeCheckpoint:
 		return nil, true
+	case PurposeDerivative:
+		return []string{evidence.TypeDerivative}, true
 	case PurposeCamera:
 		return []string{evidence.TypeCameraCertificate, evidence.TypeCameraTrust, evidence.TypeCameraSettings}, true
 	}

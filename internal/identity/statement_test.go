@@ -12,13 +12,14 @@ func TestStatementKeySignsItsPurposeOnly(t *testing.T) {
 	types := []string{
 		evidence.TypeManifest, evidence.TypeInventory, evidence.TypeRelease, evidence.TypeDockUnlock, evidence.TypeReceipt,
 		evidence.TypeCameraCertificate, evidence.TypeCameraTrust, evidence.TypeCameraSettings,
-		evidence.TypeCameraProof, evidence.TypeCameraListing, evidence.TypeCameraErase, evidence.TypeFirmware, "text/plain", "",
+		evidence.TypeCameraProof, evidence.TypeCameraListing, evidence.TypeCameraErase, evidence.TypeFirmware, "text/plain", "", evidence.TypeDerivative,
 	}
 	for purpose, allowed := range map[Purpose]string{
-		PurposeDock:       "yyyynnnnnnnnnn",
-		PurposeReceipt:    "nnnnynnnnnnnnn",
-		PurposeCheckpoint: "nnnnnnnnnnnnnn",
-		PurposeCamera:     "nnnnnyyynnnnnn",
+		PurposeDock:       "yyyynnnnnnnnnnn",
+		PurposeReceipt:    "nnnnynnnnnnnnnn",
+		PurposeCheckpoint: "nnnnnnnnnnnnnnn",
+		PurposeCamera:     "nnnnnyyynnnnnnn",
+		PurposeDerivative: "nnnnnnnnnnnnnny",
 	} {
 		k, err := NewStatementKey(purpose)
 		must(t, err)

@@ -24,6 +24,7 @@ const (
 	LogKeyFile      = "keys/log.pem"
 	LogNoteFile     = "keys/log.txt" // the log's key as C2SP signed-note writes it
 	ReceiptKeyFile  = "keys/receipt.pem"
+	DerivativesFile = "keys/derivative.pem" // only where Index.DerivativeKey is there
 	DocksFile       = "docks.jsonl"
 	SumsFile        = "SHA256SUMS"
 	ProofFile       = "proof.jsonl"
@@ -55,13 +56,15 @@ type Index struct {
 	Program    string            `json:"program"`
 	Page       bool              `json:"page"` // PageFile is in it
 	LogOrigin  string            `json:"log_origin"`
-	LogKey     []byte            `json:"log_key"`            // Ed25519
-	ReceiptKey []byte            `json:"receipt_key"`        // Ed25519
-	Restored   []int64           `json:"restored,omitempty"` // how many entries the log was left with at each restore from a backup
-	Docks      []Dock            `json:"docks"`
-	Stamps     int               `json:"stamps,omitempty"`    // how many time stamps there are
-	Witnesses  []string          `json:"witnesses,omitempty"` // verifier keys that the server trusted; WitnessedFile is there
-	Items      []Item            `json:"items"`
+	LogKey     []byte            `json:"log_key"`     // Ed25519
+	ReceiptKey []byte            `json:"receipt_key"` // Ed25519
+	// DerivativeKey signed derivatives, where the package speaks of any; Ed25519.
+	DerivativeKey []byte   `json:"derivative_key,omitempty"`
+	Restored      []int64  `json:"restored,omitempty"` // how many entries the log was left with at each restore from a backup
+	Docks         []Dock   `json:"docks"`
+	Stamps        int      `json:"stamps,omitempty"`    // how many time stamps there are
+	Witnesses     []string `json:"witnesses,omitempty"` // verifier keys that the server trusted; WitnessedFile is there
+	Items         []Item   `json:"items"`
 }
 
 // Dock is a key with which a dock signed.
@@ -79,6 +82,7 @@ type Item struct {
 	SHA256      evidence.Digest     `json:"sha256"`
 	Inventories int                 `json:"inventories"`
 	Releases    int                 `json:"releases"`
+	Derivatives int                 `json:"derivatives,omitempty"` // recipes of what was made of it
 	Events      int                 `json:"events"`
 	List        string              `json:"list"` // name of its ASC MHL
 	Part        *Part               `json:"part,omitempty"`
@@ -131,6 +135,8 @@ func (x *Index) Check() error {
 		return fmt.Errorf("package of %d items and %d docks: 1 to %d items are taken", len(x.Items), len(x.Docks), MaxItems)
 	case len(x.LogKey) != ed25519.PublicKeySize || len(x.ReceiptKey) != ed25519.PublicKeySize || x.LogOrigin == "" || len(x.LogOrigin) > 255:
 		return errors.New("package: a key of the server, or the log's name, is missing")
+	case len(x.DerivativeKey) != 0 && len(x.DerivativeKey) != ed25519.PublicKeySize:
+		return errors.New("package: the key of derivatives is no key")
 	case x.MadeAt.IsZero():
 		return errors.New("package: the time is missing")
 	case x.Stamps < 0 || x.Stamps > MaxItems:
@@ -160,6 +166,9 @@ func (x *Index) Check() error {
 		}
 		if it.ID.IsZero() || it.Length > evidence.MaxLength || it.Inventories < 0 || it.Inventories > 1000 || it.Releases < 0 || it.Releases > 1000 || it.Events < 0 || it.Events > MaxEvents {
 			return fmt.Errorf("package: item %s: id, length or counts are out of bounds", it.ID)
+		}
+		if it.Derivatives < 0 || it.Derivatives > 1000 || it.Derivatives > 0 && x.DerivativeKey == nil {
+			return fmt.Errorf("package: item %s: %d derivatives, or no key of them", it.ID, it.Derivatives)
 		}
 		if it.Part != nil && !it.Part.check(it.Length) {
 			return fmt.Errorf("package: item %s: the part of it is none", it.ID)
@@ -194,6 +203,9 @@ func (it *Item) Files() []string {
 	for n := range it.Releases {
 		files = append(files, it.File(fmt.Sprintf("release-%d.json", n+1)))
 	}
+	for n := range it.Derivatives {
+		files = append(files, it.File(fmt.Sprintf("derivative-%d.json", n+1)))
+	}
 	files = append(files, it.File("events.jsonl"), it.File("clock.json"), it.File("leaves.bin"))
 	if it.Part != nil {
 		files = append(files, it.File("part.bin"))
@@ -221,6 +233,9 @@ func (x *Index) Names() []string {
 		names = append(names, PageFile)
 	}
 	names = append(names, IndexFile, ReportFile, CertificateFile, LogKeyFile, LogNoteFile, ReceiptKeyFile)
+	if x.DerivativeKey != nil {
+		names = append(names, DerivativesFile)
+	}
 	for n := range x.Docks {
 		names = append(names, DockKeyFile(n))
 	}

@@ -14,6 +14,8 @@ const (
 	EventInventoryTaken    EventType = "inventory.taken"
 	EventManifestReceived  EventType = "manifest.received"
 	EventTransferRefused   EventType = "transfer.refused"
+	EventDerivativeSigned  EventType = "derivative.signed" // the recipe of a derivative became durable, before its bytes
+	EventDerived           EventType = "evidence.derived"  // a derivative was made of an original, which stayed as it was
 	EventEvidenceStored    EventType = "evidence.stored"
 	EventQuarantined       EventType = "evidence.quarantined"
 	EventHealed            EventType = "evidence.healed" // damaged bytes were replaced by good ones of another store

@@ -83,6 +83,9 @@ func (v *Inventory) Check() error {
 		if err := v.Recordings[i].check(); err != nil {
 			return fmt.Errorf("inventory, recording %d: %w", i, err)
 		}
+		if v.Recordings[i].Kind == KindDerivative {
+			return fmt.Errorf("inventory, recording %d: no camera holds a derivative", i)
+		}
 	}
 	if len(v.Findings) > 100 || len(v.Proof) > 16<<10 || len(v.Listings) > 16 {
 		return fmt.Errorf("inventory: %d findings, proof of %d bytes or %d listings are more than are taken", len(v.Findings), len(v.Proof), len(v.Listings))

@@ -13,6 +13,9 @@ const (
 	KindVideo    Kind = "video"
 	KindMetadata Kind = "metadata" // a sidecar beside a video
 	KindOther    Kind = "other"
+
+	// KindDerivative is no recording: it was made of one at the server, see Derivation.
+	KindDerivative Kind = "derivative"
 )
 
 // Confirmation says how the first read of the source was confirmed.
@@ -128,7 +131,8 @@ type Mark struct {
 }
 
 // Manifest is a dock's signed statement of one recording, made before the
-// first content byte leaves the dock.
+// first content byte leaves the dock; with a Derivation, the server's of a derivative,
+// which keeps station, dock, camera and claims of its original.
 type Manifest struct {
 	Version    int           `json:"version"` // 1
 	Agency     AgencyID      `json:"agency"`
@@ -148,6 +152,9 @@ type Manifest struct {
 	Confirmed  Confirmation  `json:"confirmed"`
 	Clocks     Clocks        `json:"clocks"`
 	Agent      string        `json:"agent"` // version of the agent
+
+	// Derivation is the recipe of a derivative; nil for what a camera recorded.
+	Derivation *Derivation `json:"derivation,omitempty"`
 }
 
 // Encoding says how a recording was encoded before it was sealed.
@@ -199,12 +206,12 @@ func (m *Manifest) Check() error {
 		return fmt.Errorf("manifest: length %d, at most %d bytes are taken", m.Length, uint64(MaxLength))
 	case m.SHA256.IsZero() || m.MerkleRoot.IsZero():
 		return fmt.Errorf("manifest: a hash is missing")
-	case m.Confirmed != ConfirmedByReread && m.Confirmed != ConfirmedByCamera:
+	case m.Derivation == nil && m.Confirmed != ConfirmedByReread && m.Confirmed != ConfirmedByCamera:
 		return fmt.Errorf("manifest: confirmation %q is unknown", clip(string(m.Confirmed)))
 	case m.Confirmed == ConfirmedByCamera && (m.Recording.Signed == nil || *m.Recording.Signed != m.SHA256 || len(m.Camera.Key) == 0):
 		return fmt.Errorf("manifest: confirmed by the camera, but its signed hash is missing or another one")
 	}
-	if err := firstError(m.Content.check(m.Length), m.Clocks.check()); err != nil {
+	if err := firstError(m.Content.check(m.Length), m.Clocks.check(), m.checkDerivation()); err != nil {
 		return fmt.Errorf("manifest: %w", err)
 	}
 	return nil
@@ -258,7 +265,7 @@ func (r *RecordingInfo) check() error {
 		return fmt.Errorf("recording path is missing")
 	}
 	switch r.Kind {
-	case KindVideo, KindMetadata, KindOther:
+	case KindVideo, KindMetadata, KindOther, KindDerivative:
 	default:
 		return fmt.Errorf("recording kind %q is unknown", clip(string(r.Kind)))
 	}

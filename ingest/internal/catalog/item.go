@@ -37,7 +37,8 @@ type Item struct {
 	Docking     evidence.DockingID
 	Camera      string // serial
 	CameraModel string
-	Path        string // as in the manifest
+	Path        string              // as in the manifest
+	Original    evidence.EvidenceID // of which item a derivative was made; zero: it is none
 	Kind        evidence.Kind
 	Length      uint64 // bytes of the recording, not of the blob
 	Encoding    evidence.Encoding

@@ -94,7 +94,7 @@ func (c *Custody) wait(ctx context.Context, j *job) ([]byte, error) {
 // Run makes receipts until ctx ends. First it does what a crash left undone:
 // receipts of items that are stored without.
 func (c *Custody) Run(ctx context.Context) error {
-	if err := c.recover(ctx); err != nil && ctx.Err() == nil {
+	if err := errors.Join(c.abandon(ctx), c.recover(ctx)); err != nil && ctx.Err() == nil {
 		return err
 	}
 	for {
@@ -221,6 +221,9 @@ func (c *Custody) storeAll(ctx context.Context, batch []*job) error {
 			event := c.event(evidence.EventEvidenceStored, j.peer, evidence.ItemObject(m.Evidence), evidence.OutcomeDone, "", facts(m, j.digest))
 			event.Actor = evidence.Actor{Kind: "server", ID: "ingest"}
 			event.Details["dock"] = string(j.peer.Dock)
+			if m.Derivation != nil {
+				event.Details["original"] = m.Derivation.Original.String()
+			}
 			carried(event.Details, j.peer)
 			id, err := tx.AppendEvent(ctx, event)
 			if err != nil {

@@ -44,9 +44,11 @@ type Keys interface {
 	// Admit opens a recording's key, and wraps it to the newest key of the agency
 	// where the dock has an older one.
 	Admit(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (key seal.Key, keep []byte, to keys.ID, err error)
+	// Newest returns the key to which recordings' keys are wrapped now.
+	Newest(agency evidence.AgencyID) (keys.Generation, *seal.PublicKey, error)
 }
 
-// Config is what a Custody works with. All fields but CameraAuthority,
+// Config is what a Custody works with. All fields but DerivativeKey, CameraAuthority,
 // Certify, MaxUnfinished and Fail are required.
 type Config struct {
 	Catalog      *sqldb.DB
@@ -57,10 +59,12 @@ type Config struct {
 	Restored     []int64 // as in proof.Trust
 	Keys         Keys
 	ReceiptKey   *identity.StatementKey
-	Fleet        Fleet
-	Version      string // of the server
-	Now          func() time.Time
-	Logger       *slog.Logger
+	// DerivativeKey signs derivatives; nil: none are made.
+	DerivativeKey *identity.StatementKey
+	Fleet         Fleet
+	Version       string // of the server
+	Now           func() time.Time
+	Logger        *slog.Logger
 
 	// CameraAuthority verifies the certificates that cameras bring along; nil:
 	// none counts.

@@ -11,11 +11,14 @@ import (
 	"github.com/sealdock/sealdock/proto/upload"
 )
 
-// event is a custody event of something that a dock did.
+// event is a custody event of something that a dock did, or the maker of a derivative.
 func (c *Custody) event(kind evidence.EventType, peer receive.Peer, object string, outcome evidence.Outcome, reason string, details map[string]string) evidence.Event {
+	actor := evidence.Actor{Kind: "dock", ID: string(peer.Dock), Client: peer.AgentVersion}
+	if peer.Maker.Kind != "" {
+		actor = peer.Maker
+	}
 	return evidence.Event{
-		Version: 1, Agency: peer.Agency, Type: kind, At: c.instant(),
-		Actor:  evidence.Actor{Kind: "dock", ID: string(peer.Dock), Client: peer.AgentVersion},
+		Version: 1, Agency: peer.Agency, Type: kind, At: c.instant(), Actor: actor,
 		Source: peer.Source(), Object: object, Outcome: outcome, Reason: reason, Details: details,
 	}
 }

@@ -107,6 +107,9 @@ func (c *Custody) read(ctx context.Context, peer receive.Peer, message *upload.O
 		return nil, upload.Errorf(upload.CodeBadManifest, "the manifest cannot be read: %v", err)
 	}
 	m := &o.manifest
+	if m.Derivation != nil {
+		return nil, upload.Errorf(upload.CodeBadManifest, "the manifest is of a derivative: docks make none")
+	}
 	if m.Agency != peer.Agency {
 		return nil, upload.Errorf(upload.CodeWrongAgency, "the manifest is of agency %s, the dock of agency %s: agencies never mix", m.Agency, peer.Agency)
 	}
@@ -119,23 +122,29 @@ func (c *Custody) read(ctx context.Context, peer receive.Peer, message *upload.O
 	case err != nil:
 		return o, err
 	}
+	return o, c.unlock(o)
+}
+
+// unlock reads the leaf list and opens the key of an offer.
+func (c *Custody) unlock(o *offered) error {
+	m := &o.manifest
 	if err := o.readLeaves(); err != nil {
-		return o, err
+		return err
 	}
-	key, wrapped, keptFor, err := c.Keys.Admit(m.Agency, m.Evidence, m.Attempt, message.GetWrappedKey())
+	key, wrapped, keptFor, err := c.Keys.Admit(m.Agency, m.Evidence, m.Attempt, o.message.GetWrappedKey())
 	if errors.Is(err, seal.ErrUnwrap) {
-		return o, upload.Errorf(upload.CodeConflict, "the recording's key was not wrapped for a key that this agency has, or is damaged: read the camera again")
+		return upload.Errorf(upload.CodeConflict, "the recording's key was not wrapped for a key that this agency has, or is damaged: read the camera again")
 	}
 	if err != nil {
-		return o, err
+		return err
 	}
 	defer key.Zero()
 	o.wrapped, o.keptFor = wrapped, keptFor
-	o.opener, err = seal.NewOpener(key, seal.AAD(m.Agency, m.Evidence, m.Attempt), message.GetHeader())
+	o.opener, err = seal.NewOpener(key, seal.AAD(m.Agency, m.Evidence, m.Attempt), o.message.GetHeader())
 	if errors.Is(err, seal.ErrKey) {
-		return o, upload.Errorf(upload.CodeConflict, "the seal header does not belong to the recording's key: read the camera again")
+		return upload.Errorf(upload.CodeConflict, "the seal header does not belong to the recording's key: read the camera again")
 	}
-	return o, err
+	return err
 }
 
 func (o *offered) readLeaves() error {

@@ -139,7 +139,7 @@ func (o *offered) isOf(item *catalog.Item) bool {
 func (c *Custody) enter(ctx context.Context, o *offered, known, same *catalog.Item) error {
 	row := c.row(o)
 	camera := cameraRow(o.manifest.Agency, o.manifest.Dock, o.manifest.Bay, &o.manifest.Camera, row.OfferedAt)
-	fresh := c.events.allow(fmt.Sprintf("camera %q %q %q %q", camera.Agency, camera.Serial, camera.LastDock, camera.LastBay)) // not for each of its recordings
+	fresh := o.manifest.Derivation == nil && c.events.allow(fmt.Sprintf("camera %q %q %q %q", camera.Agency, camera.Serial, camera.LastDock, camera.LastBay)) // not for each of its recordings
 	err := c.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		details := o.facts()
 		carried(details, o.peer)
@@ -166,6 +166,9 @@ func (c *Custody) enter(ctx context.Context, o *offered, known, same *catalog.It
 		}
 		if err := insert(ctx, row); err != nil {
 			return err
+		}
+		if o.manifest.Derivation != nil {
+			return c.enterDerivative(ctx, tx, o, details)
 		}
 		if err := c.raiser(tx, o.peer).stillDocked(ctx, o.peer.Dock, row.Camera, row.Docking, o.manifest.Clocks.DockEnd); err != nil {
 			return err
@@ -197,7 +200,7 @@ func (c *Custody) row(o *offered) *catalog.Item {
 	row := &catalog.Item{
 		Agency: m.Agency, ID: m.Evidence, Attempt: m.Attempt,
 		Dock: o.peer.Dock, Station: m.Station, Bay: m.Bay, Docking: m.Docking, Camera: m.Camera.Serial, CameraModel: m.Camera.Model,
-		Path: m.Recording.Path, Kind: m.Recording.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot, Encoding: m.Sealed().Encoding,
+		Path: m.Recording.Path, Original: m.Original(), Kind: m.Recording.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot, Encoding: m.Sealed().Encoding,
 		Officer: m.Claims.Officer, OfficerID: m.Claims.OfficerID, Category: m.Claims.Category, StartedAt: m.Claims.StartedAt, EndedAt: m.Claims.EndedAt,
 		State: catalog.StateReceiving, OfferedAt: c.instant(), EventIndex: -1,
 		Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, Urgent: m.Recording.Urgent, Placed: catalog.Place(&m.Recording),

@@ -233,3 +233,25 @@ func (l *leafHasher) end() []evidence.Digest {
 	clear(l.leaf[:cap(l.leaf)])
 	return l.leaves
 }
+
+// Recording is a stored recording that is read at any place, by one goroutine at a time;
+// what it gives was proven. Close it.
+type Recording struct{ *footage }
+
+// Open opens a recording that is in the store with a receipt and is stored as it was
+// read. The event that allows it is the caller's to write. Errors wrap catalog.ErrNotFound,
+// ErrNotStored, ErrRange or ErrUnproven.
+func (s *Service) Open(ctx context.Context, id evidence.EvidenceID) (*catalog.Item, *Recording, error) {
+	item, err := s.stored(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if item.Encoding != evidence.EncodedAsIs {
+		return nil, nil, fmt.Errorf("item %s is stored compressed: %w", id, ErrRange)
+	}
+	f, err := (&making{Service: s}).open(ctx, item, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	return item, &Recording{f}, nil
+}

@@ -33,6 +33,7 @@ type making struct {
 	files   []pack.File
 	buffers buffers
 	closed  bool
+	derived bool // the package speaks of derivatives
 }
 
 // subject is one item of it.
@@ -45,6 +46,7 @@ type subject struct {
 	proof       []evidence.Digest // of the part that is wanted
 	inventories [][]byte
 	releases    []catalog.Release
+	derivatives [][]byte       // envelopes of what was made of it
 	stamp       *catalog.Stamp // nil: none yet
 	events      []pack.Event   // by index
 	listed      pack.Item
@@ -191,6 +193,9 @@ func (m *making) write(ctx context.Context) error {
 	m.index = pack.Index{
 		Version: 1, Agency: m.Agency, MadeAt: made.At, MadeBy: made.Actor, Program: m.Program, Page: m.Page != nil,
 		LogOrigin: m.LogOrigin, LogKey: m.LogKey, ReceiptKey: m.ReceiptKey, Restored: m.Restored, Docks: m.docks, Stamps: len(m.stamps), Witnesses: m.seen.by,
+	}
+	if m.derived {
+		m.index.DerivativeKey = m.DerivativeKey
 	}
 	for _, s := range m.items {
 		s.listName, s.list, s.chain = mhl.Write("original", mhl.Origin{At: made.At, Host: m.Host, Tool: "sealdock-ingest", Version: m.Program},

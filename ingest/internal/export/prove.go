@@ -38,14 +38,17 @@ func (m *making) prove(ctx context.Context, wanted Wanted) (s *subject, err erro
 	if err := m.proveReceipt(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := m.inventoriesOf(ctx, s); err != nil {
-		return nil, err
+	if s.manifest.Derivation == nil {
+		if err := errors.Join(m.inventoriesOf(ctx, s), m.derivativesOf(ctx, s)); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.proveFootage(ctx, s, part); err != nil {
 		return nil, err
 	}
 	s.listed = pack.Item{
-		ID: id, Original: fileName(s.row.Path), Length: s.row.Length, SHA256: s.row.SHA256, Inventories: len(s.inventories), Releases: len(s.releases), Part: part,
+		ID: id, Original: fileName(s.row.Path), Length: s.row.Length, SHA256: s.row.SHA256, Inventories: len(s.inventories), Releases: len(s.releases),
+		Derivatives: len(s.derivatives), Part: part,
 	}
 	return s, nil
 }
@@ -111,15 +114,52 @@ func (m *making) proveManifest(ctx context.Context, s *subject) error {
 	if err := evidence.Decode(s.envelope.Payload, &s.manifest); err != nil {
 		return bad("cannot be read: %v", err)
 	}
-	key, err := m.dockKey(ctx, s.manifest.Dock, evidence.TypeManifest, s.envelope)
-	if err != nil {
-		return err
-	}
-	if key == nil {
-		return bad("is signed by no key of its dock")
+	if s.manifest.Derivation != nil {
+		if !m.byMaker(s.envelope) {
+			return bad("is of a derivative, and not signed by the key of derivatives")
+		}
+	} else {
+		key, err := m.dockKey(ctx, s.manifest.Dock, evidence.TypeManifest, s.envelope)
+		if err != nil {
+			return err
+		}
+		if key == nil {
+			return bad("is signed by no key of its dock")
+		}
 	}
 	if s.manifest.Agency != m.Agency || s.manifest.Evidence != s.row.ID || s.manifest.SHA256 != s.row.SHA256 || s.manifest.Length != s.row.Length {
 		return bad("is of another recording than the catalog says")
+	}
+	return nil
+}
+
+// byMaker says whether who makes derivatives signed, and notes that the package speaks
+// of them.
+func (m *making) byMaker(envelope *evidence.Envelope) bool {
+	if len(m.DerivativeKey) == 0 {
+		return false
+	}
+	_, err := envelope.Verify(evidence.TypeDerivative, m.DerivativeKey)
+	m.derived = m.derived || err == nil
+	return err == nil
+}
+
+// derivativesOf reads the recipes of what was made of an item.
+func (m *making) derivativesOf(ctx context.Context, s *subject) error {
+	made, err := m.Catalog.DerivativesOf(ctx, m.Agency, s.row.ID, 0)
+	if err != nil {
+		return err
+	}
+	for i := range made {
+		offer, err := m.Catalog.Offer(ctx, m.Agency, made[i].ID, made[i].Attempt)
+		if err != nil {
+			return err
+		}
+		envelope, err := evidence.ParseEnvelope(offer.Manifest)
+		if err != nil || !m.byMaker(envelope) {
+			return fmt.Errorf("item %s: the recipe of its derivative %s does not hold: %w: %w", s.row.ID, made[i].ID, ErrUnproven, err)
+		}
+		s.derivatives = append(s.derivatives, offer.Manifest)
 	}
 	return nil
 }

@@ -148,11 +148,18 @@ func (p *page) item(f *facts, it *itemFacts) {
 	p.row("Camera", it.Camera, false)
 	p.row("Length", fmt.Sprintf("%d bytes", it.Length), false)
 	p.row("SHA-256", it.SHA256, true)
+	if it.Derived != "" {
+		p.row("No original", "made "+it.Derived, false)
+	}
 	if it.Part != "" {
 		p.row("In the package", it.Part+"; that it is a part of this recording is proven by its Merkle path", false)
 	}
 	p.row("Merkle root", it.MerkleRoot, true)
-	p.row("Read from the camera", it.Read+", at dock "+it.Dock+", station "+it.Station+", bay "+it.Bay, false)
+	read := "Read from the camera"
+	if it.Derived != "" {
+		read = "Original read"
+	}
+	p.row(read, it.Read+", at dock "+it.Dock+", station "+it.Station+", bay "+it.Bay, false)
 	p.row("Confirmed", it.Confirmed, false)
 	for _, t := range it.Times {
 		p.row(t.What+", camera's clock", t.Raw, false)
@@ -163,7 +170,12 @@ func (p *page) item(f *facts, it *itemFacts) {
 		}
 	}
 	p.row("Stored and read back", it.Stored+" by the server's clock, entry "+strconv.FormatInt(it.StoredIndex, 10)+" of the custody log", false)
-	if it.Erased != "" {
+	if it.Derivatives > 0 {
+		p.row("Made of it", fmt.Sprintf("%d derivatives; their recipes are in the package, derivative-N.json", it.Derivatives), false)
+	}
+	if it.Derived != "" {
+		p.row("Camera's copy", "a derivative has none", false)
+	} else if it.Erased != "" {
 		p.row("Camera's copy erased", it.Erased+", after the receipt was verified", false)
 	} else {
 		p.row("Camera's copy", "no statement that it was erased", false)

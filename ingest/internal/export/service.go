@@ -53,7 +53,7 @@ type Log interface {
 	Await(ctx context.Context, event int64) error
 }
 
-// Config is what a Service stands on. All fields are required but Page.
+// Config is what a Service stands on. All fields are required but DerivativeKey and Page.
 type Config struct {
 	Catalog    *sqldb.DB
 	Blobs      Blobs
@@ -64,13 +64,15 @@ type Config struct {
 	LogOrigin  string
 	LogKey     ed25519.PublicKey
 	ReceiptKey ed25519.PublicKey
-	Restored   []int64  // as in proof.Trust
-	Host       string   // this server's name, for the ASC MHL
-	Program    string   // this program and its version
-	Witnesses  []string // verifier keys of the log's witnesses; none: packages go without
-	Page       []byte   // the verifier's page; nil: packages go without
-	Now        func() time.Time
-	Logger     *slog.Logger
+	// DerivativeKey judges derivatives; nil: there are none.
+	DerivativeKey ed25519.PublicKey
+	Restored      []int64  // as in proof.Trust
+	Host          string   // this server's name, for the ASC MHL
+	Program       string   // this program and its version
+	Witnesses     []string // verifier keys of the log's witnesses; none: packages go without
+	Page          []byte   // the verifier's page; nil: packages go without
+	Now           func() time.Time
+	Logger        *slog.Logger
 }
 
 // atOnce is how many packages may be in the making, or on their way out.

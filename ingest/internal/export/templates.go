@@ -14,6 +14,11 @@ checks it takes no other. To look at a recording, unpack a copy.
   {{.File}}
     camera {{.Camera}}, {{.Path}}
     {{.Length}} bytes, SHA-256 {{.SHA256}}
+{{- if .Derived}}
+    THIS IS NO ORIGINAL. It was made {{.Derived}}
+    Its manifest.json is the server's statement and holds the recipe: whoever has the
+    original and the tool gets the same bytes with it.
+{{- end}}
 {{- if .Part}}
     Only a part of it is in this package: {{.Part}}. The SHA-256 is that of the whole;
     that the part belongs to it is proven by part.bin.
@@ -86,6 +91,7 @@ checks it takes no other. To look at a recording, unpack a copy.
      receipt.json        the server's signed statement that it stored the recording,
                          read it back and entered it into the custody log
      release-N.json      the dock's signed statement that the camera's copy was erased
+     derivative-N.json   the server's signed recipe of what was made of the recording
      events.jsonl        every custody event of the recording, as it is in the log
      clock.json          times by the camera's clock, and corrected, with uncertainty
      part.bin            where only a part of the recording is here: the hashes that lead
@@ -157,8 +163,11 @@ of ______________________________________ (organisation), certify as follows.
                              of the whole; in this package is only {{.Part}},
                              identified by its Merkle path (part.bin)
 {{- end}}
+{{- if .Derived}}
+     NO ORIGINAL             made {{.Derived}}
+{{- end}}
      C4 (SHA-512)            in the ASC MHL beside the recording
-     Read from the camera    {{.Read}}
+     {{if .Derived}}Original read          {{else}}Read from the camera   {{end}} {{.Read}}
                              at dock {{.Dock}}, station {{.Station}}, bay {{.Bay}}
      Confirmed               {{.Confirmed}}
 {{- range .Times}}

@@ -29,6 +29,9 @@ func (m *making) texts() (texts, error) {
 		return nil, err
 	}
 	t[pack.LogNoteFile] = []byte(note + "\n")
+	if m.derived {
+		t[pack.DerivativesFile] = pack.PEM(m.DerivativeKey)
+	}
 	for n := range m.docks {
 		t[pack.DockKeyFile(n)] = pack.PEM(m.docks[n].Key)
 	}
@@ -50,6 +53,9 @@ func (m *making) texts() (texts, error) {
 		}
 		for n := range s.releases {
 			put(fmt.Sprintf("release-%d.json", n+1), s.releases[n].Envelope)
+		}
+		for n, b := range s.derivatives {
+			put(fmt.Sprintf("derivative-%d.json", n+1), b)
 		}
 		put("events.jsonl", lines(s.events))
 		put("clock.json", pack.ClockOf(&s.manifest))
@@ -103,7 +109,9 @@ type itemFacts struct {
 	Part                                            string // which bytes are in the package; "": all
 	Times                                           []timeFacts
 	Erased                                          string
-	DockKey                                         string // file
+	DockKey                                         string // file, of who signed the manifest
+	Derived                                         string // of what, and how; "": it is no derivative
+	Derivatives                                     int    // that were made of it
 	StoredIndex                                     int64
 	Stamped                                         string // "": not by an outside authority
 	Events                                          []eventFacts
@@ -147,6 +155,11 @@ func (m *making) itemFacts(s *subject) itemFacts {
 		Stored: stamp(s.receipt.StoredAt), StoredIndex: s.receipt.Proof.Index,
 		Confirmed: "by a second, independent reading of the camera",
 	}
+	is.Derivatives = len(s.derivatives)
+	if d := mf.Derivation; d != nil {
+		is.DockKey, is.Derived = pack.DerivativesFile, derivedText(d)
+		is.Confirmed = "not by a camera: it was made at the server"
+	}
 	if mf.Confirmed == evidence.ConfirmedByCamera {
 		is.Confirmed = "by the hash that the camera had signed"
 	}
@@ -187,6 +200,13 @@ func (m *making) itemFacts(s *subject) itemFacts {
 		is.Events = append(is.Events, eventFactsOf(&s.events[i]))
 	}
 	return is
+}
+
+// derivedText says for people what a derivative was made of, and how.
+func derivedText(d *evidence.Derivation) string {
+	at := func(us int64) string { return (time.Duration(us) * time.Microsecond).String() }
+	return fmt.Sprintf("of recording %s (SHA-256 %s), %s to %s from its beginning, with %s, by %s on %s: %s",
+		d.Original, d.SHA256, at(d.From), at(d.To), printable(d.ToolVersion), whoText(d.MadeBy), stamp(d.MadeAt), printable(d.Reason))
 }
 
 func eventFactsOf(line *pack.Event) eventFacts {

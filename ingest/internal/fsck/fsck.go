@@ -17,8 +17,8 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-// Config says what is checked and by which keys. All fields but Restored, Workers,
-// SkipContent and Pace are required.
+// Config says what is checked and by which keys. All fields but DerivativePublicKey,
+// Restored, Workers, SkipContent and Pace are required.
 type Config struct {
 	Catalog          *sqldb.DB
 	Vault            vault.Store
@@ -26,7 +26,9 @@ type Config struct {
 	LogOrigin        string
 	LogPublicKey     ed25519.PublicKey
 	ReceiptPublicKey ed25519.PublicKey
-	Restored         []int64 // as in proof.Trust
+	// DerivativePublicKey judges derivatives; nil: none holds.
+	DerivativePublicKey ed25519.PublicKey
+	Restored            []int64 // as in proof.Trust
 	// Unwrap opens an item's key, as keys.Ring does.
 	Unwrap func(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (seal.Key, error)
 

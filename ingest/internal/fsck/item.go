@@ -128,18 +128,30 @@ func (s *subject) checkManifest(ctx context.Context) error {
 		s.problem(doCatalog, "the manifest cannot be read: %v", err)
 		return nil
 	}
-	switch err := s.verify(ctx, envelope, evidence.TypeManifest); {
+	if err := evidence.Decode(envelope.Payload, &s.manifest); err != nil {
+		s.problem(doCatalog, "the manifest cannot be read: %v", err)
+		return nil
+	}
+	switch err := s.verifyManifest(ctx, envelope); {
 	case errors.Is(err, evidence.ErrSignature):
 		s.problem(doCatalog, "the manifest: %v", err)
 	case err != nil:
 		return err
 	}
-	if err := evidence.Decode(envelope.Payload, &s.manifest); err != nil {
-		s.problem(doCatalog, "the manifest cannot be read: %v", err)
-		return nil
-	}
 	s.payload = envelope.Payload
 	return nil
+}
+
+// verifyManifest checks the signature of the item's dock, or of who makes derivatives.
+func (s *subject) verifyManifest(ctx context.Context, envelope *evidence.Envelope) error {
+	if s.manifest.Derivation == nil {
+		return s.verify(ctx, envelope, evidence.TypeManifest)
+	}
+	if len(s.DerivativePublicKey) == 0 {
+		return fmt.Errorf("there is no key for derivatives: %w", evidence.ErrSignature)
+	}
+	_, err := envelope.Verify(evidence.TypeDerivative, s.DerivativePublicKey)
+	return err
 }
 
 // verify checks a statement against every key that the item's dock ever had.
@@ -166,7 +178,7 @@ func (s *subject) checkRow() {
 		{"agency", r.Agency, m.Agency}, {"evidence id", r.ID, m.Evidence}, {"attempt", r.Attempt, m.Attempt},
 		{"dock", r.Dock, m.Dock}, {"station", r.Station, m.Station}, {"bay", r.Bay, m.Bay}, {"docking", r.Docking, m.Docking},
 		{"camera", r.Camera, m.Camera.Serial}, {"camera model", r.CameraModel, m.Camera.Model},
-		{"path", r.Path, m.Recording.Path}, {"kind", r.Kind, m.Recording.Kind}, {"length", r.Length, m.Length},
+		{"path", r.Path, m.Recording.Path}, {"original", r.Original, m.Original()}, {"kind", r.Kind, m.Recording.Kind}, {"length", r.Length, m.Length},
 		{"encoding", r.Encoding, m.Sealed().Encoding}, {"sealed length", r.SealedLength(), m.Sealed().Length},
 		{"SHA-256", r.SHA256, m.SHA256}, {"Merkle root", r.MerkleRoot, m.MerkleRoot},
 		{"officer", r.Officer, m.Claims.Officer}, {"officer id", r.OfficerID, m.Claims.OfficerID}, {"category", r.Category, m.Claims.Category},

@@ -28,10 +28,17 @@ type Peer struct {
 	// Drive names the drive on which the dock's recordings were carried here, where
 	// there is no connection; empty for a connection.
 	Drive string
+	// Maker is who has the server make a derivative, in this process, and From where
+	// they are; zero: the peer is a dock.
+	Maker evidence.Actor
+	From  string
 }
 
 // Source is where the dock's word came from, as events keep it.
 func (p Peer) Source() string {
+	if p.Maker.Kind != "" {
+		return p.From
+	}
 	if p.Drive != "" {
 		return p.Drive
 	}

@@ -19,13 +19,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealdock/sealdock/ingest/internal/carry"
+	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/telemetry"
 )
 
 // request is the one line that a command sends to the running server.
 type request struct {
-	ImportSpool string `json:"import_spool"` // absolute path of a folder
+	ImportSpool string       `json:"import_spool,omitempty"` // absolute path of a folder
+	Clip        *derive.Clip `json:"clip,omitempty"`
 }
 
 // reply is a line that the server sends back: progress, any number of times, and
@@ -34,6 +36,7 @@ type reply struct {
 	Progress *carry.Progress `json:"progress,omitempty"`
 	End      bool            `json:"end,omitempty"`
 	Reports  []carry.Report  `json:"reports,omitempty"`
+	Item     string          `json:"item,omitempty"` // evidence id of a clip
 	Error    string          `json:"error,omitempty"`
 }
 
@@ -55,67 +58,89 @@ func ImportSpool(ctx context.Context, c Config, version, dir string, log *slog.L
 	if err != nil {
 		return nil, err
 	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", c.localSocket())
-	if err == nil {
-		defer conn.Close()
-		defer context.AfterFunc(ctx, func() { conn.Close() })()
-		reports, err := askImport(conn, dir, tell)
-		return reports, errors.Join(err, ctx.Err())
+	conn, err := c.dialLocal(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
-		return nil, fmt.Errorf("asking the running server: %w: run the command as the user that the server runs as, or as root", err)
+	if conn == nil {
+		return importAlone(ctx, c, version, dir, log, now, tell)
 	}
-	return importAlone(ctx, c, version, dir, log, now, tell)
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	end, err := ask(conn, request{ImportSpool: dir}, tell)
+	return end.Reports, errors.Join(err, ctx.Err())
 }
 
-func askImport(conn net.Conn, dir string, tell func(carry.Progress)) ([]carry.Report, error) {
-	if err := json.NewEncoder(conn).Encode(request{ImportSpool: dir}); err != nil {
-		return nil, fmt.Errorf("asking the running server: %w", err)
+// dialLocal reaches the running server; nil: none runs.
+func (c *Config) dialLocal(ctx context.Context) (net.Conn, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", c.localSocket())
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking the running server: %w: run the command as the user that the server runs as, or as root", err)
+	}
+	return conn, nil
+}
+
+// ask sends the running server a request, and returns how it ended.
+func ask(conn net.Conn, wanted request, tell func(carry.Progress)) (end reply, err error) {
+	if err := json.NewEncoder(conn).Encode(wanted); err != nil {
+		return end, fmt.Errorf("asking the running server: %w", err)
 	}
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(nil, maxReply)
 	for lines.Scan() {
 		var r reply
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return nil, fmt.Errorf("reading what the running server says: %w", err)
+			return end, fmt.Errorf("reading what the running server says: %w", err)
 		}
 		switch {
 		case r.Progress != nil && tell != nil:
 			tell(*r.Progress)
 		case r.End && r.Error != "":
-			return r.Reports, errors.New(r.Error)
+			return r, errors.New(r.Error)
 		case r.End:
-			return r.Reports, nil
+			return r, nil
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading what the running server says: %w", err)
+		return end, fmt.Errorf("reading what the running server says: %w", err)
 	}
-	return nil, errors.New("the server stopped before all was taken in: start it, then run the same command again, it goes on where it was")
+	return end, errors.New("the server stopped before it was done: start it, then run the same command again, it goes on where it was")
 }
 
 // importAlone opens the parts that a server would, takes the drive in, and closes
 // them.
 func importAlone(ctx context.Context, c Config, version, dir string, log *slog.Logger, now func() time.Time, tell func(carry.Progress)) (reports []carry.Report, err error) {
+	err = alone(ctx, c, version, log, now, func(p *parts) (err error) {
+		reports, err = p.importSpool(ctx, dir, tell)
+		return err
+	})
+	return reports, err
+}
+
+// alone does one step with the parts that a server would have, where none runs.
+func alone(ctx context.Context, c Config, version string, log *slog.Logger, now func() time.Time, step func(*parts) error) (err error) {
 	p, err := open(ctx, &c, version, log, now)
 	if errors.Is(err, durable.ErrLocked) {
-		return nil, fmt.Errorf("a server runs on %s and does not answer at %s: wait until it has started, or stop it: %w", c.DataDir, c.localSocket(), err)
+		return fmt.Errorf("a server runs on %s and does not answer at %s: wait until it has started, or stop it: %w", c.DataDir, c.localSocket(), err)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group, inner := errgroup.WithContext(inner)
 	group.Go(func() error { return p.custody.Run(inner) })
 	group.Go(func() error { return p.audit.Run(inner) })
-	reports, err = p.importSpool(ctx, dir, tell)
+	err = step(p)
 	if _, _, logged := p.audit.Sequence(inner); logged != nil {
 		err = errors.Join(err, fmt.Errorf("bringing the last events into the custody log: %w", logged))
 	}
 	stop()
-	return reports, errors.Join(err, group.Wait())
+	return errors.Join(err, group.Wait())
 }
 
 // importing lets one import run at a time. Its zero value is not ready.
@@ -212,7 +237,7 @@ func (p *parts) answerLocal(ctx context.Context, conn net.Conn) {
 	if err == nil {
 		err = json.NewDecoder(io.LimitReader(conn, maxRequest)).Decode(&asked)
 	}
-	if err != nil || !filepath.IsAbs(asked.ImportSpool) {
+	if err != nil || asked.Clip == nil && !filepath.IsAbs(asked.ImportSpool) {
 		say(reply{End: true, Error: "this server does not understand the command: use the program of its version"})
 		return
 	}
@@ -223,6 +248,10 @@ func (p *parts) answerLocal(ctx context.Context, conn net.Conn) {
 		conn.Read(make([]byte, 1)) // nothing more is said: it returns when who asked has gone
 		cancel()
 	}()
+	if asked.Clip != nil {
+		say(p.clipFor(ctx, *asked.Clip))
+		return
+	}
 	told := time.Time{}
 	reports, err := p.importSpool(ctx, asked.ImportSpool, func(at carry.Progress) {
 		if now := p.now(); now.Sub(told) >= 100*time.Millisecond || now.Before(told) {

@@ -41,7 +41,8 @@ func Check(ctx context.Context, c Config, quick bool, now func() time.Time, repo
 func (c *Config) checked(secrets *secrets, db *sqldb.DB, store vault.Store) fsck.Config {
 	trust := secrets.trust(c)
 	return fsck.Config{
-		Catalog: db, Vault: store, Tiles: blobs.Tiles(c.logDir()), LogOrigin: trust.LogOrigin, LogPublicKey: trust.LogPublicKey,
+		DerivativePublicKey: secrets.derivativePublic(),
+		Catalog:             db, Vault: store, Tiles: blobs.Tiles(c.logDir()), LogOrigin: trust.LogOrigin, LogPublicKey: trust.LogPublicKey,
 		ReceiptPublicKey: trust.ReceiptPublicKey, Restored: trust.Restored, Unwrap: secrets.ring.Unwrap,
 	}
 }

@@ -45,6 +45,7 @@ type Config struct {
 	ScrubCycle     Duration `toml:"scrub_cycle" help:"In how much time all that is stored is re-read from the disk and proven again, for example 168h. 0s: never."`
 	ScrubMiB       int64    `toml:"scrub_mib_per_second" help:"How many MiB a second that may take of the disk at most."`
 	MirrorDir      string   `toml:"mirror_dir" help:"Folder on another disk or machine that gets a copy of each stored recording, sealed as it is; what is damaged here is healed from there. Empty: none."`
+	ClipMiB        int64    `toml:"clip_mib" help:"How many MiB of a recording one clip may be made of. They are held in memory, twice, while it is made."`
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" help:"How: text or json."`
 
@@ -79,7 +80,7 @@ func Defaults() Config {
 		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 20_000, Enrolments: 1,
 		RootProtection: string(keys.None),
 		DrainTime:      Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
-		StampEvery: Duration(24 * time.Hour), WitnessQuorum: 1, WitnessEvery: Duration(time.Minute), ScrubCycle: Duration(7 * 24 * time.Hour), ScrubMiB: 64,
+		StampEvery: Duration(24 * time.Hour), WitnessQuorum: 1, WitnessEvery: Duration(time.Minute), ScrubCycle: Duration(7 * 24 * time.Hour), ScrubMiB: 64, ClipMiB: 512,
 	}
 }
 
@@ -161,6 +162,9 @@ func (c *Config) Check() error {
 	if c.ScrubCycle != 0 && time.Duration(c.ScrubCycle) < time.Hour || c.ScrubMiB < 1 {
 		return fmt.Errorf("scrub_cycle must be 0s or at least 1h, scrub_mib_per_second at least 1: they are %s and %d", time.Duration(c.ScrubCycle), c.ScrubMiB)
 	}
+	if c.ClipMiB < 1 || c.ClipMiB > 1<<20 {
+		return fmt.Errorf("clip_mib: %d, allowed are 1 to %d", c.ClipMiB, 1<<20)
+	}
 	if err := errors.Join(c.checkMirror(), c.checkWitnesses()); err != nil {
 		return err
 	}
@@ -200,6 +204,7 @@ func (c *Config) logDir() string        { return filepath.Join(c.DataDir, "log")
 func (c *Config) receiptKey() string    { return filepath.Join(c.keyDir(), "receipt.key") }
 func (c *Config) checkpointKey() string { return filepath.Join(c.keyDir(), "checkpoint.key") }
 func (c *Config) cameraKey() string     { return filepath.Join(c.keyDir(), "camera-authority.key") }
+func (c *Config) derivativeKey() string { return filepath.Join(c.keyDir(), "derivative.key") }
 func (c *Config) firmwareDir() string   { return filepath.Join(c.DataDir, "firmware") }
 func (c *Config) pepperFile() string    { return filepath.Join(c.keyDir(), "pepper.key") }
 func (c *Config) resetKeyFile() string  { return filepath.Join(c.keyDir(), "quic-reset.key") }

@@ -74,6 +74,13 @@ func destroyable(ctx context.Context, db *sqldb.Reader, agency evidence.AgencyID
 	if item.State != catalog.StateStored || item.EventIndex < 0 {
 		return nil, fmt.Errorf("item %s is %s: only what is stored and has its receipt is destroyed", id, item.State)
 	}
+	made, err := db.DerivativesOf(ctx, agency, id, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(made) > 0 {
+		return nil, fmt.Errorf("item %s lives on in what was made of it, item %s for one: destroy that first", id, made[0].ID)
+	}
 	camera, err := db.Camera(ctx, agency, item.Camera)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return nil, err

@@ -137,7 +137,8 @@ func (c *Config) file() ([]byte, error) {
 }
 
 func (c *Config) makeStatementKeys() error {
-	for path, purpose := range map[string]identity.Purpose{c.receiptKey(): identity.PurposeReceipt, c.checkpointKey(): identity.PurposeCheckpoint, c.cameraKey(): identity.PurposeCamera} {
+	for path, purpose := range map[string]identity.Purpose{c.receiptKey(): identity.PurposeReceipt, c.checkpointKey(): identity.PurposeCheckpoint, c.cameraKey(): identity.PurposeCamera,
+		c.derivativeKey(): identity.PurposeDerivative} {
 		key, err := identity.NewStatementKey(purpose)
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func (p *parts) packages(log export.Log) *export.Service {
 	c := p.config
 	return export.New(export.Config{
 		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Log: log, Tiles: p.tiles, Agency: c.agency(), LogOrigin: c.logOrigin(), Restored: c.restored,
-		LogKey: p.secrets.checkpoint.Public(), ReceiptKey: p.secrets.receipt.Public(), Host: c.PublicNames[0], Program: "sealdock-ingest " + p.version,
+		LogKey: p.secrets.checkpoint.Public(), DerivativeKey: p.secrets.derivativePublic(), ReceiptKey: p.secrets.receipt.Public(), Host: c.PublicNames[0], Program: "sealdock-ingest " + p.version,
 		Witnesses: c.witnessKeys(), Page: export.Page(), Now: p.now, Logger: telemetry.Component(p.log, "export"),
 	})
 }

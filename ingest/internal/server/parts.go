@@ -17,6 +17,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/custody"
+	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
@@ -37,6 +38,7 @@ type secrets struct {
 	authority  *identity.Authority
 	receipt    *identity.StatementKey
 	checkpoint *identity.StatementKey
+	derivative *identity.StatementKey // nil in a folder from before there was one
 	pepper     []byte
 	resetKey   [32]byte
 }
@@ -67,6 +69,9 @@ func loadOwnSecrets(c *Config) (*secrets, error) {
 		return nil, err
 	}
 	if s.checkpoint, err = identity.LoadStatementKey(c.checkpointKey(), identity.PurposeCheckpoint); err != nil {
+		return nil, err
+	}
+	if s.derivative, err = identity.LoadStatementKey(c.derivativeKey(), identity.PurposeDerivative); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if s.pepper, err = readSecret(c.pepperFile(), auth.PepperSize); err != nil {
@@ -118,6 +123,7 @@ type parts struct {
 	unlock   func() error
 
 	importing importing
+	derive    *derive.Service
 }
 
 // open locks the data folder and opens everything in it.
@@ -155,7 +161,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	if p.audit, p.tiles, err = openLog(ctx, c, p.secrets, p.catalog, log, now); err != nil {
 		return p, err
 	}
-	if err := c.makeCameraKey(ctx, p.catalog); err != nil {
+	if err := errors.Join(c.makeCameraKey(ctx, p.catalog), c.makeDerivativeKey(ctx, p.catalog, p.secrets)); err != nil {
 		return p, err
 	}
 	if p.fleet, err = c.openFleet(ctx, p.secrets, p.catalog, log, now); err != nil {
@@ -164,7 +170,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	p.fleet.Renew(ctx)
 	p.custody = custody.New(custody.Config{
 		Catalog: p.catalog, Vault: p.vault, Log: p.audit, LogOrigin: c.logOrigin(), LogPublicKey: p.secrets.checkpoint.Public(), Restored: c.restored,
-		Keys: p.secrets.ring, ReceiptKey: p.secrets.receipt, Fleet: p.fleet, Version: version, Now: now, Logger: telemetry.Component(log, "custody"),
+		Keys: p.secrets.ring, ReceiptKey: p.secrets.receipt, DerivativeKey: p.secrets.derivative, Fleet: p.fleet, Version: version, Now: now, Logger: telemetry.Component(log, "custody"),
 		CameraAuthority: p.fleet.Authority(), Certify: p.fleet.Certify,
 	})
 	p.cameras = cameras.New(cameras.Config{Catalog: p.catalog, Blobs: p.vault, Agency: c.agency(), Certify: p.fleet.Certify, Now: now, Log: telemetry.Component(log, "cameras")})
@@ -181,6 +187,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	if p.stamp, err = c.openStamp(p.catalog, log, now); err != nil {
 		return p, err
 	}
+	p.derive = p.deriving()
 	memory := c.MemoryMiB << 20
 	p.receiver = receive.New(p.custody, p.live, telemetry.Component(log, "receive"), receive.Options{
 		Memory: memory, MemoryPerDock: max(memory/8, 16<<20), SegmentTime: time.Duration(c.SegmentTime), Directions: directions{p.uplink}, Now: now,

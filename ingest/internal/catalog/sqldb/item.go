@@ -15,7 +15,7 @@ import (
 const itemColumns = `agency, id, attempt, dock, station, bay, docking, camera, camera_model, path, kind, length, sha256, merkle_root,
 	officer, officer_id, category, started_at, ended_at, marks, state, reason, offered_at, stored_at, proven_at, erased_at,
 	release_result, release_reason, durable_segments, event_id, event_index, manifest_digest,
-	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, destroyed_at, mirrored_at`
+	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, destroyed_at, mirrored_at, original`
 
 func scanItem(s scanner, i *catalog.Item) error {
 	var marks []byte
@@ -25,7 +25,7 @@ func scanItem(s scanner, i *catalog.Item) error {
 		&i.Officer, &i.OfficerID, &i.Category, timeInto{&i.StartedAt}, timeInto{&i.EndedAt}, &marks, &i.State, &i.Reason,
 		timeInto{&i.OfferedAt}, timeInto{&i.StoredAt}, timeInto{&i.ProvenAt}, timeInto{&i.ErasedAt},
 		&i.ReleaseResult, &i.ReleaseReason, &i.DurableSegments, &i.EventID, &i.EventIndex, hexInto(i.ManifestDigest[:]),
-		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}, timeInto{&i.MirroredAt}); err != nil {
+		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}, timeInto{&i.MirroredAt}, hexInto(i.Original[:])); err != nil {
 		return err
 	}
 	if !i.DestroyedAt.IsZero() {
@@ -146,9 +146,23 @@ func (r *Reader) Releases(ctx context.Context, agency evidence.AgencyID, id evid
 		WHERE agency = $1 AND item = $2 ORDER BY received_at, digest LIMIT 1000`, agency, id.String())
 }
 
-// ItemsOf returns all items of a camera, without statements, by id.
+// DerivativesOf returns what was made of an item and is stored, without statements, in
+// the order in which it was made.
+func (r *Reader) DerivativesOf(ctx context.Context, agency evidence.AgencyID, original evidence.EvidenceID, limit int) ([]catalog.Item, error) {
+	return list(ctx, r, "the derivatives of an item", scanItem, "SELECT "+itemColumns+` FROM items
+		WHERE agency = $1 AND original = $2 AND kind = 'derivative' AND state = 'stored' AND destroyed_at = 0 ORDER BY offered_at, id LIMIT $3`, agency, original.String(), page(limit))
+}
+
+// DerivativesUnderWay returns derivatives whose making has not come to its end, without
+// statements.
+func (r *Reader) DerivativesUnderWay(ctx context.Context, limit int) ([]catalog.Item, error) {
+	return list(ctx, r, "derivatives under way", scanItem, "SELECT "+itemColumns+` FROM items
+		WHERE kind = 'derivative' AND state = 'receiving' ORDER BY offered_at, id LIMIT $1`, page(limit))
+}
+
+// ItemsOf returns all items of a camera but derivatives, without statements, by id.
 func (r *Reader) ItemsOf(ctx context.Context, agency evidence.AgencyID, camera string) ([]catalog.Item, error) {
-	return list(ctx, r, "the items of a camera", scanItem, "SELECT "+itemColumns+" FROM items WHERE agency = $1 AND camera = $2 ORDER BY offered_at, id", agency, clean(camera))
+	return list(ctx, r, "the items of a camera", scanItem, "SELECT "+itemColumns+" FROM items WHERE agency = $1 AND camera = $2 AND kind <> 'derivative' ORDER BY offered_at, id", agency, clean(camera))
 }
 
 // ItemsVanished returns the items, without statements, of the recordings that

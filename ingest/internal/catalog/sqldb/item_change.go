@@ -26,7 +26,7 @@ func (tx *Tx) InsertItem(ctx context.Context, item *catalog.Item) error {
 	what := fmt.Sprintf("adding item %s", item.ID)
 	_, err = tx.change(ctx, what, `INSERT INTO items (agency, id, state, `+itemFacts+`)
 		VALUES ($1, $2, 'receiving', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
-		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)`, values...)
+		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)`, values...)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (tx *Tx) InsertItem(ctx context.Context, item *catalog.Item) error {
 // itemFacts are the columns that an offer sets, in the order of itemValues.
 const itemFacts = `attempt, dock, station, bay, docking, camera, camera_model, path, kind, length, sha256, merkle_root,
 	officer, officer_id, category, started_at, ended_at, marks, offered_at, recorded_at, manifest_digest, recording_key, stem_key, search,
-	corrected_at, uncertainty, wearer, wearer_id, wearer_search, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded`
+	corrected_at, uncertainty, wearer, wearer_id, wearer_search, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, original`
 
 // itemValues returns agency, id, and a value for each of itemFacts.
 func itemValues(i *catalog.Item) ([]any, error) {
@@ -54,7 +54,7 @@ func itemValues(i *catalog.Item) ([]any, error) {
 		clean(i.Officer), clean(i.OfficerID), clean(i.Category), micros(i.StartedAt), micros(i.EndedAt), clean(string(marked)),
 		micros(i.OfferedAt), micros(recorded), i.ManifestDigest.String(),
 		recordingKey(i.Camera, i.Path, i.SHA256), stemKey(i.Camera, i.Path), searchText(i),
-		micros(i.CorrectedAt), i.Uncertainty.Microseconds(), clean(i.Wearer), clean(i.WearerID), searchWearer(i.Wearer, i.WearerID), number(i.Sequence), i.SequenceSource, i.Confirmed, flag(i.Urgent), i.Placed.String(), i.Encoding, int64(i.Encoded)}, nil
+		micros(i.CorrectedAt), i.Uncertainty.Microseconds(), clean(i.Wearer), clean(i.WearerID), searchWearer(i.Wearer, i.WearerID), number(i.Sequence), i.SequenceSource, i.Confirmed, flag(i.Urgent), i.Placed.String(), i.Encoding, int64(i.Encoded), i.Original.String()}, nil
 }
 
 func firstTime(times ...time.Time) time.Time {
@@ -94,7 +94,7 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 	err = tx.exec(ctx, fmt.Sprintf("beginning attempt %d at item %s", item.Attempt, item.ID), catalog.ErrConflict,
 		`UPDATE items SET (state, reason, durable_segments, stored_at, proven_at, mirrored_at, event_id, event_index, `+itemFacts+`) =
 		('receiving', '', 0, 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
-		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)
+		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)
 		WHERE agency = $1 AND id = $2 AND state <> 'stored' AND attempt < $3`, values...)
 	if err != nil {
 		return err

@@ -207,7 +207,7 @@ func (r *Reader) Totals(ctx context.Context, agency evidence.AgencyID) (*catalog
 	}, `SELECT CASE WHEN destroyed_at > 0 THEN 'destroyed' ELSE state END AS stands, count(*), CAST(coalesce(sum(length), 0) AS BIGINT),
 		count(CASE WHEN stored_at >= $2 THEN 1 END), CAST(coalesce(sum(CASE WHEN stored_at >= $2 THEN length END), 0) AS BIGINT),
 		count(CASE WHEN erased_at > 0 THEN 1 END), CAST(coalesce(sum(CASE WHEN erased_at > 0 THEN length END), 0) AS BIGINT),
-		count(CASE WHEN erased_at = 0 THEN 1 END), CAST(coalesce(sum(CASE WHEN erased_at = 0 THEN length END), 0) AS BIGINT)
+		count(CASE WHEN erased_at = 0 AND kind <> 'derivative' THEN 1 END), CAST(coalesce(sum(CASE WHEN erased_at = 0 AND kind <> 'derivative' THEN length END), 0) AS BIGINT)
 		FROM items WHERE agency = $1 GROUP BY stands`, agency, since)
 	if err != nil {
 		return nil, err
