@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // during the test, in a real browser: it plays, and it can be sought in.
 func TestANewAdministratorWatchesWhatJustArrived(t *testing.T) {
 	tab := browser.Open(t)
-	s := open(t, station.Options{}, "--cameras", "1", "--recordings", "1", "--size-mib", "4")
+	s := open(t, station.Options{}, "--cameras", "1", "--recordings", "1", "--size-mib", "16")
 	drained(t, s)
 	do := func(steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
@@ -47,6 +49,36 @@ func TestANewAdministratorWatchesWhatJustArrived(t *testing.T) {
 	until(`(document.querySelector("video").currentTime = document.querySelector("video").duration / 2, true)`)
 	until(`!document.querySelector("video").seeking && document.querySelector("video").readyState >= 2 &&
 		Math.abs(document.querySelector("video").currentTime - document.querySelector("video").duration / 2) < 0.05`)
+
+	// A clip of it is made where it is watched, and is told from it.
+	shot := func(name string) {
+		if dir := os.Getenv("SEALDOCK_PICTURES"); dir != "" {
+			png, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
+			check(t, err)
+			check(t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600))
+		}
+	}
+	fill := func(from, to string) {
+		t.Helper()
+		do(chromedp.WaitVisible(chromedp.ID("clip-from")),
+			chromedp.SetValue(chromedp.ID("clip-from"), from), chromedp.SetValue(chromedp.ID("clip-to"), to), chromedp.SetValue(chromedp.ID("clip-reason"), "case 4711"))
+		shot("clip-form")
+		do(chromedp.Submit(chromedp.ID("clip-from")))
+	}
+	do(chromedp.Click(chromedp.CSS("details.act > summary")))
+	fill("0:03", "0:01")
+	do(chromedp.WaitVisible(chromedp.ID("clip-problem")))
+	until(`document.getElementById("clip-to").value === "0:01"`)
+	shot("clip-refused")
+	fill("0:01", "0:02.5")
+	do(chromedp.WaitNotPresent(chromedp.ID("clip-from")), chromedp.WaitVisible(chromedp.CSS(".cover")))
+	until(`document.body.textContent.includes("Clip, no original") && document.body.textContent.includes("case 4711") && document.body.textContent.includes("Same bytes since it was made")`)
+	do(chromedp.Click(chromedp.CSS(".cover")))
+	until(`document.querySelector("video").currentTime > 0.2 && document.querySelector("video").videoWidth > 0 && document.querySelector("video").duration < 5`)
+	shot("clip")
+	do(chromedp.Click(chromedp.CSS(`.facts a[href^="/evidence/"]`)), chromedp.WaitVisible(chromedp.CSS("details.act")))
+	until(`document.body.textContent.includes("Made of it") && document.body.textContent.includes("Download original")`)
+	shot("original")
 
 	// The link worked once.
 	do(chromedp.Navigate(s.SetupLink))

@@ -13,6 +13,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
@@ -24,6 +25,7 @@ type Config struct {
 	Auth     *auth.Service
 	Reading  *reading.Service
 	Packages *export.Service
+	Derive   *derive.Service // nil: no clips are made
 	Fleet    *fleet.Service
 	Cameras  *cameras.Service
 	Uplink   *uplink.Service
@@ -42,6 +44,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/items/{id}/events", a.private(a.events))
 	mux.HandleFunc("GET /api/v1/items/{id}/receipt", a.private(a.receipt))
 	mux.HandleFunc("POST /api/v1/packages", a.private(a.packageOf))
+	mux.HandleFunc("POST /api/v1/items/{id}/clips", a.private(a.clipOf))
 	mux.HandleFunc("GET /api/v1/firmware", a.private(a.firmware))
 	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
 	mux.HandleFunc("GET /api/v1/camera-settings", a.private(a.cameraSettings))
@@ -226,6 +229,12 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		code, title, detail = http.StatusNotFound, "No receipt yet", reading.ErrNoReceipt.Error()
 	case errors.Is(err, export.ErrNotStored):
 		code, title, detail = http.StatusConflict, "Not in the store", export.ErrNotStored.Error()
+	case errors.Is(err, derive.ErrBusy):
+		code, title, detail = http.StatusServiceUnavailable, "Another clip is being made", derive.ErrBusy.Error()
+	case errors.Is(err, derive.ErrLong):
+		code, title, detail = http.StatusBadRequest, "Too long", derive.ErrLong.Error()
+	case errors.Is(err, derive.ErrReason):
+		code, title, detail = http.StatusBadRequest, "No reason", derive.ErrReason.Error()
 	case errors.Is(err, export.ErrRange):
 		code, title, detail = http.StatusBadRequest, "No such part", export.ErrRange.Error()
 	case errors.Is(err, export.ErrBusy):

@@ -75,6 +75,7 @@ type itemShape struct {
 	Reason         string                  `json:"reason,omitempty"`
 	Path           string                  `json:"path"`
 	Kind           evidence.Kind           `json:"kind"`
+	Original       *evidence.EvidenceID    `json:"original,omitempty"` // of which item a derivative was made
 	Length         uint64                  `json:"length"`
 	SHA256         evidence.Digest         `json:"sha256"`
 	MerkleRoot     evidence.Digest         `json:"merkle_root"`
@@ -204,6 +205,9 @@ func itemOf(i *catalog.Item) itemShape {
 		StartedAt: moment(i.StartedAt), EndedAt: moment(i.EndedAt), CorrectedAt: moment(i.CorrectedAt),
 		Wearer: i.Wearer, WearerID: i.WearerID, Sequence: i.Sequence, SequenceSource: i.SequenceSource, Confirmed: i.Confirmed, Urgent: i.Urgent,
 		OfferedAt: moment(i.OfferedAt), StoredAt: moment(i.StoredAt), ProvenAt: moment(i.ProvenAt), MirroredAt: moment(i.MirroredAt), ErasedAt: moment(i.ErasedAt), ReleaseResult: i.ReleaseResult, Marks: i.Marks,
+	}
+	if !i.Original.IsZero() {
+		s.Original = &i.Original
 	}
 	if !i.CorrectedAt.IsZero() {
 		microseconds := i.Uncertainty.Microseconds()

@@ -14,6 +14,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	Auth     *auth.Service    // required
 	Reading  *reading.Service // required
 	Packages *export.Service  // required
+	Derive   *derive.Service  // nil: no clips are made
 	Cameras  *cameras.Service // required
 	Uplink   *uplink.Service  // required
 	// API answers below /api/v1/, see package api; nil: there is none.
@@ -122,6 +124,7 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET /evidence/{id}/play", d.private(d.play))
 	mux.HandleFunc("POST /evidence/{id}/original", d.private(d.original))
 	mux.HandleFunc("POST /evidence/{id}/package", d.private(d.packageOf))
+	mux.HandleFunc("POST /evidence/{id}/clip", d.private(d.clip))
 	mux.HandleFunc("GET /evidence/{id}/receipt", d.private(d.receipt))
 	mux.HandleFunc("POST /evidence/{id}/receipt", d.private(d.receiptFile))
 	mux.HandleFunc("GET /quarantine", d.private(d.quarantine))

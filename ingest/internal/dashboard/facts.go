@@ -30,7 +30,7 @@ type fact struct {
 // facts is the column beside the player: what the manifest, the receipt and
 // the catalog say.
 func (d *Dashboard) facts(v *reading.ItemView) []factGroup {
-	return slices.Concat(timeFacts(v), recordingFacts(v), claimFacts(v), broughtFacts(v), carriedFacts(v), clockFacts(v), originalFacts(v), besideFacts(v))
+	return slices.Concat(derivationFacts(v), timeFacts(v), recordingFacts(v), claimFacts(v), broughtFacts(v), carriedFacts(v), clockFacts(v), originalFacts(v), derivedFacts(v), besideFacts(v))
 }
 
 // storedNote tells when fewer bytes are stored than the recording has.
@@ -54,7 +54,9 @@ func recordingFacts(v *reading.ItemView) []factGroup {
 	if item.Attempt > 1 {
 		rows = append(rows, fact{Name: "Reading", Value: "no. " + strconv.FormatUint(uint64(item.Attempt), 10), Note: "earlier readings did not reach the store whole"})
 	}
-	if m := v.Manifest; m == nil {
+	if m := v.Manifest; m != nil && m.Derivation != nil {
+		return []factGroup{{"Recording", rows}} // derivationFacts tell of its manifest
+	} else if m == nil {
 		rows = append(rows, fact{Name: "Manifest", Value: "cannot be read", Note: "the dock’s statement is kept as it came"})
 	} else {
 		signed := "signed by the dock, and the signature holds"
@@ -143,6 +145,9 @@ func carriedText(key, value string) string {
 
 func originalFacts(v *reading.ItemView) []factGroup {
 	item := v.Item
+	if item.Kind == evidence.KindDerivative {
+		return nil
+	}
 	var rows []fact
 	switch {
 	case item.ReleaseResult == evidence.ReleaseErased:
@@ -246,6 +251,10 @@ func eventText(t evidence.EventType) (tone, shape, what string) {
 		return "ok", "ok", "Stored, read back and proven"
 	case evidence.EventQuarantined:
 		return "bad", "stop", "Put into quarantine"
+	case evidence.EventDerivativeSigned:
+		return "busy", "file", "Made of an original"
+	case evidence.EventDerived:
+		return "", "video", "A clip was made of it"
 	case evidence.EventHealed:
 		return "ok", "ok", "Healed: good bytes put back and proven"
 	case evidence.EventCameraErased:

@@ -21,7 +21,9 @@ type itemView struct {
 	Playable                bool
 	NoPlay, NoPlayWhy       string
 	CanReceipt, CanDownload bool
-	CanPackage              bool
+	CanPackage, CanClip     bool
+	Clip                    clipForm
+	Derived                 bool
 	Marks                   []markView
 	Verdict                 status
 	Hashes                  []hashView
@@ -53,6 +55,11 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		d.fail(w, r, actor, catalog.ErrNotFound)
 		return
 	}
+	d.itemPage(w, r, actor, id, http.StatusOK, clipForm{})
+}
+
+// itemPage shows an item, with what was typed into the form of a clip.
+func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth.Actor, id evidence.EvidenceID, code int, typed clipForm) {
 	v, err := d.Reading.View(r.Context(), actor, id)
 	if err != nil {
 		d.fail(w, r, actor, err)
@@ -67,9 +74,11 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		CanReceipt:  item.Receipt != nil && auth.May(actor, auth.OpenReceipt, auth.Object{Agency: item.Agency}),
 		CanDownload: here && auth.May(actor, auth.DownloadItem, auth.Object{Agency: item.Agency}),
 		CanPackage:  here && item.Receipt != nil && auth.May(actor, auth.DownloadItem, auth.Object{Agency: item.Agency}),
-		Hashes:      hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
+		Clip:        typed, Derived: item.Kind == evidence.KindDerivative,
+		Hashes: hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
 	page.Verdict = chainVerdict(v)
+	page.CanClip = page.CanPackage && page.Playable && d.Derive != nil && item.Kind == evidence.KindVideo && item.Encoding == evidence.EncodedAsIs
 	if at := v.Times.Began; at != nil {
 		page.Recorded = &recordedView{at.At, aboutText(at.Uncertainty)}
 	}
@@ -83,7 +92,7 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 	for _, row := range v.Events {
 		page.Events = append(page.Events, eventOf(row))
 	}
-	d.show(w, r, http.StatusOK, "item", page)
+	d.show(w, r, code, "item", page)
 }
 
 func noPlay(item *catalog.Item) (heading, why string) {
@@ -179,9 +188,12 @@ func hashes(v *reading.ItemView) []hashView {
 		case reading.AtDock:
 			h.Place, h.Where = "dock", "At the dock"
 			h.How = "Taken in one pass while reading, and signed by the dock before the first byte left it."
+			if v.Item.Kind == evidence.KindDerivative {
+				h.Place, h.Where, h.How = "file", "When it was made", "Taken of what was made, and signed by the server before a byte of it was stored."
+			}
 		case reading.OnArrival:
 			h.Place, h.Where = "moving", "On arrival"
-			h.How = "Every part of 1 MiB was opened and compared with the dock’s list before it was written."
+			h.How = "Every part of 1 MiB was opened and compared with the signed list before it was written."
 			if c.Encoding != evidence.EncodedAsIs {
 				h.How = "It came compressed: every part of 1 MiB of that was opened and compared with the dock’s list before it was written."
 			}
@@ -227,7 +239,7 @@ func chainVerdict(v *reading.ItemView) status {
 	}
 	switch worst {
 	case reading.Equal:
-		return status{"ok", "ok", "All four equal"}
+		return status{"ok", "ok", map[int]string{3: "All three equal", 4: "All four equal"}[len(v.Checks)]}
 	case reading.Unequal:
 		return status{"bad", "stop", "Not equal"}
 	case reading.Pending:

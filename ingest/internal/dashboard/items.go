@@ -52,7 +52,7 @@ func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 	v := itemsView{base: d.roomBase(r.Context(), actor, "Evidence", "evidence"), Filter: filter, Items: rows(page.Items)}
 	v.Narrowed = filter != catalog.ItemFilter{}
 	v.States = options(string(filter.State), "", "Any state", "stored", "Stored", "receiving", "Receiving", "quarantined", "Quarantine", "superseded", "Superseded", "destroyed", "Destroyed")
-	v.Kinds = options(string(filter.Kind), "", "Any kind", "video", "Video", "metadata", "Sidecar", "other", "Other file")
+	v.Kinds = options(string(filter.Kind), "", "Any kind", "video", "Video", "metadata", "Sidecar", "derivative", "Clip", "other", "Other file")
 	v.Wearers = options(q.Get("wearer"), "", "Any", nobodys, "Camera not assigned")
 	docks, err := d.Reading.Docks(r.Context(), actor)
 	if err != nil {
@@ -77,7 +77,7 @@ func filterOf(q url.Values) catalog.ItemFilter {
 		f.State = state
 	}
 	switch kind := evidence.Kind(q.Get("kind")); kind {
-	case evidence.KindVideo, evidence.KindMetadata, evidence.KindOther:
+	case evidence.KindVideo, evidence.KindMetadata, evidence.KindOther, evidence.KindDerivative:
 		f.Kind = kind
 	}
 	return f

@@ -10,6 +10,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 )
 
@@ -90,6 +91,7 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		{reading.ErrChanged, http.StatusInternalServerError, "Stored bytes have changed"},
 		{reading.ErrNotStored, http.StatusConflict, "Not in the store"},
 		{export.ErrNotStored, http.StatusConflict, "Not in the store"},
+		{derive.ErrBusy, http.StatusServiceUnavailable, "Another clip is being made"},
 		{export.ErrBusy, http.StatusServiceUnavailable, "Too many packages at once"},
 		{export.ErrUnlogged, http.StatusServiceUnavailable, "The custody log cannot be written"},
 		{export.ErrUnproven, http.StatusInternalServerError, "It does not prove itself"},

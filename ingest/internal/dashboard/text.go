@@ -142,13 +142,15 @@ func kindWord(k evidence.Kind) string {
 		return "Video"
 	case evidence.KindMetadata:
 		return "Sidecar"
+	case evidence.KindDerivative:
+		return "Clip, no original"
 	}
 	return "Other file"
 }
 
 func kindIcon(k evidence.Kind) string {
 	switch k {
-	case evidence.KindVideo:
+	case evidence.KindVideo, evidence.KindDerivative:
 		return "video"
 	case evidence.KindMetadata:
 		return "notes"

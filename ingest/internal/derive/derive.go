@@ -109,13 +109,13 @@ func (s *Service) Make(ctx context.Context, by export.By, c Clip) (id evidence.E
 		return id, ErrBusy
 	}
 	id, err = s.make(ctx, by, c)
-	if err != nil {
-		err = fmt.Errorf("making a clip of item %s: %w", c.Original, err)
-		if !errors.Is(err, catalog.ErrNotFound) {
-			s.note(ctx, by, c, evidence.OutcomeFailed, err.Error())
-		}
+	if err == nil {
+		return id, nil
 	}
-	return id, err
+	if !errors.Is(err, catalog.ErrNotFound) {
+		s.note(ctx, by, c, evidence.OutcomeFailed, err.Error())
+	}
+	return id, fmt.Errorf("making a clip of item %s: %w", c.Original, err)
 }
 
 func (s *Service) make(ctx context.Context, by export.By, c Clip) (id evidence.EvidenceID, err error) {

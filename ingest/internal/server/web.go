@@ -45,12 +45,12 @@ func (p *parts) dashboard() (http.Handler, error) {
 	}
 	services := reading.New(reading.Config{
 		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Live: liveView{p.live}, ReceiptKey: p.secrets.receipt.Public(),
-		Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
+		DerivativeKey: p.secrets.derivativePublic(), Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
 	})
 	packages := p.packages(inProcess{p.audit})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages,
-		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
+		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive,
+		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Derive: p.derive, Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }

@@ -2,6 +2,7 @@ package reading
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,8 +29,9 @@ type ItemView struct {
 	Releases       []catalog.Release
 	Events         []catalog.EventRow // newest first
 	MoreEvents     bool
-	BlobMissing    bool          // stored by the catalog, and not in the store
-	TakenOver      *catalog.Item // of a superseded item: the one that has its recording
+	BlobMissing    bool           // stored by the catalog, and not in the store
+	Derivatives    []catalog.Item // what was made of it
+	TakenOver      *catalog.Item  // of a superseded item: the one that has its recording
 }
 
 // Items returns one page of the list, newest first.
@@ -68,6 +70,9 @@ func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, erro
 	if v.Siblings, err = s.Catalog.Siblings(ctx, item); err != nil {
 		return nil, err
 	}
+	if v.Derivatives, err = s.Catalog.DerivativesOf(ctx, s.Agency, item.ID, 0); err != nil {
+		return nil, err
+	}
 	if v.Releases, err = s.Catalog.Releases(ctx, s.Agency, item.ID); err != nil {
 		return nil, err
 	}
@@ -98,29 +103,42 @@ func (s *Service) blobMissing(ctx context.Context, item *catalog.Item) (bool, er
 	return false, blob.Close()
 }
 
-// manifest reads the dock's statement. What cannot be read or verified is
+// manifest reads the dock's statement, or of a derivative the server's. What cannot be read or verified is
 // shown as that, not hidden.
 func (s *Service) manifest(ctx context.Context, item *catalog.Item) (*evidence.Manifest, bool, error) {
 	envelope, err := evidence.ParseEnvelope(item.Manifest)
 	if err != nil {
 		return nil, false, nil
 	}
-	keys, err := s.Catalog.DockKeys(ctx, s.Agency, item.Dock)
+	var m evidence.Manifest
+	if evidence.Decode(envelope.Payload, &m) != nil || envelope.PayloadType != m.Type() || m.Evidence != item.ID || m.Agency != item.Agency {
+		return nil, false, nil
+	}
+	keys, err := s.signers(ctx, &m, item.Dock)
 	if err != nil {
 		return nil, false, err
 	}
-	signed := false
 	for _, key := range keys {
-		if _, err := envelope.Verify(evidence.TypeManifest, key.PublicKey); err == nil {
-			signed = true
-			break
+		if _, err := envelope.Verify(m.Type(), key); err == nil {
+			return &m, true, nil
 		}
 	}
-	var m evidence.Manifest
-	if envelope.PayloadType != evidence.TypeManifest || evidence.Decode(envelope.Payload, &m) != nil || m.Evidence != item.ID || m.Agency != item.Agency {
-		return nil, false, nil
+	return &m, false, nil
+}
+
+// signers are the keys that may have signed a manifest.
+func (s *Service) signers(ctx context.Context, m *evidence.Manifest, dock evidence.DockID) (keys []ed25519.PublicKey, err error) {
+	if m.Derivation != nil {
+		if s.DerivativeKey != nil {
+			keys = append(keys, s.DerivativeKey)
+		}
+		return keys, nil
 	}
-	return &m, signed, nil
+	rows, err := s.Catalog.DockKeys(ctx, s.Agency, dock)
+	for _, row := range rows {
+		keys = append(keys, row.PublicKey)
+	}
+	return keys, err
 }
 
 // receipt reads the server's own statement.

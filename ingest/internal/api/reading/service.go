@@ -44,14 +44,16 @@ type Keys interface {
 	Unwrap(agency evidence.AgencyID, id evidence.EvidenceID, attempt uint32, wrapped []byte) (seal.Key, error)
 }
 
-// Config is what a Service stands on. All fields but Space are required.
+// Config is what a Service stands on. All fields but DerivativeKey and Space are required.
 type Config struct {
 	Catalog    *sqldb.DB
 	Blobs      Blobs
 	Keys       Keys
 	Live       LiveSource
 	ReceiptKey ed25519.PublicKey // verifies this server's receipts
-	Agency     evidence.AgencyID
+	// DerivativeKey verifies derivatives; nil: none is.
+	DerivativeKey ed25519.PublicKey
+	Agency        evidence.AgencyID
 	// Space tells the bytes that the store can still take; nil when unknown.
 	Space func() (free uint64, err error)
 	Now   func() time.Time
