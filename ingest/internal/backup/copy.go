@@ -23,8 +23,20 @@ type Copier struct {
 
 // Tree copies what is under a folder, given by its path below From. A folder that is not
 // there is left out. leave, where it is set, says which files are not wanted, by their
-// path below From.
+// path below From. Files may come and go meanwhile, one in the place of others: it is
+// gone over until there is nothing new.
 func (c *Copier) Tree(ctx context.Context, path string, link bool, leave func(path string) bool) error {
+	for before := -1; before < c.Files; {
+		before = c.Files
+		if err := c.tree(ctx, path, link, leave); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tree copies what is there and was not copied.
+func (c *Copier) tree(ctx context.Context, path string, link bool, leave func(path string) bool) error {
 	root := filepath.Join(c.From, path)
 	err := filepath.WalkDir(root, func(at string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -39,6 +51,9 @@ func (c *Copier) Tree(ctx context.Context, path string, link bool, leave func(pa
 		below, err := filepath.Rel(c.From, at)
 		if err != nil || !entry.Type().IsRegular() || leave != nil && leave(below) {
 			return err
+		}
+		if _, err := os.Lstat(filepath.Join(c.To, below)); err == nil {
+			return nil // an earlier pass copied it
 		}
 		err = c.File(below, link)
 		if errors.Is(err, fs.ErrNotExist) {
