@@ -15,7 +15,7 @@ import (
 )
 
 type keyCommands struct {
-	Passphrase passphraseCommand `cmd:"" help:"Put the root key under a passphrase, or under another one. The server may be running."`
+	Passphrase passphraseCommand `cmd:"" help:"Put the root key under a passphrase, another one, or a key of an HSM or a transit service. The server may be running."`
 	Status     keyStatusCommand  `cmd:"" help:"List the agency's keys and what stands on each. The server may be running."`
 	Rotate     rotateCommand     `cmd:"" help:"Make a new key for the agency and wrap all recordings' keys to it. No recording is touched. The server may be running; a run that was killed is gone on with."`
 	Escrow     escrowCommand     `cmd:"" help:"Write all keys to a file that opens with the passphrases of two people only. Takes two administrators; the server may be running."`
@@ -67,15 +67,25 @@ func newSecret(file, what string) ([]byte, error) {
 	return first, nil
 }
 
-// pin reads the PIN of the HSM, which is not chosen here.
-func pin(file string) ([]byte, error) {
+// keepersSecret reads the PIN of the HSM or the token of the transit service, which is
+// not chosen here. Where the root key is there already, the server was given it.
+func keepersSecret(file string, config *server.Config, to keys.Protection) ([]byte, error) {
 	if file != "" {
 		return server.ReadPassphrase(file, true)
 	}
-	if ask := terminalPrompt(); ask != nil {
-		return ask("PIN of the HSM: ")
+	if config.RootProtection == string(to) {
+		if given, err := config.GivenPassphrase(); err != nil || given != nil {
+			return given, err
+		}
 	}
-	return nil, errors.New("the PIN of the HSM: there is no terminal to ask at; give it with --new-file")
+	what := "PIN of the HSM"
+	if to == keys.Transit {
+		what = "Token of the transit service"
+	}
+	if ask := terminalPrompt(); ask != nil {
+		return ask(what + ": ")
+	}
+	return nil, fmt.Errorf("%s: there is no terminal to ask at; give it with --new-file", what)
 }
 
 // protect chooses how the root key of a new server is guarded: by a passphrase
@@ -109,8 +119,9 @@ func guarded(config server.Config) string {
 
 type passphraseCommand struct {
 	configured
-	New  string `name:"new-file" placeholder:"FILE" type:"path" help:"File with the new passphrase, or the PIN of the HSM, in one line. Without it, it is asked for."`
-	Key  string `name:"pkcs11" placeholder:"NAME" help:"Put the root key under the key of that name in the HSM that the configuration names; it is made unless it is there."`
+	New  string `name:"new-file" placeholder:"FILE" type:"path" help:"File with the new passphrase, the PIN of the HSM or the token of the transit service, in one line. Without it, it is asked for."`
+	HSM  string `name:"pkcs11" placeholder:"NAME" help:"Put the root key under the key of that name in the HSM that the configuration names; it is made unless it is there."`
+	Key  string `name:"transit" placeholder:"NAME" help:"Put the root key under the key of that name in the transit engine (OpenBao, Vault) that the configuration names; it is made unless it is there. Again: under its newest version."`
 	None bool   `help:"Take the passphrase away: the root key will lie in clear."`
 	FIPS bool   `name:"fips" help:"Stretch the passphrase as FIPS 140-3 allows (PBKDF2), although this program does not run in that mode."`
 }
@@ -121,18 +132,21 @@ func (p *passphraseCommand) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return err
 	}
-	to := keys.Target{Protection: keys.Passphrase, FIPS: p.FIPS, Key: p.Key}
+	to := keys.Target{Protection: keys.Passphrase, FIPS: p.FIPS, Key: p.HSM + p.Key}
 	switch {
-	case p.None && p.Key != "":
-		return errors.New("--none and --pkcs11 exclude each other")
+	case p.HSM != "" && p.Key != "" || p.None && to.Key != "":
+		return errors.New("--none, --pkcs11 and --transit exclude each other")
 	case p.None:
 		if config.RootProtection != string(keys.None) {
 			return fmt.Errorf("the configuration wants a passphrase: set root_protection = %q in %s first", keys.None, p.Config)
 		}
 		to.Protection = keys.None
-	case p.Key != "":
+	case p.HSM != "":
 		to.Protection = keys.PKCS11
-		to.Secret, err = pin(p.New)
+		to.Secret, err = keepersSecret(p.New, &config, keys.PKCS11)
+	case p.Key != "":
+		to.Protection = keys.Transit
+		to.Secret, err = keepersSecret(p.New, &config, keys.Transit)
 	default:
 		to.Secret, err = newSecret(p.New, "New passphrase of the root key")
 	}
@@ -147,9 +161,12 @@ func (p *passphraseCommand) Run(ctx context.Context, out streams) error {
 		return nil
 	}
 	what := "the new passphrase"
-	if p.Key != "" {
-		what = "the HSM's key " + p.Key
+	switch {
+	case p.HSM != "":
+		what = "the HSM's key " + p.HSM
+	case p.Key != "":
+		what = "the transit service's key " + p.Key
 	}
-	fmt.Fprintf(out.out, "The root key is under %s. It is on record in the custody log.\nGive passphrase or PIN to the server before its next start (passphrase_file, credential or terminal), and set\nroot_protection = %q in %s. Copies of the key folder made before open with the former one.\n", what, to.Protection, p.Config)
+	fmt.Fprintf(out.out, "The root key is under %s. It is on record in the custody log.\nGive passphrase, PIN or token to the server before its next start (passphrase_file, credential or terminal), and set\nroot_protection = %q in %s. Copies of the key folder made before open with the former one.\n", what, to.Protection, p.Config)
 	return nil
 }

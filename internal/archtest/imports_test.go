@@ -136,6 +136,7 @@ var forbidden = []struct {
 	{"ingest/internal/cameras", "ingest/internal/custody/...", nil, "what people see and decide never imports the write side"},
 	{"ingest/internal/ledger", "ingest/internal/...", []string{"ingest/internal/catalog"}, "the arithmetic of completeness works on rows alone"},
 	{"ingest/internal/hsm", "ingest/internal/...", nil, "who speaks to an HSM knows nothing of what it guards"},
+	{"ingest/internal/transit", "ingest/internal/...", nil, "who speaks to a transit service knows nothing of what it guards"},
 	{"internal/pack", "internal/...", nil, "the package's format stands alone, so that others can write it again"},
 	{"ingest/witness/...", "ingest/internal/...", nil, "a witness stands outside: it shares nothing with the server whose log it watches"},
 	{"ingest/witness/...", "internal/...", []string{"internal/durable", "internal/tlog"}, "a witness is log maths and one durable file a log"},

@@ -7,8 +7,10 @@
 //
 //	root.key            32 random bytes, mode 0600; or magic line, how its
 //	                    passphrase is stretched as one line of JSON, and the
-//	                    32 bytes under AES-256-GCM, bound to both lines; or the
-//	                    name of an HSM's key and the 32 bytes as it encrypted them
+//	                    32 bytes under AES-256-GCM, bound to both lines; or magic
+//	                    line, the name of a key in an HSM or a transit service as
+//	                    one line of JSON, and the 32 bytes as that encrypted them,
+//	                    bound to both lines
 //	agency-ID.key       the agency's first key pair: magic line, then the
 //	                    private key under AES-256-GCM with a random nonce,
 //	                    bound to agency and purpose by the associated data

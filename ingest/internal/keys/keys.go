@@ -93,7 +93,7 @@ func Open(dir string) (*Ring, error) { return OpenWith(dir, nil) }
 // OpenWith is Open with a passphrase, which is asked for only where one is needed.
 func OpenWith(dir string, ask Ask) (*Ring, error) { return OpenGuarded(dir, Guard{Ask: ask}) }
 
-// OpenGuarded is OpenWith for a root key that may be under a key of an HSM.
+// OpenGuarded is OpenWith for a root key that may be under a keeper's key.
 func OpenGuarded(dir string, guard Guard) (*Ring, error) {
 	root, err := openRoot(dir, guard)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +18,6 @@ const (
 	rootName  = "root.key"
 	rootSize  = 32
 	rootMagic = "sealdock/root-key/v2\n"
-	hsmMagic  = "sealdock/root-key/pkcs11/v1\n" // then the name of the HSM's key as one line of JSON
 	maxFile   = 4 << 10
 )
 
@@ -31,35 +29,29 @@ const (
 	None       Protection = "none"       // the file holds it in clear, mode 0600
 	Passphrase Protection = "passphrase" // the file opens with a passphrase
 	PKCS11     Protection = "pkcs11"     // the file opens in an HSM
+	Transit    Protection = "transit"    // the file opens in the transit engine of OpenBao or Vault
 )
 
-// ErrLocked is wrapped when the root key is under a passphrase and none was given.
-var ErrLocked = errors.New("the root key is under a passphrase, or in an HSM")
+// ErrLocked is wrapped when the root key is guarded and no secret was given.
+var ErrLocked = errors.New("the root key is under a passphrase, in an HSM or under a key of a transit service")
 
-// Ask gives the passphrase of the root key, or the PIN of the HSM. It is called only
-// where there is one.
+// Ask gives the passphrase of the root key, the PIN of the HSM or the token of the
+// transit service. It is called only where there is one.
 type Ask func() ([]byte, error)
-
-// HSM encrypts with a key that never leaves it. hsm.Module is one.
-type HSM interface {
-	Make(key string, pin []byte) error
-	Wrap(key string, pin, plain, bound []byte) ([]byte, error)
-	Unwrap(key string, pin, wrapped, bound []byte) ([]byte, error)
-}
 
 // Guard is what opens a root key. Both may be nil.
 type Guard struct {
-	Ask Ask
-	HSM HSM
+	Ask     Ask
+	Keepers map[Protection]Keeper
 }
 
 // Target is under what a root key is put.
 type Target struct {
 	Protection Protection
-	Secret     []byte // Passphrase: the new one; PKCS11: the PIN
+	Secret     []byte // Passphrase: the new one; under a keeper: its PIN or token
 	FIPS       bool   // Passphrase: stretched as FIPS 140-3 allows, in whichever mode this program runs
-	HSM        HSM    // PKCS11
-	Key        string // PKCS11: name of the HSM's key, which is made unless it is there
+	Keeper     Keeper // who has the key, where one has
+	Key        string // its name there; it is made unless it is there
 }
 
 // root encrypts the secrets that lie in the key folder. A secret opens only for
@@ -122,8 +114,10 @@ func protectionOf(file []byte) Protection {
 	if bytes.HasPrefix(file, []byte(rootMagic)) {
 		return Passphrase
 	}
-	if bytes.HasPrefix(file, []byte(hsmMagic)) {
-		return PKCS11
+	for protection, magic := range keeperMagic {
+		if bytes.HasPrefix(file, []byte(magic)) {
+			return protection
+		}
 	}
 	return None
 }
@@ -146,10 +140,10 @@ func openRoot(dir string, guard Guard) (*localRoot, error) {
 			return nil, fmt.Errorf("reading the root key: %s: %w: %w", path, ErrLocked, err)
 		}
 		defer clear(secret)
-		if protection == PKCS11 {
-			plain, err = unwrapByHSM(guard.HSM, secret, text)
-		} else {
+		if protection == Passphrase {
 			plain, err = unlock(rootMagic, secret, text)
+		} else {
+			plain, err = unwrapByKeeper(guard.Keepers[protection], protection, secret, text)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("opening the root key: %s: %w", path, err)
@@ -193,8 +187,8 @@ func readSmall(path string) ([]byte, error) {
 }
 
 // Protect puts the root key of a folder under a passphrase, or another one, under a
-// key of an HSM, or with None in clear. It opens with the former one; nothing else
-// in the folder changes, and a running server goes on.
+// keeper's key, or the newest version of it, or with None in clear. It opens with the
+// former one; nothing else in the folder changes, and a running server goes on.
 func Protect(dir string, former Guard, to Target) error {
 	r, err := openRoot(dir, former)
 	if err != nil {
@@ -202,10 +196,10 @@ func Protect(dir string, former Guard, to Target) error {
 	}
 	defer clear(r.key[:])
 	var file []byte
-	switch to.Protection {
-	case None:
+	switch {
+	case to.Protection == None:
 		file = bytes.Clone(r.key[:])
-	case Passphrase:
+	case to.Protection == Passphrase:
 		if err := CheckPassphrase(to.Secret); err != nil {
 			return err
 		}
@@ -214,8 +208,8 @@ func Protect(dir string, former Guard, to Target) error {
 			d = &derivation{KDF: PBKDF2, Rounds: pbkdfRounds, Salt: d.Salt}
 		}
 		file, err = r.encode(d, to.Secret)
-	case PKCS11:
-		file, err = r.wrapByHSM(&to)
+	case to.Protection.Kept():
+		file, err = r.wrapByKeeper(&to)
 	default:
 		err = fmt.Errorf("%q is no protection", to.Protection)
 	}
@@ -224,53 +218,6 @@ func Protect(dir string, former Guard, to Target) error {
 	}
 	defer clear(file)
 	return replaceRoot(filepath.Join(dir, rootName), file, durable.WriteFile)
-}
-
-// hsmKey is the second line of a root key under an HSM's key. Which module and
-// token that is, is for the configuration to say: a file must not name a library
-// that is loaded.
-type hsmKey struct {
-	Key string `json:"key"`
-}
-
-// wrapByHSM encrypts the root key in the HSM, and has it opened again before
-// anybody relies on it.
-func (r *localRoot) wrapByHSM(to *Target) ([]byte, error) {
-	if to.HSM == nil || to.Key == "" || len(to.Key) > maxHolder {
-		return nil, errors.New("name the HSM in the configuration, and its key with 1 to 64 bytes")
-	}
-	line, err := json.Marshal(hsmKey{to.Key})
-	if err != nil {
-		return nil, err
-	}
-	head := append(append([]byte(hsmMagic), line...), '\n')
-	if err := to.HSM.Make(to.Key, to.Secret); err != nil {
-		return nil, err
-	}
-	wrapped, err := to.HSM.Wrap(to.Key, to.Secret, r.key[:], head)
-	if err != nil {
-		return nil, err
-	}
-	file := append(head, wrapped...)
-	back, err := unwrapByHSM(to.HSM, to.Secret, file)
-	defer clear(back)
-	if err != nil || !bytes.Equal(back, r.key[:]) {
-		return nil, errors.Join(errors.New("it does not come back from the HSM: nothing was changed"), err)
-	}
-	return file, nil
-}
-
-func unwrapByHSM(module HSM, pin, file []byte) ([]byte, error) {
-	if module == nil {
-		return nil, errors.New("it is under a key of an HSM: name it in the configuration, pkcs11_module and pkcs11_token")
-	}
-	rest := bytes.TrimPrefix(file, []byte(hsmMagic))
-	line, wrapped, ok := bytes.Cut(rest, []byte("\n"))
-	var key hsmKey
-	if !ok || len(line) > maxHeaderLine || json.Unmarshal(line, &key) != nil || key.Key == "" || len(key.Key) > maxHolder {
-		return nil, errors.New("its second line cannot be read: the file is damaged")
-	}
-	return module.Unwrap(key.Key, pin, wrapped, file[:len(hsmMagic)+len(line)+1])
 }
 
 // replaceRoot replaces the root key's file, atomically, and only when the new one

@@ -32,10 +32,14 @@ type Config struct {
 	Enrolments     int      `toml:"enrolments_per_second" help:"How many docks may be enrolled a second, beside a first few at once. Higher than 1 only for load tests: the limit keeps tokens from being guessed and the server from being kept busy."`
 	DrainTime      Duration `toml:"drain_time" help:"How long a stopping server waits for recordings that are being proven, for example 30s."`
 	SegmentTime    Duration `toml:"segment_time" help:"How long a stopping server goes on taking the segments that docks are sending, for example 5s. Docks are told to leave at once."`
-	RootProtection string   `toml:"root_protection" help:"What must guard the root key, which opens all evidence: passphrase, pkcs11 (an HSM), or none. With the first two, a root key that is guarded otherwise is refused; with none all are taken, and one in clear is warned of."`
-	PassphraseFile string   `toml:"passphrase_file" help:"File that holds the passphrase of the root key, or the PIN of the HSM, in one line, readable by the server's user alone. Empty: the credential root-passphrase of systemd, else the variable SEALDOCK_ROOT_PASSPHRASE, else the terminal."`
+	RootProtection string   `toml:"root_protection" help:"What must guard the root key, which opens all evidence: passphrase, pkcs11 (an HSM), transit (OpenBao or Vault), or none. With the first three, a root key that is guarded otherwise is refused; with none all are taken, and one in clear is warned of."`
+	PassphraseFile string   `toml:"passphrase_file" help:"File that holds the passphrase of the root key, the PIN of the HSM or the token of the transit service, in one line, readable by the server's user alone. Empty: the credential root-passphrase of systemd, else the variable SEALDOCK_ROOT_PASSPHRASE, else the terminal."`
 	PKCS11Module   string   `toml:"pkcs11_module" help:"PKCS#11 library of the HSM that guards the root key, for example /usr/lib/softhsm/libsofthsm2.so. Empty: none."`
 	PKCS11Token    string   `toml:"pkcs11_token" help:"Label of the token in that HSM."`
+	TransitURL     string   `toml:"transit_url" help:"Address of the OpenBao or Vault server whose transit engine guards the root key, for example https://bao.example.org:8200. Without TLS (http) only on this machine, where an agent of it may listen. Empty: none."`
+	TransitMount   string   `toml:"transit_mount" help:"Where the transit engine is enabled on that server."`
+	TransitSpace   string   `toml:"transit_namespace" help:"Namespace on that server. Empty: none."`
+	TransitRoots   string   `toml:"transit_authority" help:"File with the CA certificate (PEM) that the server's own must lead to. Empty: those that this machine trusts."`
 	StampURL       string   `toml:"timestamp_url" help:"Address of a time-stamp authority (RFC 3161), for example http://timestamp.example.org/tsr: it signs when the custody log had come how far, and gets nothing but a hash. Empty: none."`
 	StampRoots     string   `toml:"timestamp_authority" help:"File with the certificate (PEM) that the authority's own must lead to."`
 	StampEvery     Duration `toml:"timestamp_every" help:"How often the log is stamped while it grows, for example 24h."`
@@ -78,8 +82,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 func Defaults() Config {
 	return Config{
 		ListenQUIC: ":4433", ListenHTTPS: ":8443", TimeZone: "UTC", MemoryMiB: 128, ReserveMiB: 64, MaxDocks: 20_000, Enrolments: 1,
-		RootProtection: string(keys.None),
-		DrainTime:      Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
+		RootProtection: string(keys.None), TransitMount: "transit",
+		DrainTime: Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
 		StampEvery: Duration(24 * time.Hour), WitnessQuorum: 1, WitnessEvery: Duration(time.Minute), ScrubCycle: Duration(7 * 24 * time.Hour), ScrubMiB: 64, ClipMiB: 512,
 	}
 }
@@ -102,6 +106,9 @@ func LoadConfig(path string) (Config, error) {
 	}
 	if c.StampRoots != "" && !filepath.IsAbs(c.StampRoots) {
 		c.StampRoots = filepath.Join(base, c.StampRoots)
+	}
+	if c.TransitRoots != "" && !filepath.IsAbs(c.TransitRoots) {
+		c.TransitRoots = filepath.Join(base, c.TransitRoots)
 	}
 	if c.MirrorDir != "" && !filepath.IsAbs(c.MirrorDir) {
 		c.MirrorDir = filepath.Join(base, c.MirrorDir)
@@ -151,21 +158,13 @@ func (c *Config) Check() error {
 	if c.ReserveMiB < 0 || c.ReserveMiB > 1<<20 {
 		return fmt.Errorf("reserve_mib: %d, allowed are 0 to %d", c.ReserveMiB, 1<<20)
 	}
-	switch keys.Protection(c.RootProtection) {
-	case keys.None, keys.Passphrase, keys.PKCS11:
-	default:
-		return fmt.Errorf("root_protection: %q, allowed are %q, %q and %q", c.RootProtection, keys.Passphrase, keys.PKCS11, keys.None)
-	}
-	if (c.PKCS11Module == "") != (c.PKCS11Token == "") || c.PKCS11Module == "" && c.RootProtection == string(keys.PKCS11) {
-		return errors.New("pkcs11_module and pkcs11_token go together, and root_protection = \"pkcs11\" needs both")
-	}
 	if c.ScrubCycle != 0 && time.Duration(c.ScrubCycle) < time.Hour || c.ScrubMiB < 1 {
 		return fmt.Errorf("scrub_cycle must be 0s or at least 1h, scrub_mib_per_second at least 1: they are %s and %d", time.Duration(c.ScrubCycle), c.ScrubMiB)
 	}
 	if c.ClipMiB < 1 || c.ClipMiB > 1<<20 {
 		return fmt.Errorf("clip_mib: %d, allowed are 1 to %d", c.ClipMiB, 1<<20)
 	}
-	if err := errors.Join(c.checkMirror(), c.checkWitnesses()); err != nil {
+	if err := errors.Join(c.checkGuard(), c.checkMirror(), c.checkWitnesses()); err != nil {
 		return err
 	}
 	return c.checkStamps()

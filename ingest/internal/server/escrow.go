@@ -135,8 +135,8 @@ func RestoreKeys(ctx context.Context, c Config, file []byte, ask AskHolder, now 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if c.RootProtection == string(keys.PKCS11) {
-		return nil, errNotInHSM
+	if keys.Protection(c.RootProtection).Kept() {
+		return nil, errMovedLater
 	}
 	escrow, holders, err := keys.OpenEscrow(file, ask)
 	if err != nil {

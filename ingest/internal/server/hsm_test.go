@@ -19,7 +19,7 @@ func TestARootKeyMovesIntoAnHSMAndOut(t *testing.T) {
 	r.end()
 	t.Setenv(credentialDirectory, "")
 	toHSM := keys.Target{Protection: keys.PKCS11, Secret: []byte(softhsm.PIN), Key: "sealdock-root"}
-	if err := ProtectRoot(r.ctx, r.config, toHSM, time.Now); err == nil || !strings.Contains(err.Error(), "name the HSM") {
+	if err := ProtectRoot(r.ctx, r.config, toHSM, time.Now); err == nil || !strings.Contains(err.Error(), "pkcs11_module") {
 		t.Errorf("without an HSM: %v", err)
 	}
 	r.config.PKCS11Module, r.config.PKCS11Token = softhsm.Start(t), softhsm.Token

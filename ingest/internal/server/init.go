@@ -104,8 +104,8 @@ func (c *Config) make(ctx context.Context, db *sqldb.DB, logger *slog.Logger, no
 
 // makeKeys makes root and agency key as root_protection says.
 func (c *Config) makeKeys() error {
-	if c.RootProtection == string(keys.PKCS11) {
-		return errNotInHSM
+	if keys.Protection(c.RootProtection).Kept() {
+		return errMovedLater
 	}
 	if c.RootProtection != string(keys.Passphrase) {
 		_, err := keys.Create(c.keyDir(), c.agency())

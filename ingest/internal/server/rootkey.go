@@ -29,8 +29,30 @@ const (
 // rootInClear is said wherever the root key has no passphrase.
 const rootInClear = "the root key lies in the key folder in clear: whoever copies the folder can open all evidence. Put it under a passphrase with sealdock-ingest keys passphrase"
 
-// errNotInHSM is what making and restoring keys say of an HSM.
-var errNotInHSM = errors.New("keys are made under a passphrase or in clear first: set root_protection so, then move the root key into the HSM with sealdock-ingest keys passphrase --pkcs11")
+// errMovedLater is what making and restoring keys say of an HSM and a transit service.
+var errMovedLater = errors.New("keys are made under a passphrase or in clear first: set root_protection so, then move the root key with sealdock-ingest keys passphrase --pkcs11 or --transit")
+
+// checkGuard reports what cannot be used of what guards the root key.
+func (c *Config) checkGuard() error {
+	switch keys.Protection(c.RootProtection) {
+	case keys.None, keys.Passphrase, keys.PKCS11, keys.Transit:
+	default:
+		return fmt.Errorf("root_protection: %q, allowed are %q, %q, %q and %q", c.RootProtection, keys.Passphrase, keys.PKCS11, keys.Transit, keys.None)
+	}
+	if (c.PKCS11Module == "") != (c.PKCS11Token == "") || c.PKCS11Module == "" && c.RootProtection == string(keys.PKCS11) {
+		return errors.New("pkcs11_module and pkcs11_token go together, and root_protection = \"pkcs11\" needs both")
+	}
+	if c.TransitURL == "" {
+		if c.RootProtection == string(keys.Transit) {
+			return errors.New("root_protection = \"transit\" needs transit_url")
+		}
+		return nil
+	}
+	if err := c.transit().Check(); err != nil {
+		return fmt.Errorf("transit_url, transit_mount, transit_namespace: %w", err)
+	}
+	return nil
+}
 
 // GivenPassphrase returns the passphrase that was given for the root key: in
 // passphrase_file, as a credential of systemd, or in the environment; nil when
@@ -83,7 +105,7 @@ func (c *Config) passphrase() ([]byte, error) {
 		return text, err
 	}
 	if c.Prompt != nil {
-		if text, err := c.Prompt("Passphrase of the root key, or PIN of the HSM: "); err != nil || len(text) > 0 {
+		if text, err := c.Prompt("Passphrase of the root key, PIN of the HSM or token of the transit service: "); err != nil || len(text) > 0 {
 			return text, err
 		}
 	}
@@ -120,9 +142,12 @@ func (c *Config) checkRoot() error {
 
 // guard is what opens the root key.
 func (c *Config) guard() keys.Guard {
-	guard := keys.Guard{Ask: c.passphrase}
+	guard := keys.Guard{Ask: c.passphrase, Keepers: map[keys.Protection]keys.Keeper{}}
 	if c.PKCS11Module != "" {
-		guard.HSM = hsm.Module{Path: c.PKCS11Module, Token: c.PKCS11Token}
+		guard.Keepers[keys.PKCS11] = hsm.Module{Path: c.PKCS11Module, Token: c.PKCS11Token}
+	}
+	if c.TransitURL != "" {
+		guard.Keepers[keys.Transit] = c.transit()
 	}
 	return guard
 }
@@ -134,8 +159,8 @@ func (c *Config) warnOfClearRoot(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// ProtectRoot puts the root key under another passphrase, under a key of the HSM, or
-// with keys.None in clear, and records it; to.HSM is filled in. A running server
+// ProtectRoot puts the root key under another passphrase, under a key of an HSM or of
+// a transit service, or with keys.None in clear, and records it; to.Keeper is filled in. A running server
 // goes on with the keys that it has open.
 func ProtectRoot(ctx context.Context, c Config, to keys.Target, now func() time.Time) (err error) {
 	if to.Protection == keys.Passphrase {
@@ -144,7 +169,7 @@ func ProtectRoot(ctx context.Context, c Config, to keys.Target, now func() time.
 		}
 	}
 	guard := c.guard()
-	to.HSM = guard.HSM
+	to.Keeper = guard.Keepers[to.Protection]
 	former, err := keys.ProtectionOf(c.keyDir())
 	if err != nil {
 		return err

@@ -149,6 +149,9 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 			return p.config.openMirroring(p.secrets, p.catalog, p.vault, prover, p.log, p.now).Run(inner)
 		})
 	}
+	if p.config.underTransit() {
+		group.Go(func() error { return p.config.keepToken(inner, p.log) })
+	}
 	if p.stamp != nil {
 		group.Go(func() error { return p.stamp.Run(inner) })
 	}
