@@ -69,7 +69,7 @@ Then open the link that init printed, and enrol a dock:
   sealdock-ingest dock-token --config ./evidence/ingest.toml --station main --dock front-desk`
 
 func main() {
-	closed.Main()
+	closed.Enter()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once

@@ -137,6 +137,8 @@ func (x *Index) Check() error {
 		return errors.New("package: a key of the server, or the log's name, is missing")
 	case len(x.DerivativeKey) != 0 && len(x.DerivativeKey) != ed25519.PublicKeySize:
 		return errors.New("package: the key of derivatives is no key")
+	case x.DerivativeKey != nil && (bytes.Equal(x.DerivativeKey, x.ReceiptKey) || bytes.Equal(x.DerivativeKey, x.LogKey)):
+		return errors.New("package: one key for derivatives and for something else: each has its own")
 	case x.MadeAt.IsZero():
 		return errors.New("package: the time is missing")
 	case x.Stamps < 0 || x.Stamps > MaxItems:

@@ -1,55 +1,41 @@
 package closed
 
 import (
-	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 )
 
-// Limits bound one run.
+// ErrLimit: the program used up what it may have of time, memory or output.
+var ErrLimit = errors.New("the program was stopped at its limits")
+
+// ErrFailed: the program itself gave up.
+var ErrFailed = errors.New("the program failed")
+
+// Where the program finds its files.
+const (
+	Input  = "/proc/self/fd/3"
+	Output = "/proc/self/fd/4"
+)
+
+// Limits are what a program may use.
 type Limits struct {
-	CPU    time.Duration // at least a second
-	Wall   time.Duration
-	Memory uint64 // address space in bytes
-	Output uint64 // bytes of each file that it writes
+	Time   time.Duration // by the clock, and of the processor
+	Memory uint64        // bytes of address space
+	Output uint64        // bytes that a file may grow to
 }
 
-// ErrLimit is wrapped when the program was stopped because it wanted more than it may.
-var ErrLimit = errors.New("it wanted more time or memory than it may have")
-
-// maxWords bounds what is kept of what the program says.
-const maxWords = 4 << 10
-
-// words keeps the end of what a program says on its standard error.
-type words struct{ last []byte }
-
-func (w *words) Write(p []byte) (int, error) {
-	w.last = append(w.last, p...)
-	if len(w.last) > maxWords {
-		w.last = append(w.last[:0], w.last[len(w.last)-maxWords:]...)
-	}
-	return len(p), nil
+// Command is what is to be run.
+type Command struct {
+	Program string   // an absolute path
+	Args    []string // behind its name
+	Input   *os.File // nil: an empty file
+	Output  *os.File // also its standard output
+	Limits  Limits
 }
 
-func (w *words) String() string {
-	return string(bytes.ToValidUTF8(bytes.TrimSpace(w.last), []byte("?")))
-}
-
-// Run runs a program to its end. files are its descriptors from 3 on. When it fails, the
-// error tells its last words; ErrLimit where a limit ended it.
-func Run(ctx context.Context, program string, args []string, files []*os.File, limits Limits) error {
-	ctx, cancel := context.WithTimeout(ctx, limits.Wall)
-	defer cancel()
-	said := &words{}
-	err := run(ctx, program, args, files, limits, said)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded), limited(err):
-		return fmt.Errorf("running %s: %w: %w: %s", program, ErrLimit, err, said)
-	}
-	return fmt.Errorf("running %s: %w: %s", program, err, said)
+// Result is how it went.
+type Result struct {
+	Errors string   // what it wrote to its standard error, cut to 4 KiB
+	Closed []string // what was in force
 }

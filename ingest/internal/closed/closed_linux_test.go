@@ -1,95 +1,167 @@
 package closed
 
 import (
+	"context"
 	"errors"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestMain(m *testing.M) {
-	Main()
+	Enter()
 	os.Exit(m.Run())
 }
 
-var usual = Limits{CPU: 10 * time.Second, Wall: 20 * time.Second, Memory: 1 << 32, Output: 1 << 20}
+var roomy = Limits{Time: 20 * time.Second, Memory: 1 << 30, Output: 1 << 20}
 
-// shell runs a script with one file in memory as descriptor 3, and returns what is in
-// that afterwards.
-func shell(t *testing.T, script string, limits Limits) (string, error) {
+// sh runs a shell script in the closed process and returns what it wrote.
+func sh(t *testing.T, limits Limits, script string) (string, *Result, error) {
 	t.Helper()
-	out, err := Memory("out", 0)
+	return program(t, limits, "/bin/sh", "-c", script)
+}
+
+func program(t *testing.T, limits Limits, name string, args ...string) (string, *Result, error) {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skip(name + " is not installed")
+	}
+	out, err := File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	err = Run(t.Context(), "/bin/sh", []string{"-c", script}, []*os.File{out}, limits)
-	text := make([]byte, 1<<16)
-	n, _ := out.ReadAt(text, 0)
-	return string(text[:n]), err
+	result, err := Run(t.Context(), Command{Program: path, Args: args, Output: out, Limits: limits})
+	text, failed := io.ReadAll(io.NewSectionReader(out, 0, 1<<30))
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	return string(text), result, err
 }
 
-func TestAProgramGetsItsFilesAndNothingElse(t *testing.T) {
-	t.Setenv("SECRET", "of the server")
-	t.Logf("walls: %v", Walls())
-	private := filepath.Join(t.TempDir(), "private")
-	if err := os.WriteFile(private, []byte("evidence"), 0o644); err != nil {
+func TestAProgramSeesNothingOfTheMachine(t *testing.T) {
+	t.Setenv("SEALDOCK_TEST", "secret")
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("footage"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	stranger, err := os.Open(private)
+	out, result, err := sh(t, roomy, "set; pwd; echo x > /proc/self/fd/4; ulimit -c")
+	if err != nil {
+		t.Fatal(err, result)
+	}
+	if strings.Contains(out, "secret") {
+		t.Errorf("it has an environment: %s", out)
+	}
+	for _, want := range []string{"limits", "no_new_privs", "seccomp"} {
+		if !slices.Contains(result.Closed, want) {
+			t.Errorf("%q is not in force: %q", want, result.Closed)
+		}
+	}
+	t.Logf("in force: %q", result.Closed)
+	if slices.Contains(result.Closed, "landlock") {
+		if out, _, err := sh(t, roomy, "read -r line < "+secret+" && echo \"$line\""); err == nil || strings.Contains(out, "footage") {
+			t.Errorf("it read a file: %q", out)
+		}
+		made := filepath.Join(filepath.Dir(secret), "made")
+		if _, _, err := sh(t, roomy, "echo plain > "+made); err == nil {
+			t.Error("it wrote a file")
+		}
+		if _, err := os.Stat(made); err == nil {
+			t.Error("a file is there")
+		}
+	}
+	if out, _, err := sh(t, roomy, "/bin/ls /; echo done"); !strings.HasSuffix(out, "done\n") && err == nil || strings.Contains(out, "etc") {
+		t.Errorf("it ran another process: %q, %v", out, err)
+	}
+}
+
+func TestAProgramReachesNoNetwork(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stranger.Close()
-	text, err := shell(t, `echo begun >/proc/self/fd/3; exec 3>>/proc/self/fd/3; env >&3; pwd >&3; echo end >&3`, usual)
-	if err != nil || !strings.Contains(text, "begun") || !strings.Contains(text, "end") || strings.Contains(text, "SECRET") {
-		t.Errorf("%q, %v", text, err)
-	}
-	if present().land {
-		if text, err := shell(t, `cat `+private+` >&3 2>&3 || echo refused >&3; echo x >/tmp/sealdock-closed 2>/dev/null || echo refused >&3`, usual); err != nil || strings.Contains(text, "evidence") || strings.Count(text, "refused") != 2 {
-			t.Errorf("files: %q, %v", text, err)
-		}
-	}
-	if present().spaces {
-		if text, err := shell(t, `cat /proc/net/dev >&3`, usual); err == nil && strings.Contains(text, "eth") {
-			t.Errorf("a network: %q", text)
-		}
+	defer listener.Close()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	out, result, err := program(t, roomy, "/usr/bin/python3", "-I", "-c", `
+import socket
+for kind in (socket.AF_INET, socket.AF_UNIX, socket.AF_NETLINK):
+    try:
+        socket.socket(kind); print("a socket")
+    except OSError as e: print(e.errno)
+`+"import os\ntry:\n    os.memfd_create('x'); print('memory')\nexcept OSError as e: print(e.errno)\ntry:\n    os.fork(); print('a fork')\nexcept OSError as e: print(e.errno)\nimport threading\nt = threading.Thread(target=lambda: print('thread')); t.start(); t.join()\n# "+port)
+	if err != nil || out != "1\n1\n1\n1\n1\nthread\n" {
+		t.Errorf("%q, %+v, %v", out, result, err)
 	}
 }
 
-func TestALimitEndsAProgram(t *testing.T) {
-	quick := usual
-	quick.CPU = time.Second
-	if _, err := shell(t, `while :; do :; done`, quick); !errors.Is(err, ErrLimit) {
-		t.Errorf("processor time: %v", err)
+func TestLimitsBite(t *testing.T) {
+	short := roomy
+	short.Time = time.Second
+	begun := time.Now()
+	if _, _, err := sh(t, short, "while :; do :; done"); !errors.Is(err, ErrLimit) {
+		t.Errorf("an endless loop: %v", err)
 	}
-	quick = usual
-	quick.Wall = 200 * time.Millisecond
-	if _, err := shell(t, `sleep 60`, quick); !errors.Is(err, ErrLimit) {
-		t.Errorf("time: %v", err)
+	if _, _, err := program(t, short, "/bin/sleep", "60"); !errors.Is(err, ErrLimit) {
+		t.Errorf("endless waiting: %v", err)
 	}
-	small := usual
-	small.Output = 1000
-	if _, err := shell(t, `exec dd if=/dev/zero bs=4096 count=10 >&3`, small); err == nil {
-		t.Error("it wrote more than it may")
+	if time.Since(begun) > 15*time.Second {
+		t.Errorf("it took %v", time.Since(begun))
 	}
-	small = usual
-	small.Memory = 16 << 20
-	if _, err := shell(t, `exec `+tail(t)+` -c 100000000 /dev/zero`, small); err == nil {
-		t.Error("it took more memory than it may")
+	out, result, err := sh(t, short, "while :; do echo 0123456789012345678901234567890123456789; done")
+	if err == nil || uint64(len(out)) > roomy.Output {
+		t.Errorf("%d bytes, %+v, %v", len(out), result, err)
 	}
-	if _, err := shell(t, `echo what went wrong >&2; exit 3`, usual); err == nil || !strings.Contains(err.Error(), "what went wrong") {
-		t.Errorf("its last words: %v", err)
+	if _, result, err := program(t, Limits{20 * time.Second, 200 << 20, 1 << 20}, "/usr/bin/python3", "-I", "-c", "x = bytearray(400 << 20)"); !errors.Is(err, ErrFailed) || !strings.Contains(result.Errors, "Memory") {
+		t.Errorf("too much memory: %+v, %v", result, err)
 	}
 }
 
-func tail(t *testing.T) string {
-	path, err := exec.LookPath("tail")
+func TestAnInputCannotBeChanged(t *testing.T) {
+	in, err := File()
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
-	return path
+	defer in.Close()
+	if _, err := in.WriteString("original"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Seal(in); err != nil {
+		t.Fatal(err)
+	}
+	out, err := File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := Run(t.Context(), Command{Program: "/bin/sh", Args: []string{"-c", "read -r x < " + Input + "; echo \"$x\" > " + Output + "; echo bad > " + Input}, Input: in, Output: out, Limits: roomy}); !errors.Is(err, ErrFailed) {
+		t.Errorf("writing to the input: %v", err)
+	}
+	for f, want := range map[*os.File]string{in: "original", out: "original\n"} {
+		if have, _ := io.ReadAll(io.NewSectionReader(f, 0, 100)); string(have) != want {
+			t.Errorf("%q, want %q", have, want)
+		}
+	}
+}
+
+func TestAnEndedContextEndsTheProgram(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out, err := File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if _, err := Run(ctx, Command{Program: "/bin/sh", Args: []string{"-c", "exec /bin/sleep 60"}, Output: out, Limits: roomy}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := Run(t.Context(), Command{Program: "/no/such/program", Output: out, Limits: roomy}); err == nil {
+		t.Error("a program that is not there ran")
+	}
 }

@@ -83,7 +83,7 @@ const (
 )
 
 // limits of one run of ffmpeg. It copies, so seconds are much.
-var limits = closed.Limits{CPU: time.Minute, Wall: 2 * time.Minute, Memory: 4 << 30}
+var limits = closed.Limits{Time: time.Minute, Memory: 4 << 30}
 
 // ForPerson makes a clip for a signed-in person, who must be allowed to download the
 // original.
@@ -125,7 +125,7 @@ func (s *Service) make(ctx context.Context, by export.By, c Clip) (id evidence.E
 	}
 	version, err := versionOf(ctx, program)
 	if err != nil {
-		return id, err
+		return id, fmt.Errorf("asking ffmpeg for its version: %w", err)
 	}
 	item, original, err := s.Originals.Open(ctx, c.Original)
 	if err != nil {
@@ -135,12 +135,12 @@ func (s *Service) make(ctx context.Context, by export.By, c Clip) (id evidence.E
 	if item.Kind == evidence.KindDerivative {
 		return id, fmt.Errorf("it is a derivative itself, clips are made of originals: %w", ErrRange)
 	}
-	in, span, most, err := s.input(original, item, c)
+	in, x, most, err := s.input(original, item, c)
 	if err != nil {
 		return id, err
 	}
 	defer in.Close()
-	out, err := closed.Memory("clip.mp4", 0)
+	out, err := closed.File()
 	if err != nil {
 		return id, err
 	}
@@ -149,18 +149,18 @@ func (s *Service) make(ctx context.Context, by export.By, c Clip) (id evidence.E
 	bound := limits
 	bound.Output = uint64(most) + 4<<20
 	bound.Memory += bound.Output
-	if err := closed.Run(ctx, program, named(recipe, "/proc/self/fd/3", "/proc/self/fd/4"), []*os.File{in, out}, bound); err != nil {
+	if _, err := closed.Run(ctx, closed.Command{Program: program, Args: named(recipe, closed.Input, closed.Output), Input: in, Output: out, Limits: bound}); err != nil {
 		return id, err
 	}
 	info, err := out.Stat()
 	if err != nil {
 		return id, err
 	}
-	x, err := timeline.Read(out, uint64(info.Size()))
+	from, to, err := judge(x, original, out, info.Size(), c)
 	if err != nil {
-		return id, fmt.Errorf("what ffmpeg made cannot be read: %w", err)
+		return id, err
 	}
-	m, err := s.manifest(by, c, item, span.From, span.From+x.Duration)
+	m, err := s.manifest(by, c, item, from, to)
 	if err != nil {
 		return id, err
 	}
@@ -168,13 +168,26 @@ func (s *Service) make(ctx context.Context, by export.By, c Clip) (id evidence.E
 	return s.Store.Derive(ctx, by.Actor, by.Source, *m, out, info.Size())
 }
 
-// input makes a file in memory of the original's length that holds its tables and what
-// is needed of its pictures and sound, and holes for the rest. It says where the clip
-// begins, and how many bytes of the original are in it.
-func (s *Service) input(original *export.Recording, item *catalog.Item, c Clip) (in *os.File, span *timeline.Span, bytes int64, err error) {
-	x, err := timeline.Read(original, item.Length)
+// judge compares every picture that ffmpeg put into a clip with the original's, and says
+// which span of it they are.
+func judge(x *timeline.Index, original io.ReaderAt, clip io.ReaderAt, size int64, c Clip) (from, to time.Duration, err error) {
+	made, err := timeline.Read(clip, uint64(size))
 	if err == nil {
-		span, err = x.Span(c.From, c.To)
+		from, to, err = x.Copied(original, made, clip, c.From)
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("what ffmpeg made does not hold: %w", err)
+	}
+	return from, to, nil
+}
+
+// input makes a file in memory of the original's length that holds its tables and what
+// is needed of its pictures and sound, and holes for the rest; it cannot be changed any
+// more. It says how many bytes of the original are in it.
+func (s *Service) input(original *export.Recording, item *catalog.Item, c Clip) (in *os.File, x *timeline.Index, bytes int64, err error) {
+	x, err = timeline.Read(original, item.Length)
+	if err == nil {
+		_, err = x.Span(c.From, c.To)
 	}
 	var wide *timeline.Span
 	if err == nil {
@@ -193,8 +206,11 @@ func (s *Service) input(original *export.Recording, item *catalog.Item, c Clip) 
 	if bytes > s.Most {
 		return nil, nil, 0, fmt.Errorf("%d bytes of the original are needed, at most %d are taken: %w", bytes, s.Most, ErrLong)
 	}
-	if in, err = closed.Memory("original.mp4", int64(item.Length)); err != nil {
+	if in, err = closed.File(); err != nil {
 		return nil, nil, 0, err
+	}
+	if err := in.Truncate(int64(item.Length)); err != nil {
+		return nil, nil, 0, errors.Join(err, in.Close())
 	}
 	for _, r := range ranges {
 		from := io.NewSectionReader(original, int64(r.From), int64(r.To-r.From))
@@ -202,7 +218,10 @@ func (s *Service) input(original *export.Recording, item *catalog.Item, c Clip) 
 			return nil, nil, 0, errors.Join(err, in.Close())
 		}
 	}
-	return in, span, bytes, nil
+	if err := closed.Seal(in); err != nil {
+		return nil, nil, 0, errors.Join(err, in.Close())
+	}
+	return in, x, bytes, nil
 }
 
 // onlyReader hides what would make io.CopyBuffer use another buffer.
@@ -230,11 +249,22 @@ func named(recipe []string, input, output string) []string {
 }
 
 func versionOf(ctx context.Context, program string) (string, error) {
-	out, err := exec.CommandContext(ctx, program, "-version").Output()
+	out, err := closed.File()
 	if err != nil {
-		return "", fmt.Errorf("asking ffmpeg for its version: %w", err)
+		return "", err
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
+	defer out.Close()
+	bound := limits
+	bound.Output = 1 << 20
+	if _, err := closed.Run(ctx, closed.Command{Program: program, Args: []string{"-version"}, Output: out, Limits: bound}); err != nil {
+		return "", err
+	}
+	said := make([]byte, 4<<10)
+	n, err := out.ReadAt(said, 0)
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(said[:n]), "\n")
 	line, _, _ = strings.Cut(line, " Copyright")
 	return line[:min(len(line), 200)], nil
 }

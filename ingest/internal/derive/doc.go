@@ -13,11 +13,12 @@
 // what a camera made, so it is taken for hostile: it runs closed in, gets the bytes that
 // it needs in memory, and nothing in clear comes to lie on a disk. Memory, time and what
 // comes out are bounded; one clip is made at a time. Each making, refusal and failure is
-// an event at the original.
+// an event at the original. Every picture of a clip is compared with the original's
+// before it is stored; the span in the recipe comes from that.
 //
 // # What it does not promise
 //
-// It looks into no picture. Times are those of the recording's own tables, as timeline
+// It looks into no picture, and does not compare sounds. Times are those of the recording's own tables, as timeline
 // reads them.
 //
 // server wires it; the command line and the API call it.

@@ -16,9 +16,12 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/catalogtest"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/closed"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/fsck"
 	"github.com/sealdock/sealdock/ingest/internal/timeline"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
@@ -29,7 +32,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	closed.Main()
+	closed.Enter()
 	os.Exit(m.Run())
 }
 
@@ -303,5 +306,71 @@ func TestAPackageTellsAClipFromAnOriginal(t *testing.T) {
 		if _, err := key.Sign(evidence.TypeDerivative, envelope.Payload); err == nil {
 			t.Errorf("a key for %s signs derivatives", key.Purpose())
 		}
+	}
+}
+
+// A clip whose recipe is under another purpose's key, or names another original, is found.
+func TestFsckFindsAFalseClip(t *testing.T) {
+	c := newClipped(t)
+	id, err := c.clip(1*time.Second, 3*time.Second)
+	c.must(err)
+	c.end()
+	item, err := c.catalog().Item(c.ctx, "springfield", id)
+	c.must(err)
+	envelope, err := evidence.ParseEnvelope(item.Manifest)
+	c.must(err)
+	secrets, err := loadSecrets(&c.config)
+	c.must(err)
+	raw := catalogtest.Raw(t, c.config.catalogURL())
+	found := func(column, table string, value any) (said string) {
+		t.Helper()
+		_, err := raw.Exec("UPDATE "+table+" SET "+column+" = $1 WHERE id = $2", value, id.String())
+		c.must(err)
+		_, err = Check(c.ctx, c.config, true, time.Now, func(f fsck.Finding) {
+			if f.Severity == fsck.Problem {
+				said += f.What + "\n"
+			}
+		})
+		c.must(err)
+		return said
+	}
+	forged := evidence.Sign(evidence.TypeDerivative, envelope.Payload, secrets.receipt.ID(), secrets.receipt.Private())
+	if said := found("manifest", "offers", forged.Marshal()); !strings.Contains(said, "signature does not verify") {
+		t.Errorf("signed by the receipt key: %q", said)
+	}
+	found("manifest", "offers", item.Manifest)
+	if said := found("original", "items", evidence.NewEvidenceID().String()); !strings.Contains(said, "the row says original is") {
+		t.Errorf("another original: %q", said)
+	}
+	if said := found("original", "items", c.original.String()); said != "" {
+		t.Error(said)
+	}
+}
+
+// A freeze of an original holds what was made of it; a clip is destroyed before its
+// original, which stays.
+func TestAClipIsFrozenWithItsOriginalAndDestroyedBeforeIt(t *testing.T) {
+	c := newClipped(t)
+	c.employ()
+	id, err := c.clip(1*time.Second, 3*time.Second)
+	c.must(err)
+	freeze, err := Freeze(c.ctx, c.config, catalog.FreezeItem, c.original.String(), "case 4711", time.Now)
+	c.must(err)
+	destroy := func(id evidence.EvidenceID) error {
+		_, err := DestroyItem(c.ctx, c.config, id, "order of the court", alba, ben, time.Now)
+		return err
+	}
+	if err := destroy(id); !errors.Is(err, catalog.ErrFrozen) {
+		t.Errorf("a clip of a frozen original: %v", err)
+	}
+	c.must(c.catalog().Update(c.ctx, func(tx *sqldb.Tx) error {
+		return tx.EndFreeze(c.ctx, "springfield", freeze.ID, "over", "local", time.Now())
+	}))
+	if err := destroy(c.original); err == nil || !strings.Contains(err.Error(), "lives on") {
+		t.Errorf("an original with a clip: %v", err)
+	}
+	c.must(destroy(id))
+	if _, err := c.clip(1*time.Second, 2*time.Second); err != nil {
+		t.Errorf("the original: %v", err)
 	}
 }

@@ -26,14 +26,14 @@ type Span struct {
 
 // track is one track's tables, checked against each other.
 type track struct {
-	scale                 uint64 // units a second
-	video                 bool
-	times, keys           table // stts, stss
-	allKeys               bool  // there is no stss: each sample is one
-	chunks, sizes, places table
-	wide                  bool   // co64
-	uniform               uint32 // size of all samples, 0: sizes
-	samples               int
+	scale                  uint64 // units a second
+	video                  bool
+	times, keys            table // stts, stss
+	allKeys                bool  // there is no stss: each sample is one
+	chunks, sizes, chunked table
+	wide                   bool   // co64
+	uniform                uint32 // size of all samples, 0: sizes
+	samples                int
 }
 
 // Read reads the tables of a recording of size bytes. What does not hold together
@@ -122,7 +122,7 @@ func (t *track) readTables(stbl []byte) error {
 	if t.times, err = rows("stts", found["stts"], 4, 8); err != nil {
 		return err
 	}
-	if t.places, err = rows("stsc", found["stsc"], 4, 12); err != nil {
+	if t.chunked, err = rows("stsc", found["stsc"], 4, 12); err != nil {
 		return err
 	}
 	if t.allKeys = found["stss"] == nil; !t.allKeys {
@@ -231,19 +231,32 @@ func (t *track) duration() time.Duration { return t.time(t.begin(t.samples)) }
 // bytes is what holds the samples first..behind-1.
 func (t *track) bytes(first, behind int, size uint64) (Range, error) {
 	r := Range{From: size}
+	err := t.each(behind, size, func(sample int, at Range) {
+		if sample >= first {
+			r.From, r.To = min(r.From, at.From), max(r.To, at.To)
+		}
+	})
+	if err == nil && r.From >= r.To {
+		err = fmt.Errorf("the samples from %d on are empty: %w", first+1, ErrForm)
+	}
+	return r, err
+}
+
+// each calls found with the place of every sample before behind.
+func (t *track) each(behind int, size uint64, found func(sample int, at Range)) error {
 	sample, entry := 0, 0
 	for chunk := range t.chunks.count {
-		for entry+1 < t.places.count && uint64(t.places.at(entry+1, 0)) <= uint64(chunk)+1 {
+		for entry+1 < t.chunked.count && uint64(t.chunked.at(entry+1, 0)) <= uint64(chunk)+1 {
 			entry++
 		}
-		if entry >= t.places.count || sample >= behind {
+		if entry >= t.chunked.count || sample >= behind {
 			break
 		}
 		offset := uint64(t.chunks.at(chunk, 0))
 		if t.wide {
 			offset = offset<<32 | uint64(t.chunks.at(chunk, 4))
 		}
-		for range t.places.at(entry, 4) {
+		for range t.chunked.at(entry, 4) {
 			if sample >= behind {
 				break
 			}
@@ -252,19 +265,17 @@ func (t *track) bytes(first, behind int, size uint64) (Range, error) {
 				length = uint64(t.sizes.at(sample, 0))
 			}
 			if offset > size || length > size-offset {
-				return r, fmt.Errorf("sample %d lies at byte %d, behind the end: %w", sample+1, offset, ErrForm)
+				return fmt.Errorf("sample %d lies at byte %d, behind the end: %w", sample+1, offset, ErrForm)
 			}
-			if sample >= first {
-				r.From, r.To = min(r.From, offset), max(r.To, offset+length)
-			}
+			found(sample, Range{offset, offset + length})
 			offset += length
 			sample++
 		}
 	}
-	if sample < behind || r.From >= r.To {
-		return r, fmt.Errorf("the tables place %d of %d samples: %w", sample, behind, ErrForm)
+	if sample < behind {
+		return fmt.Errorf("the tables place %d of %d samples: %w", sample, behind, ErrForm)
 	}
-	return r, nil
+	return nil
 }
 
 // Span says where the time from..to-1 lies. A span that is empty or begins behind

@@ -83,7 +83,7 @@ func itemWhere(f *catalog.ItemFilter) *where {
 	}
 	w.between("recorded_at", f.From, f.To)
 	if f.Erased != nil {
-		w.and(map[bool]string{true: "erased_at > 0", false: "erased_at = 0"}[*f.Erased])
+		w.and(map[bool]string{true: "erased_at > 0", false: "erased_at = 0 AND kind <> 'derivative'"}[*f.Erased])
 	}
 	if f.NoWearer {
 		w.and("wearer = '' AND wearer_id = ''")
