@@ -44,5 +44,6 @@
 // # Left behind by a crash
 //
 // WriteFile may leave a file whose name begins with [TempPrefix]. It was never
-// part of anything: whoever holds the directory's lock may delete it.
+// part of anything: whoever holds the directory's lock may delete it, and others when
+// it is old. Agent and server do so when they start, with [RemoveUnfinished].
 package durable

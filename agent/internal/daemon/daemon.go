@@ -63,6 +63,9 @@ func Run(ctx context.Context, config Config, version string, now func() time.Tim
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if _, err := durable.RemoveUnfinished(ctx, config.Data, time.Now().Add(-durable.UnfinishedAge)); err != nil { // by the clock of the file system
+		log.WarnContext(ctx, "unfinished files of an earlier crash stay; they are no part of anything and may be deleted", "error", err)
+	}
 	a := &agent{config: config, version: version, now: now, log: log}
 	if a.identity, err = enrol.Load(config.Data); err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 	"github.com/sealdock/sealdock/agent/internal/spool"
 	uploader "github.com/sealdock/sealdock/agent/internal/upload"
 	"github.com/sealdock/sealdock/internal/conf"
+	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/seal"
 	"github.com/sealdock/sealdock/proto/upload"
@@ -106,6 +107,23 @@ func TestASocketLeftByACrashIsNoObstacle(t *testing.T) {
 	}
 	start(t, config)
 	until(t, "it answers", func() bool { _, err := FetchStatus(t.Context(), config.Data); return err == nil })
+}
+
+func TestFilesLeftUnfinishedByACrashAreGoneAfterAStart(t *testing.T) {
+	config := enrolled(t)
+	left := filepath.Join(config.Data, "identity", durable.TempPrefix+"LEFT")
+	before := time.Now().Add(-2 * durable.UnfinishedAge)
+	if err := errors.Join(os.WriteFile(left, []byte("half"), 0o600), os.Chtimes(left, before, before)); err != nil {
+		t.Fatal(err)
+	}
+	stop := start(t, config)
+	until(t, "it runs", func() bool { _, err := FetchStatus(t.Context(), config.Data); return err == nil })
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the unfinished file is still there: %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestASecondAgentIsRefusedInPlainWords(t *testing.T) {

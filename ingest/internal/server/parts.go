@@ -126,6 +126,17 @@ type parts struct {
 	derive    *derive.Service
 }
 
+// removeUnfinished removes what an earlier crash left, where files are replaced as a
+// whole. Commands may be at work in these folders, so it leaves what is new.
+func (c *Config) removeUnfinished(ctx context.Context, log *slog.Logger) {
+	before := time.Now().Add(-durable.UnfinishedAge) // by the clock of the file system
+	for _, dir := range []string{c.keyDir(), c.authorityDir(), c.logDir(), c.firmwareDir()} {
+		if _, err := durable.RemoveUnfinished(ctx, dir, before); err != nil {
+			log.WarnContext(ctx, "unfinished files of an earlier crash stay: they are no part of anything and may be deleted", "error", err)
+		}
+	}
+}
+
 // open locks the data folder and opens everything in it.
 func open(ctx context.Context, c *Config, version string, log *slog.Logger, now func() time.Time) (p *parts, err error) {
 	p = &parts{config: c, version: version, log: log, now: now, importing: importing{turn: make(chan struct{}, 1)}}
@@ -144,6 +155,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 		}
 		return p, err
 	}
+	c.removeUnfinished(ctx, log)
 	if p.catalog, err = c.openCatalog(ctx, now); err != nil {
 		return p, err
 	}

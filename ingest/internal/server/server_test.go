@@ -8,13 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/wire"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -284,6 +288,32 @@ func TestASecondServerOnOneFolderIsRefused(t *testing.T) {
 
 // Each trust statement names all docks: of very many that are enrolled in a row,
 // cameras are told together.
+func TestFilesLeftUnfinishedByACrashAreGoneAfterAStart(t *testing.T) {
+	r := newServer(t)
+	before := time.Now().Add(-2 * durable.UnfinishedAge)
+	var left []string
+	for _, dir := range []string{r.config.keyDir(), filepath.Join(r.config.logDir(), "tile", "0", "000.p"), r.config.firmwareDir()} {
+		path := filepath.Join(dir, durable.TempPrefix+"LEFT")
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(path, []byte("half"), 0o600), os.Chtimes(path, before, before)); err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, path)
+	}
+	atWork := filepath.Join(r.config.keyDir(), durable.TempPrefix+"NEW") // of a command beside the server
+	if err := os.WriteFile(atWork, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	for _, path := range left {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", path, err)
+		}
+	}
+	if _, err := os.Stat(atWork); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestManyDocksAreEnrolledAndToldTogether(t *testing.T) {
 	const docks = 25
 	r := newServer(t)
