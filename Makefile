@@ -87,7 +87,7 @@ bench-scrub: ## what re-reading the store costs an upload, turn by turn
 sweep: setup ## intake, healing, backup, restore, restart-log and key rotation killed at every system call that changes files; prints counts
 	SEALDOCK_SWEEP=1 $(GO) test -count=1 -v -timeout 60m -run TestSweep ./ingest/internal/server
 
-power-cuts: setup build ## the power of dock and server cut 500 times on ext4 and on XFS; as root, about 40 minutes (FLAGS="--rounds 20")
+power-cuts: setup build ## the power of dock and server cut in 500 rounds on ext4 and on XFS; as root, under an hour (FLAGS="--rounds 10", FLAGS=--self-test)
 	@$(GO) run ./scripts/power-cuts $(FLAGS)
 
 bench-load: setup build ## one server with up to 10,000 simulated docks: idle, restarted, all at once

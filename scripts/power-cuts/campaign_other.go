@@ -14,6 +14,8 @@ type campaign struct {
 	seed     uint64
 	bin, dir string
 	keep     bool
+	only     int
+	teeth    bool
 }
 
 func (c *campaign) run(context.Context) error {

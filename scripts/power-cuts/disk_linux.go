@@ -93,21 +93,21 @@ func (d *disk) back(ctx context.Context) error {
 	return d.mount(ctx)
 }
 
-// remove unmounts the disk and drops its image.
-func (d *disk) remove() error {
+// release unmounts the disk; its image stays.
+func (d *disk) release() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	return errors.Join(d.unmount(ctx), os.Remove(d.image))
+	return d.unmount(ctx)
 }
 
 // bites shows that a cut drops what was not synced and keeps what was.
-func bites(ctx context.Context, dir, kind string) error {
+func bites(ctx context.Context, dir, kind string) (err error) {
 	const files = 50
 	d, err := newDisk(ctx, dir, "bites-"+kind, kind)
 	if err != nil {
 		return err
 	}
-	defer d.remove()
+	defer func() { err = errors.Join(err, d.release(), os.Remove(d.image), os.Remove(d.at)) }()
 	name := func(what string, n int) string { return filepath.Join(d.at, fmt.Sprintf("%s-%d", what, n)) }
 	for n := range files {
 		if err := write(name("synced", n), true); err != nil {
@@ -131,7 +131,7 @@ func bites(ctx context.Context, dir, kind string) error {
 			lost++
 		}
 	}
-	fmt.Printf("power-cuts: %s: a cut keeps what was synced (%d of %d files) and drops what was not (%d of %d)\n", kind, kept, files, lost, files)
+	fmt.Printf("power-cuts: %s: the cut drops what was not synced: %d of %d files; keeps what was: %d of %d\n", kind, lost, files, kept, files)
 	if kept != files || lost != files {
 		return fmt.Errorf("%s: a cut that does not do that shows nothing", kind)
 	}

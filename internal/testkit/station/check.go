@@ -27,17 +27,24 @@ type Row struct {
 // Rows joins the oracle with the server's items and checks each receipt
 // against the keys that the dock has pinned.
 func (s *Station) Rows(ctx context.Context) ([]Row, error) {
+	rows, _, err := s.joined(ctx)
+	return rows, err
+}
+
+// joined is Rows with the items that they were made of. The oracle is read first: what
+// it says is erased was stored before.
+func (s *Station) joined(ctx context.Context) ([]Row, []Item, error) {
 	oracle, err := s.Oracle()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	items, err := s.Items(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	trust, err := s.trust()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	type key struct {
 		camera, path string
@@ -71,7 +78,7 @@ func (s *Station) Rows(ctx context.Context) ([]Row, error) {
 			rows = append(rows, row)
 		}
 	}
-	return rows, nil
+	return rows, items, nil
 }
 
 // statements opens an item's manifest and checks its receipt.
@@ -134,7 +141,7 @@ func (s *Station) Violations(ctx context.Context) (words []string, err error) {
 //
 // That stored bytes are what their manifest says is fsck's part.
 func (s *Station) Broken(ctx context.Context) ([]Violation, error) {
-	rows, err := s.Rows(ctx)
+	rows, items, err := s.joined(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -142,12 +149,8 @@ func (s *Station) Broken(ctx context.Context) ([]Violation, error) {
 	for _, r := range rows {
 		broken = append(broken, r.broken()...)
 	}
-	more, err := s.strangers(ctx, rows)
-	broken = append(broken, more...)
-	if err != nil {
-		return broken, err
-	}
-	more, err = s.checkpoints(ctx)
+	broken = append(broken, strangers(rows, items)...)
+	more, err := s.checkpoints(ctx)
 	return append(broken, more...), err
 }
 
@@ -176,11 +179,7 @@ func (r *Row) broken() (broken []Violation) {
 }
 
 // strangers finds items that no camera made, and doubles.
-func (s *Station) strangers(ctx context.Context, rows []Row) (broken []Violation, err error) {
-	items, err := s.Items(ctx)
-	if err != nil {
-		return nil, err
-	}
+func strangers(rows []Row, items []Item) (broken []Violation) {
 	made := map[string]bool{}
 	for _, r := range rows {
 		for _, name := range r.Camera.Names() {
@@ -204,20 +203,12 @@ func (s *Station) strangers(ctx context.Context, rows []Row) (broken []Violation
 		}
 		seen[key] = true
 	}
-	return broken, nil
+	return broken
 }
 
 // checkpoints compares every checkpoint that the dock ever kept, and the
 // server's newest, with the log's tiles.
 func (s *Station) checkpoints(ctx context.Context) (broken []Violation, err error) {
-	trust, err := s.trust()
-	if err != nil {
-		return nil, err
-	}
-	verifier, err := tlog.NewVerifier(trust.LogOrigin, ed25519.PublicKey(trust.LogPublicKey))
-	if err != nil {
-		return nil, err
-	}
 	kept, err := os.ReadFile(filepath.Join(s.AgentDir(), "checkpoints"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the dock's checkpoints: %w", err)
@@ -226,13 +217,28 @@ func (s *Station) checkpoints(ctx context.Context) (broken []Violation, err erro
 	if err != nil {
 		return nil, fmt.Errorf("reading the server's checkpoint: %w", err)
 	}
-	tiles := folder(filepath.Join(s.Options.IngestDir, "log"))
-	texts := strings.SplitAfter(string(kept), "--\n")
-	for _, text := range append(texts, string(newest)) {
-		text, whole := strings.CutSuffix(text, "--\n")
-		if !whole && text != string(newest) {
-			continue // the end of the file, or an entry that a kill cut short
+	var texts []string
+	for text := range strings.SplitAfterSeq(string(kept), "--\n") {
+		if text, whole := strings.CutSuffix(text, "--\n"); whole { // else the end of the file, or an entry that a kill cut short
+			texts = append(texts, text)
 		}
+	}
+	return s.Checkpoints(ctx, append(texts, string(newest)))
+}
+
+// Checkpoints compares checkpoints that somebody has seen with the log's tiles:
+// each must be an earlier state of it (I5).
+func (s *Station) Checkpoints(ctx context.Context, texts []string) (broken []Violation, err error) {
+	trust, err := s.trust()
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := tlog.NewVerifier(trust.LogOrigin, ed25519.PublicKey(trust.LogPublicKey))
+	if err != nil {
+		return nil, err
+	}
+	tiles := folder(filepath.Join(s.Options.IngestDir, "log"))
+	for _, text := range texts {
 		c, err := tlog.OpenCheckpoint([]byte(text), trust.LogOrigin, verifier)
 		if err != nil {
 			broken = append(broken, Violation{"I5", "", fmt.Sprintf("a checkpoint does not verify: %v\n%s", err, text)})
@@ -240,7 +246,7 @@ func (s *Station) checkpoints(ctx context.Context) (broken []Violation, err erro
 		}
 		root, err := tlog.Root(ctx, tiles, c.Size)
 		if err != nil {
-			return broken, err
+			return broken, fmt.Errorf("reading the log up to the checkpoint of size %d: %w", c.Size, err)
 		}
 		if root != c.Root {
 			broken = append(broken, Violation{"I5", "", fmt.Sprintf("the checkpoint of size %d is not of this log", c.Size)})
