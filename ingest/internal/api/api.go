@@ -26,6 +26,7 @@ type Config struct {
 	Reading  *reading.Service
 	Packages *export.Service
 	Derive   *derive.Service // nil: no clips are made
+	Keys     KeyWork         // nil: keys are for the command line
 	Fleet    *fleet.Service
 	Cameras  *cameras.Service
 	Uplink   *uplink.Service
@@ -45,6 +46,10 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/items/{id}/receipt", a.private(a.receipt))
 	mux.HandleFunc("POST /api/v1/packages", a.private(a.packageOf))
 	mux.HandleFunc("POST /api/v1/items/{id}/clips", a.private(a.clipOf))
+	if c.Keys != nil {
+		mux.HandleFunc("GET /api/v1/keys", a.private(a.keys))
+		mux.HandleFunc("POST /api/v1/keys/rotate", a.private(a.rotate))
+	}
 	mux.HandleFunc("GET /api/v1/firmware", a.private(a.firmware))
 	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
 	mux.HandleFunc("GET /api/v1/camera-settings", a.private(a.cameraSettings))

@@ -50,7 +50,7 @@ func (p *parts) dashboard() (http.Handler, error) {
 	packages := p.packages(inProcess{p.audit})
 	return dashboard.New(dashboard.Config{
 		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive,
-		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Derive: p.derive, Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
+		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }

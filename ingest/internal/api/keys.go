@@ -1,0 +1,77 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+)
+
+// KeyWork is what administrators may do about the agency's key pairs from afar. The
+// server's wiring is one. Errors wrap auth.ErrForbidden, auth.ErrSignIn or
+// ErrRotating.
+type KeyWork interface {
+	Keys(ctx context.Context, actor *auth.Actor) ([]KeyPair, error)
+	// Rotate wants the person's password once more.
+	Rotate(ctx context.Context, actor *auth.Actor, password string) (*Rotation, error)
+}
+
+// ErrRotating: the keys are being rotated already.
+var ErrRotating = errors.New("the keys are being rotated at this moment: wait for that")
+
+// KeyPair is one of the agency's, with what stands on it.
+type KeyPair struct {
+	ID      string     `json:"id"`
+	Number  int        `json:"number"`
+	MadeAt  *time.Time `json:"made_at"`
+	Newest  bool       `json:"newest"`
+	Gone    bool       `json:"gone,omitempty"` // things stand on it, and it is not on this server
+	Wrapped int64      `json:"wrapped"`        // recordings' keys
+	Docks   int64      `json:"docks"`          // that wrap to it
+}
+
+// Rotation is what a rotation did.
+type Rotation struct {
+	Key       string `json:"key"`  // to which everything is wrapped now
+	Made      bool   `json:"made"` // false: a former rotation was gone on with
+	Rewrapped int64  `json:"rewrapped"`
+	Unopened  int64  `json:"unopened"` // keys that open with no pair, left as they are
+}
+
+func (a *api) keys(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	pairs, err := a.Keys.Keys(r.Context(), actor)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.answer(w, r, map[string][]KeyPair{"keys": pairs})
+}
+
+// rotate takes {"password":"…"} and answers when all is wrapped: about 2700 recordings a
+// second. Who asked may go; it goes on.
+func (a *api) rotate(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	var wanted struct {
+		Password string `json:"password"`
+	}
+	reader := json.NewDecoder(io.LimitReader(r.Body, 8<<10))
+	reader.DisallowUnknownFields()
+	if err := reader.Decode(&wanted); err != nil || wanted.Password == "" {
+		problem(w, http.StatusBadRequest, "The request cannot be read", `Send {"password":"…"}: your own, once more.`)
+		return
+	}
+	done, err := a.Keys.Rotate(context.WithoutCancel(r.Context()), actor, wanted.Password)
+	switch {
+	case errors.Is(err, ErrRotating):
+		problem(w, http.StatusConflict, "Under way", ErrRotating.Error())
+	case errors.Is(err, auth.ErrSignIn):
+		problem(w, http.StatusForbidden, "Not you", "The password is not yours, or your account is locked; the try is on record.")
+	case err != nil:
+		a.fail(w, r, err)
+	default:
+		a.answer(w, r, done)
+	}
+}
