@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub sweep power-cuts check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub bench-custody sweep power-cuts check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -80,6 +80,10 @@ bench-bounded: setup build ## memory and cost from small to large; takes hours a
 
 bench-rotate: ## wrap the keys of 100,000 recordings anew, open and compare every one (N=… for another count)
 	SEALDOCK_ROTATE=$(or $(N),100000) $(GO) test -count=1 -v -timeout 60m -run TestRotationOfMany ./ingest/internal/rotation
+
+bench-custody: bench-rotate bench-scrub ## events until their proof, proofs in a log of 1,000,000, a package of 1 GiB made and judged; and what it names before
+	$(GO) test -run '^$$' -bench 'AnEventUntilItsProof|AProofOfAnyEvent' ./ingest/internal/audit -events 1000000
+	$(GO) test -run '^$$' -bench BenchmarkPackage -benchtime 3x -timeout 30m ./ingest/internal/export -mib 1024
 
 bench-scrub: ## what re-reading the store costs an upload, turn by turn
 	SEALDOCK_SCRUB_COST=1 $(GO) test -count=1 -v -timeout 20m -run TestWhatScrubCostsAnUpload ./ingest/internal/server
