@@ -36,10 +36,8 @@ func (c *Config) checkMirror() error {
 	if c.MirrorDir == "" {
 		return nil
 	}
-	for _, way := range [][2]string{{c.DataDir, c.MirrorDir}, {c.MirrorDir, c.DataDir}} {
-		if below, err := filepath.Rel(way[0], way[1]); err == nil && below != ".." && !strings.HasPrefix(below, ".."+string(filepath.Separator)) {
-			return fmt.Errorf("mirror_dir: %s and the data folder %s lie in each other: name a folder on another disk", c.MirrorDir, c.DataDir)
-		}
+	if below, err := filepath.Rel(c.DataDir, c.MirrorDir); err == nil && below != ".." && !strings.HasPrefix(below, ".."+string(filepath.Separator)) {
+		return fmt.Errorf("mirror_dir: %s lies in the data folder %s itself: name a folder on another disk", c.MirrorDir, c.DataDir)
 	}
 	return nil
 }

@@ -201,7 +201,7 @@ func TestAFolderThatIsNotTheMirrorIsLeftAlone(t *testing.T) {
 	if err := BeginMirror(s.ctx, s.config, time.Now); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("a mirror in use was begun again: %v", err)
 	}
-	for _, dir := range []string{s.config.DataDir, s.config.vaultDir(), filepath.Dir(s.config.DataDir)} {
+	for _, dir := range []string{s.config.DataDir, s.config.vaultDir()} {
 		c := s.config
 		c.MirrorDir = dir
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), "mirror_dir") {
