@@ -113,10 +113,12 @@ func TestEveryChangedByteIsNamed(t *testing.T) {
 	t.Logf("%d of %d changed bytes found and named", found, len(places))
 }
 
+// TestCleanPackagesHold makes packages of recordings of all lengths, and then many of
+// some short ones, each of another choice, and wants every one to hold.
 func TestCleanPackagesHold(t *testing.T) {
-	packages := 6
+	packages, short := 6, 10
 	if *campaign {
-		packages = 250
+		packages, short = 250, 9_750
 	}
 	w := newWorld(t)
 	random := rand.New(rand.NewPCG(3, 4))
@@ -137,5 +139,21 @@ func TestCleanPackagesHold(t *testing.T) {
 		}
 		held++
 	}
-	t.Logf("%d of %d clean packages hold", held, packages)
+	var few []evidence.EvidenceID
+	for n := range 3 + short/10 {
+		few = append(few, w.keep(recording{path: fmt.Sprintf("DCIM/FEW/%d.MP4", n), content: noise(random.IntN(20_000), byte(n)), signed: n%2 == 0, erased: n%3 == 0}))
+	}
+	for i := range short {
+		chosen := random.Perm(len(few))[:1+random.IntN(3)]
+		var ids []evidence.EvidenceID
+		for _, n := range chosen {
+			ids = append(ids, few[n])
+		}
+		if r := w.judge(w.pack(ids...)); r.Verdict != verifier.Holds {
+			t.Errorf("short package %d: %q", i, fails(r))
+			continue
+		}
+		held++
+	}
+	t.Logf("%d of %d clean packages hold", held, packages+short)
 }
