@@ -22,7 +22,7 @@ type keyCommands struct {
 	Drill      drillCommand      `cmd:"" help:"Play the loss of the keys: see that an escrow opens, and recordings with it. Writes no file; the server may be running."`
 	Restore    restoreCommand    `cmd:"" help:"Make the lost key folder anew of an escrow. The server must be stopped."`
 	Destroy    destroyCommand    `cmd:"" help:"Destroy the key of one recording: nobody can open it any more. Takes two administrators; the server may be running."`
-	Retire     retireCommand     `cmd:"" help:"Destroy an older key of the agency on which nothing stands any more. Takes two administrators; the server must be stopped."`
+	Retire     retireCommand     `cmd:"" help:"Destroy an older key of the agency on which nothing stands any more. Takes two administrators; the server may be running."`
 }
 
 // terminalPrompt asks at the terminal; nil where there is none.

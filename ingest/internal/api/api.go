@@ -47,8 +47,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("POST /api/v1/packages", a.private(a.packageOf))
 	mux.HandleFunc("POST /api/v1/items/{id}/clips", a.private(a.clipOf))
 	if c.Keys != nil {
-		mux.HandleFunc("GET /api/v1/keys", a.private(a.keys))
-		mux.HandleFunc("POST /api/v1/keys/rotate", a.private(a.rotate))
+		a.keyRoutes(mux)
 	}
 	mux.HandleFunc("GET /api/v1/firmware", a.private(a.firmware))
 	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
@@ -56,7 +55,21 @@ func New(c Config) http.Handler {
 	a.cameraRoutes(mux)
 	a.uplinkRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
-	return mux
+	return bounded(mux)
+}
+
+// maxBody bounds a request's body, in bytes, but for the routes that take an escrow.
+const maxBody = 64 << 10
+
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := int64(maxBody)
+		if takesEscrow[r.URL.Path] {
+			limit = maxEscrowBody
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r)
+	})
 }
 
 type api struct{ Config }

@@ -2,22 +2,31 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // KeyWork is what administrators may do about the agency's key pairs from afar. The
-// server's wiring is one. Errors wrap auth.ErrForbidden, auth.ErrSignIn or
-// ErrRotating.
+// server's wiring is one. Errors wrap auth.ErrForbidden, auth.ErrSignIn, ErrRotating,
+// catalog.ErrNotFound, or are a *Refused.
 type KeyWork interface {
 	Keys(ctx context.Context, actor *auth.Actor) ([]KeyPair, error)
 	// Rotate wants the person's password once more.
 	Rotate(ctx context.Context, actor *auth.Actor, password string) (*Rotation, error)
+	// Retire destroys an older key pair, on which nothing stands any more.
+	Retire(ctx context.Context, actor *auth.Actor, key string, both *Both) error
+	// Escrow returns all keys as a file that opens with the passphrases of both.
+	Escrow(ctx context.Context, actor *auth.Actor, both *Both) ([]byte, error)
+	// TakeBack puts back the key pairs that are needed and missing from an escrow.
+	TakeBack(ctx context.Context, actor *auth.Actor, both *Both, from *OpenEscrow) ([]string, error)
+	// Drill plays the loss of the keys with an escrow, opening so many recordings.
+	Drill(ctx context.Context, actor *auth.Actor, password string, from *OpenEscrow, sample int) (*Drill, error)
+	// Destroy overwrites an item's keys for good.
+	Destroy(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID, both *Both, reason string) (*Destruction, error)
 }
 
 // ErrRotating: the keys are being rotated already.
@@ -57,21 +66,10 @@ func (a *api) rotate(w http.ResponseWriter, r *http.Request, actor *auth.Actor) 
 	var wanted struct {
 		Password string `json:"password"`
 	}
-	reader := json.NewDecoder(io.LimitReader(r.Body, 8<<10))
-	reader.DisallowUnknownFields()
-	if err := reader.Decode(&wanted); err != nil || wanted.Password == "" {
+	if !readStrict(r, &wanted, 8<<10) || wanted.Password == "" {
 		problem(w, http.StatusBadRequest, "The request cannot be read", `Send {"password":"…"}: your own, once more.`)
 		return
 	}
 	done, err := a.Keys.Rotate(context.WithoutCancel(r.Context()), actor, wanted.Password)
-	switch {
-	case errors.Is(err, ErrRotating):
-		problem(w, http.StatusConflict, "Under way", ErrRotating.Error())
-	case errors.Is(err, auth.ErrSignIn):
-		problem(w, http.StatusForbidden, "Not you", "The password is not yours, or your account is locked; the try is on record.")
-	case err != nil:
-		a.fail(w, r, err)
-	default:
-		a.answer(w, r, done)
-	}
+	a.keyAnswer(w, r, done, err)
 }

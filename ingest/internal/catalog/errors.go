@@ -13,6 +13,8 @@ var (
 	ErrConflict = errors.New("is not in a state that allows this")
 	// ErrFrozen: a freeze stops all deletion of it.
 	ErrFrozen = errors.New("nothing of it may be deleted while it is frozen")
+	// ErrRetired: the agency's key pair was destroyed, or is about to be.
+	ErrRetired = errors.New("the key is retired: nothing is kept under it any more")
 	// ErrTokenUsed: a one-time token was used before.
 	ErrTokenUsed = errors.New("the token was used already: make a new one")
 	// ErrTokenExpired: a one-time token is past its time.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -221,6 +223,33 @@ func (e *Escrow) Ring() *Ring {
 	ring := &Ring{}
 	ring.take(e.pairs)
 	return ring
+}
+
+// TakeBack writes key pairs of the escrow that the ring lacks, under its root key. ids
+// are the ones that are wanted: what was retired on purpose is not to come back by
+// chance. It returns those that it wrote.
+func (r *Ring) TakeBack(e *Escrow, ids []ID) (back []Generation, err error) {
+	if r.root == nil {
+		return nil, errInMemory
+	}
+	here, err := r.present(e.Agency)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range e.pairs {
+		same := func(q *pair) bool { return q.ID == p.ID }
+		if p.Agency != e.Agency || !slices.Contains(ids, p.ID) || slices.ContainsFunc(here, same) {
+			continue
+		}
+		if _, err := os.Lstat(filepath.Join(r.dir, p.name)); !errors.Is(err, fs.ErrNotExist) {
+			return back, fmt.Errorf("taking back key %s: %s is there already and is not replaced", p.ID, p.name)
+		}
+		if err := p.write(r.dir, r.root); err != nil {
+			return back, err
+		}
+		back = append(back, p.Generation)
+	}
+	return back, r.follow()
 }
 
 // Files returns the files beside the key pairs of one folder, "keys" or

@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/drill"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
@@ -30,52 +32,60 @@ func MakeEscrow(ctx context.Context, c Config, path string, requester, approver 
 		return nil, fmt.Errorf("%s exists already: name a new file", path)
 	}
 	err = c.withRing(ctx, now, func(db *sqldb.DB, ring *keys.Ring) error {
-		people, err := c.twoPeople(ctx, db, requester, approver, now)
+		acts, err := c.keyActs(db, now)
 		if err != nil {
 			return err
 		}
-		files, err := c.sideFiles()
-		if err != nil {
-			return err
-		}
-		escrow, err := ring.Escrow(c.agency(), now(), files)
-		if err != nil {
-			return err
-		}
-		var holders [2]keys.Holder
-		for i, who := range people {
-			holders[i].Name = who.Login
-			if holders[i].Passphrase, err = passphrase(who.Login); err != nil {
-				return err
-			}
-		}
-		file, err := escrow.Seal(holders)
-		if err != nil {
-			return fmt.Errorf("making an escrow: %w", err)
-		}
-		// Opened again before anybody relies on it.
-		again, _, err := keys.OpenEscrow(file, func(holder string) ([]byte, error) {
-			for _, h := range holders {
-				if h.Name == holder {
-					return bytes.Clone(h.Passphrase), nil
-				}
-			}
-			return nil, fmt.Errorf("it is of %q", holder)
-		})
-		if err != nil || len(again.Generations()) != len(escrow.Generations()) {
-			return fmt.Errorf("making an escrow: it does not come back: do not trust this machine: %w", errors.Join(err, keys.ErrPassphrase))
-		}
-		newest, _, err := ring.Newest(c.agency())
-		if err != nil {
-			return err
-		}
-		held = escrow.Generations()
-		details := map[string]string{"sha256": evidence.SHA256(file).String(), "newest_key": string(newest.ID), "key_pairs": fmt.Sprint(len(held))}
-		return recorded(ctx, db, c.peopleEvent(evidence.EventEscrowMade, evidence.KeyObject("all"), people, details), func() error {
-			return durable.WriteFile(path, file, 0o600)
-		})
+		held, err = acts.escrow(ctx, ring, requester, approver, passphrase, func(file []byte) error { return durable.WriteFile(path, file, 0o600) })
+		return err
 	})
 	return held, err
+}
+
+// escrow seals all keys and hands the file to keep, once it is on record.
+func (k *keyActs) escrow(ctx context.Context, ring *keys.Ring, requester, approver Credentials, passphrase AskHolder, keep func([]byte) error) (held []keys.Generation, err error) {
+	people, err := k.sign(ctx, requester, approver)
+	if err != nil {
+		return nil, err
+	}
+	files, err := k.config.sideFiles()
+	if err != nil {
+		return nil, err
+	}
+	escrow, err := ring.Escrow(k.config.agency(), k.now(), files)
+	if err != nil {
+		return nil, err
+	}
+	var holders [2]keys.Holder
+	for i, who := range people {
+		holders[i].Name = who.Login
+		if holders[i].Passphrase, err = passphrase(who.Login); err != nil {
+			return nil, err
+		}
+	}
+	file, err := escrow.Seal(holders)
+	if err != nil {
+		return nil, refuse("making an escrow: %w", err)
+	}
+	// Opened again before anybody relies on it.
+	again, _, err := keys.OpenEscrow(file, func(holder string) ([]byte, error) {
+		for _, h := range holders {
+			if h.Name == holder {
+				return bytes.Clone(h.Passphrase), nil
+			}
+		}
+		return nil, fmt.Errorf("it is of %q", holder)
+	})
+	if err != nil || len(again.Generations()) != len(escrow.Generations()) {
+		return nil, fmt.Errorf("making an escrow: it does not come back: do not trust this machine: %w", errors.Join(err, keys.ErrPassphrase))
+	}
+	newest, _, err := ring.Newest(k.config.agency())
+	if err != nil {
+		return nil, err
+	}
+	held = escrow.Generations()
+	details := map[string]string{"sha256": evidence.SHA256(file).String(), "newest_key": string(newest.ID), "key_pairs": fmt.Sprint(len(held))}
+	return held, recorded(ctx, k.catalog, k.event(evidence.EventEscrowMade, evidence.KeyObject("all"), people, details), func() error { return keep(file) })
 }
 
 // sideFiles are the server's secret files but root and agencies' keys.
@@ -157,9 +167,7 @@ func RestoreKeys(ctx context.Context, c Config, file []byte, ask AskHolder, now 
 		return nil, fmt.Errorf("%w. Restore the catalog first: it has to take the record", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	event := c.keyEvent(evidence.EventKeysRestored, evidence.KeyObject("all"), map[string]string{
-		"sha256": evidence.SHA256(file).String(), "escrow_made_at": escrow.MadeAt.Format(time.RFC3339), "holder": holders[0], "other_holder": holders[1],
-	})
+	event := c.keyEvent(evidence.EventKeysRestored, evidence.KeyObject("all"), ofEscrow(file, escrow, holders))
 	if err := recorded(ctx, db, event, func() error { return c.restore(escrow, passphrase) }); err != nil {
 		return nil, err
 	}
@@ -204,6 +212,50 @@ func (c *Config) restore(escrow *keys.Escrow, passphrase []byte) error {
 	return durable.Rename(aside, c.keyDir())
 }
 
+// ofEscrow are details of what was taken from an escrow.
+func ofEscrow(file []byte, e *keys.Escrow, holders [2]string) map[string]string {
+	return map[string]string{"sha256": evidence.SHA256(file).String(), "escrow_made_at": e.MadeAt.Format(time.RFC3339), "holder": holders[0], "other_holder": holders[1]}
+}
+
+// takeBack puts back, from an escrow, the key pairs on which things stand and which
+// the server lacks. Both passphrases and both sign-ins are needed.
+func (k *keyActs) takeBack(ctx context.Context, ring *keys.Ring, file []byte, ask AskHolder, requester, approver Credentials) (back []keys.Generation, err error) {
+	people, err := k.sign(ctx, requester, approver)
+	if err != nil {
+		return nil, err
+	}
+	escrow, holders, err := keys.OpenEscrow(file, ask)
+	if err != nil {
+		return nil, refuse("%w", err)
+	}
+	if escrow.Agency != k.config.agency() {
+		return nil, refuse("the escrow is of agency %s, this server is of agency %s", escrow.Agency, k.config.Agency)
+	}
+	states, err := k.config.keyStates(ctx, k.catalog, ring)
+	if err != nil {
+		return nil, err
+	}
+	var lacking []keys.ID
+	for _, s := range states {
+		held := func(g keys.Generation) bool { return g.ID == s.ID }
+		if s.Gone && slices.ContainsFunc(escrow.Generations(), held) {
+			lacking = append(lacking, s.ID)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil, refuse("this escrow holds no key pair that is needed and missing here; nothing was changed")
+	}
+	details := ofEscrow(file, escrow, holders)
+	for i, id := range lacking {
+		details[fmt.Sprintf("key_%d", i+1)] = string(id)
+	}
+	err = recorded(ctx, k.catalog, k.event(evidence.EventKeysRestored, evidence.KeyObject("all"), people, details), func() error {
+		back, err = ring.TakeBack(escrow, lacking)
+		return err
+	})
+	return back, err
+}
+
 // DrillKeys plays the loss of the key folder with an escrow file: see drill.Run.
 // It needs catalog and vault, and no key of the server. The server may be running.
 func DrillKeys(ctx context.Context, c Config, file []byte, sample int, ask AskHolder, now func() time.Time, tell func(drill.Step)) (report drill.Report, err error) {
@@ -216,9 +268,16 @@ func DrillKeys(ctx context.Context, c Config, file []byte, sample int, ask AskHo
 	if err != nil {
 		return report, err
 	}
-	event := c.keyEvent(evidence.EventKeyDrill, evidence.KeyObject("all"), map[string]string{"sha256": evidence.SHA256(file).String(), "sample": fmt.Sprint(sample)})
-	err = recorded(ctx, db, event, func() error {
-		report, err = drill.Run(ctx, drill.Config{Catalog: db, Vault: vault, Agency: c.agency(), File: file, Sample: sample, Now: now, Ask: ask}, tell)
+	by, from := local()
+	return c.drill(ctx, by, from, drill.Config{Catalog: db, Vault: vault, Agency: c.agency(), File: file, Sample: sample, Now: now, Ask: ask}, tell)
+}
+
+// drill plays it for whoever asks, on record.
+func (c *Config) drill(ctx context.Context, by evidence.Actor, from auth.Origin, with drill.Config, tell func(drill.Step)) (report drill.Report, err error) {
+	event := c.keyEvent(evidence.EventKeyDrill, evidence.KeyObject("all"), map[string]string{"sha256": evidence.SHA256(with.File).String(), "sample": fmt.Sprint(with.Sample)})
+	event.Actor, event.Source = by, from.Address
+	err = recorded(ctx, with.Catalog, event, func() error {
+		report, err = drill.Run(ctx, with, tell)
 		return err
 	})
 	return report, err

@@ -116,7 +116,7 @@ func TestLostKeysComeBackFromAnEscrow(t *testing.T) {
 	r.end()
 	r.clean(4)
 	err = r.config.withAccounts(r.ctx, time.Now, func(people *auth.Service) error {
-		_, err := signInOnce(r.ctx, people, alba)
+		_, err := signInOnce(r.ctx, people, alba, auth.Origin{Address: "local"})
 		return err
 	})
 	if err != nil {

@@ -7,13 +7,15 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/drill"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/rotation"
 	"github.com/sealdock/sealdock/internal/telemetry"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-// keyDesk is the key work that can be done from afar: it opens nothing and destroys
-// nothing. Escrow and destruction wait for a second factor; retirement and restoring
-// want a stopped server.
+// keyDesk is the key work that can be done from afar. It takes one person or two, as
+// at the command line, each with their password; the first one is signed in.
 type keyDesk struct {
 	*parts
 	people *auth.Service
@@ -56,11 +58,7 @@ func (k *keyDesk) Rotate(ctx context.Context, actor *auth.Actor, password string
 	if err := k.may(actor); err != nil {
 		return nil, err
 	}
-	token, err := k.people.SignIn(ctx, actor.Login, password, "", actor.Origin)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.people.SignOut(ctx, token, actor.Origin); err != nil {
+	if err := k.again(ctx, actor, password); err != nil {
 		return nil, err
 	}
 	select {
@@ -76,4 +74,108 @@ func (k *keyDesk) Rotate(ctx context.Context, actor *auth.Actor, password string
 		return nil, fmt.Errorf("rotating the agency's keys: %w", err)
 	}
 	return &api.Rotation{Key: string(done.To.ID), Made: done.Made, Rewrapped: done.Rewrapped, Unopened: done.Unopened}, nil
+}
+
+// again asks the person for the password once more.
+func (k *keyDesk) again(ctx context.Context, actor *auth.Actor, password string) error {
+	_, err := signInOnce(ctx, k.people, Credentials{actor.Login, password}, actor.Origin)
+	return err
+}
+
+// acts are what two people do, from where the first one is.
+func (k *keyDesk) acts(actor *auth.Actor, both *api.Both) (acts *keyActs, requester, approver Credentials, err error) {
+	acts = &keyActs{config: k.config, catalog: k.catalog, people: k.people, from: actor.Origin, now: k.now}
+	return acts, Credentials{actor.Login, both.Password}, Credentials{both.Approver.Login, both.Approver.Password}, k.may(actor)
+}
+
+// Retire implements api.KeyWork.
+func (k *keyDesk) Retire(ctx context.Context, actor *auth.Actor, key string, both *api.Both) error {
+	acts, requester, approver, err := k.acts(actor, both)
+	if err != nil {
+		return err
+	}
+	return acts.retire(ctx, k.secrets.ring, keys.ID(key), requester, approver)
+}
+
+// Escrow implements api.KeyWork. The file is on no disk of the server.
+func (k *keyDesk) Escrow(ctx context.Context, actor *auth.Actor, both *api.Both) (file []byte, err error) {
+	acts, requester, approver, err := k.acts(actor, both)
+	if err != nil {
+		return nil, err
+	}
+	ask := func(holder string) ([]byte, error) {
+		if holder == actor.Login {
+			return []byte(both.Passphrase), nil
+		}
+		return []byte(both.Approver.Passphrase), nil
+	}
+	_, err = acts.escrow(ctx, k.secrets.ring, requester, approver, ask, func(made []byte) error {
+		file = made
+		return nil
+	})
+	return file, err
+}
+
+// TakeBack implements api.KeyWork.
+func (k *keyDesk) TakeBack(ctx context.Context, actor *auth.Actor, both *api.Both, from *api.OpenEscrow) ([]string, error) {
+	acts, requester, approver, err := k.acts(actor, both)
+	if err != nil {
+		return nil, err
+	}
+	back, err := acts.takeBack(ctx, k.secrets.ring, from.File, passphrases(from), requester, approver)
+	ids := make([]string, len(back))
+	for i, g := range back {
+		ids[i] = string(g.ID)
+	}
+	return ids, err
+}
+
+func passphrases(from *api.OpenEscrow) AskHolder {
+	return func(holder string) ([]byte, error) {
+		if text, ok := from.Passphrases[holder]; ok {
+			return []byte(text), nil
+		}
+		return nil, refuse("the escrow is under the passphrase of %.80q, which was not given", holder)
+	}
+}
+
+// Drill implements api.KeyWork. What fails in it is part of the answer.
+func (k *keyDesk) Drill(ctx context.Context, actor *auth.Actor, password string, from *api.OpenEscrow, sample int) (*api.Drill, error) {
+	if err := k.may(actor); err != nil {
+		return nil, err
+	}
+	if err := k.again(ctx, actor, password); err != nil {
+		return nil, err
+	}
+	played := &api.Drill{}
+	with := drill.Config{Catalog: k.catalog, Vault: k.vault, Agency: k.config.agency(), File: from.File, Sample: sample, Now: k.now, Ask: passphrases(from)}
+	report, err := k.config.drill(ctx, actor.Custody(), actor.Origin, with, func(s drill.Step) {
+		step := api.DrillStep{What: s.What, TookUS: s.Took.Microseconds()}
+		if s.Err != nil {
+			step.Error = s.Err.Error()
+		}
+		played.Steps = append(played.Steps, step)
+	})
+	if ctx.Err() != nil || err != nil && len(played.Steps) == 0 {
+		return nil, err // the drill itself could not be played
+	}
+	played.Passed, played.KeyPairs, played.Missing = err == nil, report.Pairs, report.Missing
+	played.Stored, played.Drawn, played.Opened, played.Segments = report.Stored, report.Drawn, report.Opened, report.Segments
+	return played, nil
+}
+
+// Destroy implements api.KeyWork.
+func (k *keyDesk) Destroy(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID, both *api.Both, reason string) (*api.Destruction, error) {
+	acts, requester, approver, err := k.acts(actor, both)
+	if err != nil {
+		return nil, err
+	}
+	if reason, err = reasonFor("it is destroyed", reason); err != nil {
+		return nil, refuse("%w", err)
+	}
+	done, err := acts.destroy(ctx, id, reason, requester, approver)
+	if err != nil {
+		return nil, err
+	}
+	return &api.Destruction{Path: done.Path, OriginalErased: done.Original, Forgotten: done.Forgotten}, nil
 }

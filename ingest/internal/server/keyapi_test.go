@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -20,6 +21,14 @@ type desk struct {
 	*running
 	client *http.Client
 	cookie *http.Cookie
+	place  byte // of this machine's addresses, 127.0.0.1 first
+}
+
+// move goes on from another address: each has few sign-ins at once.
+func (d *desk) move() {
+	d.place++
+	d.client.Transport.(*http.Transport).DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1+d.place)}}).DialContext
+	d.client.CloseIdleConnections()
 }
 
 func (r *running) desk(who Credentials) *desk {
@@ -39,6 +48,25 @@ func (r *running) desk(who Credentials) *desk {
 // call asks the API, and reads its answer into v.
 func (d *desk) call(method, path, body string, v any) int {
 	d.t.Helper()
+	code, text := d.ask(method, path, body)
+	if v != nil && code == http.StatusOK {
+		d.must(json.Unmarshal(text, v))
+	}
+	return code
+}
+
+// download wants an answer that is a file.
+func (d *desk) download(path, body string) []byte {
+	d.t.Helper()
+	code, file := d.ask("POST", path, body)
+	if code != http.StatusOK {
+		d.t.Fatalf("%s: %d: %s", path, code, file)
+	}
+	return file
+}
+
+func (d *desk) ask(method, path, body string) (int, []byte) {
+	d.t.Helper()
 	request, err := http.NewRequestWithContext(d.ctx, method, "https://"+d.ready.HTTPS.String()+path, strings.NewReader(body))
 	d.must(err)
 	request.AddCookie(d.cookie)
@@ -47,10 +75,7 @@ func (d *desk) call(method, path, body string, v any) int {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	d.must(err)
-	if v != nil && response.StatusCode == http.StatusOK {
-		d.must(json.Unmarshal(text, v))
-	}
-	return response.StatusCode
+	return response.StatusCode, text
 }
 
 func TestAdministratorsRotateKeysFromAfar(t *testing.T) {

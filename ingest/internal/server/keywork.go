@@ -3,18 +3,13 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
-	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/rotation"
-	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/telemetry"
-	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // RotateKeys gives the agency a new key pair and wraps all recordings' keys to it,
@@ -83,39 +78,14 @@ func (c *Config) keyStates(ctx context.Context, db *sqldb.DB, ring *keys.Ring) (
 type Credentials struct{ Login, Password string }
 
 // RetireKey destroys an older key pair of the agency, on which nothing may stand
-// any more. Two administrators sign in for it. The server must not be running: no
-// offer of a dock is on its way then.
+// any more. Two administrators sign in for it. The server may be running.
 func RetireKey(ctx context.Context, c Config, id keys.ID, requester, approver Credentials, now func() time.Time) (err error) {
-	unlock, err := durable.LockDir(c.DataDir)
-	if errors.Is(err, durable.ErrLocked) {
-		return fmt.Errorf("a server runs on %s: stop it for this: %w", c.DataDir, err)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
 	return c.withRing(ctx, now, func(db *sqldb.DB, ring *keys.Ring) error {
-		states, err := c.keyStates(ctx, db, ring)
+		acts, err := c.keyActs(db, now)
 		if err != nil {
 			return err
 		}
-		at := slices.IndexFunc(states, func(s KeyState) bool { return s.ID == id })
-		if at < 0 { // gone already; a former run, which is on record, may have been cut short
-			return ring.Retire(c.agency(), id)
-		}
-		switch s := states[at]; {
-		case s.Newest:
-			return fmt.Errorf("key %s is the newest one, to which everything is wrapped: rotate first", id)
-		case s.Wrapped > 0:
-			return fmt.Errorf("%d recordings' keys are wrapped to key %s: run sealdock-ingest keys rotate first; nothing was destroyed", s.Wrapped, id)
-		case s.Docks > 0:
-			return fmt.Errorf("%d docks still wrap to key %s: enrol them again with new tokens, or disable them, first; nothing was destroyed", s.Docks, id)
-		}
-		people, err := c.twoPeople(ctx, db, requester, approver, now)
-		if err != nil {
-			return err
-		}
-		return recorded(ctx, db, c.peopleEvent(evidence.EventKeyRetired, evidence.KeyObject(string(id)), people, nil), func() error { return ring.Retire(c.agency(), id) })
+		return acts.retire(ctx, ring, id, requester, approver)
 	})
 }
 
@@ -130,49 +100,4 @@ func (c *Config) withRing(ctx context.Context, now func() time.Time, step func(*
 		return err
 	}
 	return errors.Join(step(db, ring), db.Close())
-}
-
-// twoPeople signs two administrators in, and out again: what they are asked for
-// takes both. Each sign-in, refused ones too, is on record.
-func (c *Config) twoPeople(ctx context.Context, db *sqldb.DB, requester, approver Credentials, now func() time.Time) (both [2]*auth.Actor, err error) {
-	secrets, err := loadOwnSecrets(c)
-	if err != nil {
-		return both, err
-	}
-	service, err := auth.New(auth.Config{Catalog: db, Agency: c.agency(), Pepper: secrets.pepper, Now: now})
-	if err != nil {
-		return both, err
-	}
-	for i, who := range []Credentials{requester, approver} {
-		if both[i], err = signInOnce(ctx, service, who); err != nil {
-			return both, fmt.Errorf("signing in %s: %w", who.Login, err)
-		}
-		if !auth.May(both[i], auth.ManageKeys, auth.Object{Agency: c.agency()}) {
-			return both, fmt.Errorf("%s: %w", who.Login, auth.ErrForbidden)
-		}
-	}
-	if both[0].User == both[1].User {
-		return both, errors.New("the same person asks and approves: this takes two")
-	}
-	return both, nil
-}
-
-func signInOnce(ctx context.Context, service *auth.Service, who Credentials) (*auth.Actor, error) {
-	_, from := local()
-	token, err := service.SignIn(ctx, who.Login, who.Password, "", from)
-	if err != nil {
-		return nil, err
-	}
-	actor, err := service.Actor(ctx, token, from)
-	return actor, errors.Join(err, service.SignOut(ctx, token, from))
-}
-
-// peopleEvent is an event of two people at the command line.
-func (c *Config) peopleEvent(kind evidence.EventType, object string, people [2]*auth.Actor, details map[string]string) evidence.Event {
-	e := c.keyEvent(kind, object, map[string]string{"approved_by": people[1].User, "approved_by_name": people[1].Name})
-	e.Actor = people[0].Custody()
-	for name, value := range details {
-		e.Details[name] = value
-	}
-	return e
 }

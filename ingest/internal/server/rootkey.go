@@ -193,13 +193,26 @@ func (c *Config) keyEvent(kind evidence.EventType, object string, details map[st
 // crash between the two, the record tells of an act that did not take place,
 // never the other way round.
 func recorded(ctx context.Context, db *sqldb.DB, event evidence.Event, act func() error) error {
+	return recordedIf(ctx, db, func(*sqldb.Tx) error { return nil }, event, act)
+}
+
+// recordedIf is recorded where check, which may run several times, finds nothing
+// against it in the same commit.
+func recordedIf(ctx context.Context, db *sqldb.DB, check func(*sqldb.Tx) error, event evidence.Event, act func() error) error {
 	note := func() error {
 		return db.Update(ctx, func(tx *sqldb.Tx) error {
 			_, err := tx.AppendEvent(ctx, event)
 			return err
 		})
 	}
-	if err := note(); err != nil {
+	first := func(tx *sqldb.Tx) error {
+		if err := check(tx); err != nil {
+			return err
+		}
+		_, err := tx.AppendEvent(ctx, event)
+		return err
+	}
+	if err := db.Update(ctx, first); err != nil {
 		return fmt.Errorf("recording what is about to be done: %w: nothing was done", err)
 	}
 	failed := act()

@@ -3,6 +3,7 @@ package catalogtest
 import (
 	"bytes"
 	"context"
+	"strings"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
@@ -84,11 +85,34 @@ func wrappedKeys(s suite) {
 	for i := range want {
 		is(s, "use", uses[i], want[i])
 	}
+	stands := func(want bool, noted ...string) {
+		s.Helper()
+		got, err := s.db.StandsOnKey(s.Context(), Agency, noted)
+		s.must(err)
+		is(s, "something stands on "+strings.Join(noted, ", "), got, want)
+	}
+	stands(true, "first")
+	stands(true, "none", "")
+	stands(false, "none")
 	dock.AgencyKey = "second" // enrolled again
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.RegisterDock(ctx, dock) })
 	known, err := s.db.Dock(s.Context(), Agency, dock.ID)
 	s.must(err)
 	is(s, "the dock's key", known.AgencyKey, "second")
+
+	// Once the end of a key is on record, nothing more is kept under it.
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		e := evidence.Event{Version: 1, Agency: Agency, Type: evidence.EventKeyRetired, At: s.clock.Now(), Actor: evidence.Actor{Kind: "user", ID: "u1"},
+			Source: "local", Object: evidence.KeyObject("first"), Outcome: evidence.OutcomeDone}
+		_, err := tx.AppendEvent(ctx, e)
+		return err
+	})
+	late := NewItem(60, s.clock.Now())
+	late.AgencyKey, dock.AgencyKey = "first", "first"
+	s.refused(catalog.ErrRetired, func(ctx context.Context, tx *sqldb.Tx) error { return tx.InsertItem(ctx, late) })
+	s.refused(catalog.ErrRetired, func(ctx context.Context, tx *sqldb.Tx) error { return tx.RegisterDock(ctx, dock) })
+	changed(seen[0], "first", false)
+	changed(seen[0], "second", true)
 }
 
 // destroyedItems: only a stored item with its receipt is destroyed, once; its keys

@@ -103,6 +103,9 @@ func usable(what string, used, expires, at time.Time) error {
 // key, and its station where that is new. The statement key joins DockKeys.
 func (tx *Tx) RegisterDock(ctx context.Context, d *catalog.Dock) error {
 	what := fmt.Sprintf("registering dock %q", d.ID)
+	if err := tx.notRetired(ctx, d.Agency, d.AgencyKey); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	if _, err := tx.change(ctx, what, "INSERT INTO stations (agency, id, created_at) VALUES ($1, $2, $3) ON CONFLICT (agency, id) DO NOTHING",
 		d.Agency, d.Station, micros(d.EnrolledAt)); err != nil {
 		return err

@@ -67,6 +67,9 @@ func firstTime(times ...time.Time) time.Time {
 }
 
 func (tx *Tx) insertOffer(ctx context.Context, i *catalog.Item) error {
+	if err := tx.notRetired(ctx, i.Agency, i.AgencyKey); err != nil {
+		return fmt.Errorf("keeping the offer of item %s: %w", i.ID, err)
+	}
 	_, err := tx.change(ctx, fmt.Sprintf("keeping the offer of item %s", i.ID),
 		`INSERT INTO offers (agency, id, attempt, offered_at, manifest_digest, manifest, leaves, header, wrapped_key, agency_key)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,

@@ -32,13 +32,39 @@ func (r *Reader) KeyUses(ctx context.Context, agency evidence.AgencyID) ([]catal
 		) AS uses GROUP BY agency_key ORDER BY agency_key`, agency, catalog.Destroyed)
 }
 
+// StandsOnKey reports whether a recording's key is wrapped to one of an agency's keys,
+// or a dock that is let in wraps to it. noted are the names that it may have.
+func (r *Reader) StandsOnKey(ctx context.Context, agency evidence.AgencyID, noted []string) (bool, error) {
+	for _, key := range noted {
+		var n int64
+		err := r.one(ctx, "what stands on a key", func(s scanner) error { return s.Scan(&n) }, `SELECT (SELECT count(*) FROM (SELECT 1 FROM offers WHERE agency = $1 AND agency_key = $2 LIMIT 1) AS wrapped)
+			+ (SELECT count(*) FROM (SELECT 1 FROM docks WHERE agency = $1 AND agency_key = $2 AND enabled = 1 LIMIT 1) AS told)`, agency, key)
+		if err != nil || n > 0 {
+			return n > 0, err
+		}
+	}
+	return false, nil
+}
+
+// notRetired refuses to keep something under a key whose end is on record.
+func (tx *Tx) notRetired(ctx context.Context, agency evidence.AgencyID, agencyKey string) error {
+	var n int64
+	err := tx.one(ctx, "the end of a key", func(s scanner) error { return s.Scan(&n) },
+		"SELECT count(*) FROM events WHERE agency = $1 AND object = $2 AND type = $3", agency, evidence.KeyObject(agencyKey), evidence.EventKeyRetired)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("key %s of agency %s: %w", agencyKey, agency, catalog.ErrRetired)
+	}
+	return err
+}
+
 // Rewrap replaces a wrapped key by the same key wrapped to another of the agency's
 // keys. It says false, and changes nothing, where the key is not kept any more as
-// it was read: somebody was faster.
+// it was read, or the other one is retired: somebody was faster.
 func (tx *Tx) Rewrap(ctx context.Context, was *catalog.WrappedKey, agencyKey string, wrapped []byte) (bool, error) {
 	n, err := tx.change(ctx, fmt.Sprintf("wrapping the key of item %s anew", was.ID),
-		"UPDATE offers SET wrapped_key = $5, agency_key = $6 WHERE agency = $1 AND id = $2 AND attempt = $3 AND wrapped_key = $4",
-		was.Agency, was.ID.String(), was.Attempt, was.Wrapped, wrapped, agencyKey)
+		`UPDATE offers SET wrapped_key = $5, agency_key = $6 WHERE agency = $1 AND id = $2 AND attempt = $3 AND wrapped_key = $4
+		AND NOT EXISTS (SELECT 1 FROM events WHERE agency = $1 AND object = $7 AND type = $8)`,
+		was.Agency, was.ID.String(), was.Attempt, was.Wrapped, wrapped, agencyKey, evidence.KeyObject(agencyKey), evidence.EventKeyRetired)
 	return n == 1, err
 }
 
