@@ -298,6 +298,49 @@ func TestRunSequencesByItselfAndAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestALogThatEndedWritesNothingMore: whoever asked for a sequencing has gone when the
+// log is told to end; the lease is given back only when it is over.
+func TestALogThatEndedWritesNothingMore(t *testing.T) {
+	w := newWorld(t)
+	l := w.open()
+	signing, goOn := make(chan struct{}), make(chan struct{})
+	l.Fail = func(s audit.Step, after bool) error {
+		if s == audit.StepSign && !after {
+			close(signing)
+			<-goOn
+		}
+		return nil
+	}
+	w.append(1)
+	asked, leave := context.WithCancel(t.Context())
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		l.Sequence(asked)
+	}()
+	<-signing
+	leave()
+	<-gone
+	ended, end := context.WithCancel(t.Context())
+	end()
+	over := make(chan error, 1)
+	go func() { over <- l.Run(ended) }()
+	state, err := w.db.LogState(t.Context())
+	w.must(err)
+	select {
+	case err := <-over:
+		t.Fatalf("the log ended, with %v, while it was being written", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(goOn)
+	w.must(<-over)
+	after, err := w.db.LogState(t.Context())
+	w.must(err)
+	if after.Size != state.Size+1 || after.LeaseUntil.After(w.clock.Now()) {
+		t.Errorf("afterwards: size %d, was %d, held until %v", after.Size, state.Size, after.LeaseUntil)
+	}
+}
+
 func TestAnotherNodeMustWaitForTheLease(t *testing.T) {
 	w := newWorld(t)
 	first := w.open()

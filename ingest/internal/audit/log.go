@@ -72,6 +72,7 @@ type Log struct {
 
 	mu      sync.Mutex // guards what follows
 	next    *run       // sequencing that has not begun: callers join it
+	last    *run       // the newest one that was begun or is to begin; it ends last
 	head    Head
 	setBack error // why nothing is signed any more
 }
@@ -174,6 +175,7 @@ func (l *Log) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTime)
 	defer cancel()
 	err := l.catchUp(ctx)
+	l.Close() // nothing is written once the lease is another's
 	if err == nil {
 		var state *catalog.LogState
 		if state, err = l.Catalog.LogState(ctx); err == nil && state.Holder == l.holder {
@@ -184,6 +186,21 @@ func (l *Log) leave(ctx context.Context) error {
 		return fmt.Errorf("writing the custody log up at the end: %w", err)
 	}
 	return nil
+}
+
+// Close waits until no sequencing is under way any more: who asked for one may have
+// gone. Afterwards nobody may call Sequence, and the catalog may be closed.
+func (l *Log) Close() {
+	for done := (*run)(nil); ; {
+		l.mu.Lock()
+		last := l.last
+		l.mu.Unlock()
+		if last == done {
+			return
+		}
+		<-last.done
+		done = last
+	}
 }
 
 // step runs one step between the two questions of Fail.

@@ -24,7 +24,7 @@ func (l *Log) Sequence(ctx context.Context) (tlog.Checkpoint, []byte, error) {
 	r := l.next
 	if r == nil {
 		r = &run{done: make(chan struct{})}
-		l.next = r
+		l.next, l.last = r, r
 		go l.lead(context.WithoutCancel(ctx), r) // the others rely on it when this caller gives up
 	}
 	l.mu.Unlock()

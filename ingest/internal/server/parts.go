@@ -234,6 +234,9 @@ func (p *parts) close() error {
 	if p.custody != nil {
 		p.custody.Close()
 	}
+	if p.audit != nil {
+		p.audit.Close()
+	}
 	if p.catalog != nil {
 		all = append(all, p.catalog.Close())
 	}
