@@ -48,3 +48,21 @@ func (r *releaseCommand) Run(ctx context.Context, to streams) error {
 	fmt.Fprintf(to.out, "Account %s can sign in again, with its password. It is on record in the custody log.\n", r.Login)
 	return nil
 }
+
+type resetFactorsCommand struct {
+	configured
+	Login string `arg:"" help:"Sign-in name of the account."`
+}
+
+// Run takes an account's second factors away.
+func (r *resetFactorsCommand) Run(ctx context.Context, to streams) error {
+	config, err := r.existing()
+	if err != nil {
+		return err
+	}
+	if err := server.ResetFactors(ctx, config, r.Login, time.Now); err != nil {
+		return err
+	}
+	fmt.Fprintf(to.out, "Account %s has no second factor any more, and its sessions have ended. It signs in with its password alone, and sets up another factor where its role needs one. It is on record in the custody log.\n", r.Login)
+	return nil
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -180,6 +181,12 @@ func employ(t *testing.T, folder, login, password string) {
 		t.Fatal(err)
 	}
 	people, err := auth.New(auth.Config{Catalog: db, Agency: "springfield", Pepper: pepper, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(t.Context(), func(tx *sqldb.Tx) error { // the commands with codes: server.TestTwoPeopleWithSecondFactorsAtTheCommandLine
+		return tx.SetSetting(t.Context(), &catalog.Setting{Agency: "springfield", Name: "auth.factor_required", Value: "nobody", UpdatedAt: time.Now(), UpdatedBy: "local"})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -19,16 +20,18 @@ type twoPeople struct {
 	Approver      string `required:"" placeholder:"LOGIN" help:"Sign-in name of another administrator, who approves of it."`
 	RequesterFile string `name:"requester-password-file" placeholder:"FILE" type:"path" help:"File with the password of the one who wants it. Without it, it is asked for."`
 	ApproverFile  string `name:"approver-password-file" placeholder:"FILE" type:"path" help:"File with the password of the one who approves. Without it, it is asked for."`
+	RequesterCode string `name:"requester-code" placeholder:"CODE" help:"Code of the authenticator app of the one who wants it, or a recovery code. Without it, it is asked for together with the password."`
+	ApproverCode  string `name:"approver-code" placeholder:"CODE" help:"The same of the one who approves."`
 }
 
 func (p *twoPeople) credentials() (requester, approver server.Credentials, err error) {
-	if requester, err = credentials(p.Requester, p.RequesterFile); err == nil {
-		approver, err = credentials(p.Approver, p.ApproverFile)
+	if requester, err = credentials(p.Requester, p.RequesterFile, p.RequesterCode); err == nil {
+		approver, err = credentials(p.Approver, p.ApproverFile, p.ApproverCode)
 	}
 	return requester, approver, err
 }
 
-func credentials(login, file string) (server.Credentials, error) {
+func credentials(login, file, code string) (server.Credentials, error) {
 	var password []byte
 	var err error
 	switch ask := terminalPrompt(); {
@@ -37,12 +40,16 @@ func credentials(login, file string) (server.Credentials, error) {
 	case ask == nil:
 		err = errors.New("there is no terminal to ask at; give it in a file")
 	default:
-		password, err = ask("Password of " + login + ": ")
+		if password, err = ask("Password of " + login + ": "); err == nil && code == "" {
+			var typed []byte
+			typed, err = ask("Code of " + login + "'s authenticator app, or a recovery code (empty: there is no second factor): ")
+			code = strings.TrimSpace(string(typed))
+		}
 	}
 	if err != nil {
 		return server.Credentials{}, fmt.Errorf("the password of %s: %w", login, err)
 	}
-	return server.Credentials{Login: login, Password: string(password)}, nil
+	return server.Credentials{Login: login, Password: string(password), Code: code}, nil
 }
 
 type keyStatusCommand struct{ configured }

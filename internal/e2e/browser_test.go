@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/pquerna/otp/totp"
 
 	"github.com/sealdock/sealdock/internal/testkit/browser"
 	"github.com/sealdock/sealdock/internal/testkit/station"
@@ -37,7 +38,17 @@ func TestANewAdministratorWatchesWhatJustArrived(t *testing.T) {
 	do(chromedp.Navigate(s.SetupLink),
 		chromedp.SendKeys(chromedp.ID("name"), "Alba Moreno"), chromedp.SendKeys(chromedp.ID("login"), "a.moreno"),
 		chromedp.SendKeys(chromedp.ID("password"), password), chromedp.SendKeys(chromedp.ID("again"), password),
-		chromedp.Submit(chromedp.ID("name")), chromedp.WaitVisible(chromedp.CSS(".figures")))
+		chromedp.Submit(chromedp.ID("name")), chromedp.WaitVisible(chromedp.CSS(`form[action="/account/app"]`)))
+
+	// An administrator sets up a second factor first, here the one that works under an address too.
+	do(chromedp.Navigate(s.Web+"/evidence"), chromedp.WaitVisible(chromedp.CSS(`form[action="/account/app"]`)),
+		chromedp.Submit(chromedp.CSS(`form[action="/account/app"] button`)), chromedp.WaitVisible(chromedp.CSS(".secret")))
+	secret, err := chromedp.Run(tab, chromedp.Evaluate[string](`document.querySelector(".secret").textContent.replace(/\s/g, "")`))
+	check(t, err)
+	code, err := totp.GenerateCode(secret, time.Now())
+	check(t, err)
+	do(chromedp.SendKeys(chromedp.ID("code"), code), chromedp.Submit(chromedp.ID("code")), chromedp.WaitVisible(chromedp.CSS(`form[action="/account/recovery"]`)),
+		chromedp.Navigate(s.Web+"/"), chromedp.WaitVisible(chromedp.CSS(".figures")))
 	until(`document.querySelector("[data-live-state]").textContent.includes("Live")`)
 
 	do(chromedp.Navigate(s.Web+"/evidence?kind=video"), chromedp.WaitVisible(chromedp.CSS(`a[href^="/evidence/"]`)),

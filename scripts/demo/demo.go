@@ -109,7 +109,9 @@ Footage is arriving. The logs are in %[1]s.
 
   Dashboard:           %[2]s
   First sign-in:       %[3]s
-  (the certificate is the demo's own: the browser will warn)
+  (the certificate is the demo's own: the browser will warn; after the password
+  the new administrator sets up a second factor: take the authenticator app,
+  since browsers allow no passkeys where they warn)
 
   The bays' page:      http://127.0.0.1:7081
   Watch the dock:      %[4]s status --watch --data %[5]s

@@ -52,6 +52,7 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/firmware", a.private(a.firmware))
 	mux.HandleFunc("POST /api/v1/firmware/withdraw", a.private(a.withdraw))
 	mux.HandleFunc("GET /api/v1/camera-settings", a.private(a.cameraSettings))
+	a.meRoutes(mux)
 	a.cameraRoutes(mux)
 	a.uplinkRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
@@ -236,9 +237,19 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	code, title := http.StatusInternalServerError, "This did not work"
 	detail := "Something on the server failed, and its log says what. Nothing was changed."
+	var wait *auth.TooManyError
 	switch {
 	case errors.Is(err, auth.ErrNoSession):
 		code, title, detail = http.StatusUnauthorized, "Not signed in", "Sign in at /sign-in and send the session cookie."
+	case errors.Is(err, auth.ErrMustEnrol):
+		code, title, detail = http.StatusForbidden, "Set up a second factor first", auth.ErrMustEnrol.Error()
+	case errors.Is(err, auth.ErrFreshFactor):
+		code, title, detail = http.StatusForbidden, "Show a factor again", auth.ErrFreshFactor.Error()+". Send it to /api/v1/me/confirm, then ask again."
+	case errors.Is(err, auth.ErrBusy):
+		code, title, detail = http.StatusServiceUnavailable, "Busy", auth.ErrBusy.Error()
+	case errors.As(err, &wait):
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.RetryAfter.Seconds())+1))
+		code, title, detail = http.StatusTooManyRequests, "Too many tries", wait.Error()
 	case errors.Is(err, reading.ErrForbidden):
 		code, title, detail = http.StatusForbidden, "Not allowed", reading.ErrForbidden.Error()
 	case errors.Is(err, catalog.ErrNotFound):

@@ -21,24 +21,35 @@ func (r *Refused) Error() string { return r.Why.Error() }
 
 func (r *Refused) Unwrap() error { return r.Why }
 
-// Both are the two people whom an act takes: the one who is signed in, with the own
-// password once more, and another. The passphrases are for an escrow alone.
+// Shown is how whoever asks shows once more who they are; empty where the session did
+// within the last 5 minutes. The password counts where there is no second factor.
+type Shown struct {
+	Password string `json:"password,omitempty"`
+	Code     string `json:"code,omitempty"`
+}
+
+func (s *Shown) proof() auth.Proof { return auth.Proof{Password: s.Password, Code: s.Code} }
+
+// Both are the two people whom an act takes: the one who is signed in, and another.
+// The passphrases are for an escrow alone.
 type Both struct {
-	Password   string   `json:"password"`
+	Shown
 	Passphrase string   `json:"passphrase,omitempty"`
 	Approver   Approver `json:"approver"`
 }
 
-// Approver is the second person.
+// Proof is that of who is signed in.
+func (b *Both) Proof() auth.Proof { return b.proof() }
+
+// Approver is the second person, who signs in for this act alone.
 type Approver struct {
 	Login      string `json:"login"`
 	Password   string `json:"password"`
+	Code       string `json:"code,omitempty"` // where there is a second factor
 	Passphrase string `json:"passphrase,omitempty"`
 }
 
-func (b *Both) whole() bool {
-	return b.Password != "" && b.Approver.Login != "" && b.Approver.Password != ""
-}
+func (b *Both) whole() bool { return b.Approver.Login != "" && b.Approver.Password != "" }
 
 // OpenEscrow is an escrow file with what opens it.
 type OpenEscrow struct {
@@ -103,12 +114,16 @@ func unread(w http.ResponseWriter, want string) {
 	problem(w, http.StatusBadRequest, "The request cannot be read", "Send "+want)
 }
 
-const wantBoth = `{"password":"…","approver":{"login":"…","password":"…"}`
+// What a body begins with.
+const (
+	wantProof = `{"code":"…", or without a second factor "password":"…", or neither after /api/v1/me/confirm`
+	wantBoth  = wantProof + `, "approver":{"login":"…","password":"…","code":"…"}`
+)
 
 func (a *api) retire(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	var both Both
 	if !readStrict(r, &both, 8<<10) || !both.whole() {
-		unread(w, wantBoth+"}: your own password, once more, and who agrees.")
+		unread(w, wantBoth+"}.")
 		return
 	}
 	key := r.PathValue("id")
@@ -124,7 +139,7 @@ func (a *api) retire(w http.ResponseWriter, r *http.Request, actor *auth.Actor) 
 func (a *api) escrow(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	var both Both
 	if !readStrict(r, &both, 16<<10) || !both.whole() || both.Passphrase == "" || both.Approver.Passphrase == "" {
-		unread(w, `{"password":"…","passphrase":"…","approver":{"login":"…","password":"…","passphrase":"…"}}: each a passphrase of their own for the file.`)
+		unread(w, wantProof+`, "passphrase":"…", "approver":{"login":"…","password":"…","code":"…","passphrase":"…"}}: each a passphrase of their own for the file.`)
 		return
 	}
 	file, err := a.Keys.Escrow(context.WithoutCancel(r.Context()), actor, &both)
@@ -154,16 +169,16 @@ func (a *api) takeBack(w http.ResponseWriter, r *http.Request, actor *auth.Actor
 
 func (a *api) drill(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	var wanted struct {
-		Password string `json:"password"`
-		Sample   int    `json:"sample"`
+		Shown
+		Sample int `json:"sample"`
 		OpenEscrow
 	}
 	wanted.Sample = 5
-	if !readStrict(r, &wanted, maxEscrowBody) || wanted.Password == "" || !wanted.OpenEscrow.whole() || wanted.Sample < 1 || wanted.Sample > MaxSample {
-		unread(w, `{"password":"…","escrow":"base64…","passphrases":{"login":"…","other login":"…"},"sample":5}: sample is 1 to 10000 recordings.`)
+	if !readStrict(r, &wanted, maxEscrowBody) || !wanted.OpenEscrow.whole() || wanted.Sample < 1 || wanted.Sample > MaxSample {
+		unread(w, wantProof+`, "escrow":"base64…", "passphrases":{"login":"…","other login":"…"}, "sample":5}: sample is 1 to 10000 recordings.`)
 		return
 	}
-	played, err := a.Keys.Drill(r.Context(), actor, wanted.Password, &wanted.OpenEscrow, wanted.Sample)
+	played, err := a.Keys.Drill(r.Context(), actor, wanted.proof(), &wanted.OpenEscrow, wanted.Sample)
 	a.keyAnswer(w, r, played, err)
 }
 
@@ -203,8 +218,8 @@ func (a *api) keyAnswer(w http.ResponseWriter, r *http.Request, v any, err error
 		problem(w, http.StatusTooManyRequests, "Too many sign-ins", wait.Error())
 	case errors.Is(err, ErrRotating):
 		problem(w, http.StatusConflict, "Under way", ErrRotating.Error())
-	case errors.Is(err, auth.ErrSignIn):
-		problem(w, http.StatusForbidden, "Not you", "A password does not fit, or an account is locked; the try is on record.")
+	case errors.Is(err, auth.ErrFactor), errors.Is(err, auth.ErrSignIn), errors.Is(err, auth.ErrSecondFactor):
+		problem(w, http.StatusForbidden, "Not you", "A password or code does not fit, was used already, or an account is locked; the try is on record. Where there is a second factor, a password does not do.")
 	case errors.Is(err, catalog.ErrNotFound), errors.Is(err, keys.ErrNoKey):
 		problem(w, http.StatusNotFound, "No such key", "The agency has no key pair of this name.")
 	default:

@@ -11,12 +11,12 @@ import (
 )
 
 // KeyWork is what administrators may do about the agency's key pairs from afar. The
-// server's wiring is one. Errors wrap auth.ErrForbidden, auth.ErrSignIn, ErrRotating,
-// catalog.ErrNotFound, or are a *Refused.
+// server's wiring is one. Whoever asks has a session that showed a factor within the
+// last 5 minutes, or gives the proof. Errors wrap auth.ErrForbidden, auth.ErrFreshFactor,
+// auth.ErrFactor, auth.ErrSignIn, ErrRotating, catalog.ErrNotFound, or are a *Refused.
 type KeyWork interface {
 	Keys(ctx context.Context, actor *auth.Actor) ([]KeyPair, error)
-	// Rotate wants the person's password once more.
-	Rotate(ctx context.Context, actor *auth.Actor, password string) (*Rotation, error)
+	Rotate(ctx context.Context, actor *auth.Actor, proof auth.Proof) (*Rotation, error)
 	// Retire destroys an older key pair, on which nothing stands any more.
 	Retire(ctx context.Context, actor *auth.Actor, key string, both *Both) error
 	// Escrow returns all keys as a file that opens with the passphrases of both.
@@ -24,7 +24,7 @@ type KeyWork interface {
 	// TakeBack puts back the key pairs that are needed and missing from an escrow.
 	TakeBack(ctx context.Context, actor *auth.Actor, both *Both, from *OpenEscrow) ([]string, error)
 	// Drill plays the loss of the keys with an escrow, opening so many recordings.
-	Drill(ctx context.Context, actor *auth.Actor, password string, from *OpenEscrow, sample int) (*Drill, error)
+	Drill(ctx context.Context, actor *auth.Actor, proof auth.Proof, from *OpenEscrow, sample int) (*Drill, error)
 	// Destroy overwrites an item's keys for good.
 	Destroy(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID, both *Both, reason string) (*Destruction, error)
 }
@@ -60,16 +60,15 @@ func (a *api) keys(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	a.answer(w, r, map[string][]KeyPair{"keys": pairs})
 }
 
-// rotate takes {"password":"…"} and answers when all is wrapped: about 2700 recordings a
+// rotate takes {} of a session with a fresh factor, else {"code":"…"} or, of who has no
+// second factor, {"password":"…"}. It answers when all is wrapped: about 2700 recordings a
 // second. Who asked may go; it goes on.
 func (a *api) rotate(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var wanted struct {
-		Password string `json:"password"`
-	}
-	if !readStrict(r, &wanted, 8<<10) || wanted.Password == "" {
-		problem(w, http.StatusBadRequest, "The request cannot be read", `Send {"password":"…"}: your own, once more.`)
+	var wanted Shown
+	if !readStrict(r, &wanted, 8<<10) {
+		unread(w, wantProof+"}.")
 		return
 	}
-	done, err := a.Keys.Rotate(context.WithoutCancel(r.Context()), actor, wanted.Password)
+	done, err := a.Keys.Rotate(context.WithoutCancel(r.Context()), actor, wanted.proof())
 	a.keyAnswer(w, r, done, err)
 }

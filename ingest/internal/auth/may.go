@@ -1,6 +1,10 @@
 package auth
 
-import "github.com/sealdock/sealdock/proto/evidence"
+import (
+	"time"
+
+	"github.com/sealdock/sealdock/proto/evidence"
+)
 
 // Role is what a person was appointed to.
 type Role string
@@ -56,6 +60,10 @@ type Actor struct {
 	Role    Role
 	Origin  Origin
 	Session evidence.Digest // hash of the session's token
+
+	Factor    string    // what was shown last in the session, see Password and the others
+	FactorAt  time.Time // when, as far as it counts for Fresh
+	MustEnrol bool      // only the own account may be worked on, see Owner
 }
 
 // Origin is where a request came from.

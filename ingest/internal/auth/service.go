@@ -40,7 +40,10 @@ type Config struct {
 	Pepper []byte
 	// HashesAtOnce bounds the processor time that sign-ins can take; 0 is 1.
 	HashesAtOnce int
-	Now          func() time.Time
+	// Hosts are the names under which browsers reach the server. Passkeys belong
+	// to the first that is a name and no address; without one there are none.
+	Hosts []string
+	Now   func() time.Time
 }
 
 // Service signs people in and out. Safe for concurrent use.
@@ -51,6 +54,7 @@ type Service struct {
 	pepper  []byte
 	now     func() time.Time
 	sources *sources
+	party   *party // nil: no passkeys
 }
 
 // New returns a Service.
@@ -64,7 +68,7 @@ func New(c Config) (*Service, error) {
 	}
 	return &Service{
 		catalog: c.Catalog, agency: c.Agency, hasher: hasher, pepper: append([]byte(nil), c.Pepper...),
-		now: c.Now, sources: newSources(c.Now),
+		now: c.Now, sources: newSources(c.Now), party: newParty(c.Hosts, string(c.Agency)),
 	}, nil
 }
 

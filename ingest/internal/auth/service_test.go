@@ -36,12 +36,24 @@ func newDesk(t *testing.T) *desk {
 	}
 	t.Cleanup(func() { db.Close() })
 	d.db = db
-	d.Service, err = New(Config{Catalog: db, Agency: "metro-pd", Pepper: make([]byte, PepperSize), HashesAtOnce: 2, Now: d.now})
+	d.Service, err = New(Config{Catalog: db, Agency: "metro-pd", Pepper: make([]byte, PepperSize), HashesAtOnce: 2, Hosts: []string{"192.0.2.1", "evidence.example.org", "other.example.com", "inner.evidence.example.org"}, Now: d.now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.hasher.rounds = 10
+	d.set(settingRequired, "nobody")
 	return d
+}
+
+// set changes a setting of the agency.
+func (d *desk) set(name, value string) {
+	d.t.Helper()
+	err := d.db.Update(d.t.Context(), func(tx *sqldb.Tx) error {
+		return tx.SetSetting(d.t.Context(), &catalog.Setting{Agency: "metro-pd", Name: name, Value: value, UpdatedAt: d.now(), UpdatedBy: "test"})
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 func (d *desk) now() time.Time {

@@ -50,20 +50,34 @@ func (s *Service) insertSession(ctx context.Context, tx *sqldb.Tx, user *catalog
 	if err := tx.UpdateUser(ctx, &signedIn); err != nil {
 		return err
 	}
-	by := evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}
-	_, err := tx.AppendEvent(ctx, s.event(evidence.EventSignedIn, by, from, "user:"+user.ID, evidence.OutcomeDone))
+	e := s.event(evidence.EventSignedIn, evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}, from, "user:"+user.ID, evidence.OutcomeDone)
+	e.Details = map[string]string{"factor": row.Factor}
+	_, err := tx.AppendEvent(ctx, e)
 	return err
 }
 
 // Actor returns who is signed in with token, and counts the request as a use.
-// ErrNoSession when nobody is.
+// ErrNoSession when nobody is, ErrMustEnrol when the session is for Owner alone.
 func (s *Service) Actor(ctx context.Context, token string, from Origin) (*Actor, error) {
-	return s.actor(ctx, token, from, true)
+	return restricted(s.actor(ctx, token, from, true))
 }
 
 // Peek is Actor for what a browser asks on its own, which is no use.
 func (s *Service) Peek(ctx context.Context, token string, from Origin) (*Actor, error) {
-	return s.actor(ctx, token, from, false)
+	return restricted(s.actor(ctx, token, from, false))
+}
+
+// Owner is Actor for what people do with their own account, which is all that a
+// session may do until there is a second factor where one is required.
+func (s *Service) Owner(ctx context.Context, token string, from Origin) (*Actor, error) {
+	return s.actor(ctx, token, from, true)
+}
+
+func restricted(a *Actor, err error) (*Actor, error) {
+	if err == nil && a.MustEnrol {
+		return nil, ErrMustEnrol
+	}
+	return a, err
 }
 
 func (s *Service) actor(ctx context.Context, token string, from Origin, use bool) (*Actor, error) {
@@ -98,13 +112,14 @@ func (s *Service) actor(ctx context.Context, token string, from Origin, use bool
 			return nil, unexpected("noting the use of a session", err)
 		}
 	}
-	return &Actor{User: user.ID, Agency: user.Agency, Login: user.Login, Name: user.Name, Role: Role(user.Role), Origin: from, Session: hash}, nil
+	return &Actor{User: user.ID, Agency: user.Agency, Login: user.Login, Name: user.Name, Role: Role(user.Role), Origin: from, Session: hash,
+		Factor: row.Factor, FactorAt: row.FactorAt, MustEnrol: row.MustEnrol}, nil
 }
 
 // SignOut ends the session of token, with its event. A session that has ended
 // already is no error.
 func (s *Service) SignOut(ctx context.Context, token string, from Origin) error {
-	actor, err := s.Peek(ctx, token, from)
+	actor, err := s.actor(ctx, token, from, false)
 	if errors.Is(err, ErrNoSession) {
 		return nil
 	} else if err != nil {

@@ -108,15 +108,23 @@ func (s *Service) CheckSetup(ctx context.Context, token string) error {
 // signs them in. The token works once. It returns a *PersonError for what the
 // person can put right.
 func (s *Service) SetUp(ctx context.Context, token string, p Person, from Origin) (session string, err error) {
-	if err := s.CheckSetup(ctx, token); err != nil {
-		return "", err
-	}
-	user, err := s.newUser(ctx, p, Administrator)
+	e, err := s.SetUpStep(ctx, token, p, Browser{}, from)
 	if err != nil {
 		return "", err
 	}
+	return e.Session, nil
+}
+
+// SetUpStep is SetUp for a browser.
+func (s *Service) SetUpStep(ctx context.Context, token string, p Person, b Browser, from Origin) (e *Entry, err error) {
+	if err := s.CheckSetup(ctx, token); err != nil {
+		return nil, err
+	}
+	user, err := s.newUser(ctx, p, Administrator)
+	if err != nil {
+		return nil, err
+	}
 	hash, forced, _ := readSetupToken(token) // checked
-	session, row := s.newSession(user, from)
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		if n, err := tx.CountUsers(ctx); err != nil {
 			return err
@@ -130,15 +138,20 @@ func (s *Service) SetUp(ctx context.Context, token string, p Person, from Origin
 		if err := s.insertUser(ctx, tx, user, by, from); err != nil {
 			return err
 		}
-		return s.insertSession(ctx, tx, user, row, from)
+		where := place{}
+		if where.device, err = s.deviceOf(b.Device); err != nil {
+			return err
+		}
+		e, err = s.enter(ctx, tx, user, Password, where, b, from)
+		return err
 	})
 	switch {
 	case errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrTokenUsed), errors.Is(err, catalog.ErrTokenExpired):
-		return "", ErrSetup
+		return nil, ErrSetup
 	case err != nil:
-		return "", unexpected("making the first administrator", err)
+		return nil, unexpected("making the first administrator", err)
 	}
-	return session, nil
+	return e, nil
 }
 
 // AddUser makes a further account. by is who does it: a person whose role was

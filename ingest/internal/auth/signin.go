@@ -17,27 +17,72 @@ const (
 	failureWindow = 15 * time.Minute
 )
 
-// SignIn checks name and password and begins a session with a new token. former
-// is the session token that the browser sent, if any; that session ends. All
-// refusals are ErrSignIn, after the same work and with one custody event each;
-// further errors are ErrBusy, *TooManyError, and ErrPepper, which counts as
-// nobody's failure.
+// Entry is how far somebody came in signing in: Session is the token of the new
+// session, or Pending that of a sign-in that still wants a second factor.
+type Entry struct {
+	Session string
+	Pending string
+	Device  string // token of the device, for it to be known again
+
+	MustEnrol bool    // with Session: it is for the own account alone
+	Factors   Factors // with Pending: what can be shown
+}
+
+// SignIn is PasswordStep for who has no second factor: ErrSecondFactor where one
+// is wanted. former is the session token that the browser sent, if any.
 func (s *Service) SignIn(ctx context.Context, login, password, former string, from Origin) (session string, err error) {
-	if err := s.sources.admit(from.Address); err != nil {
+	e, err := s.PasswordStep(ctx, login, password, Browser{Session: former}, from)
+	switch {
+	case err != nil:
 		return "", err
+	case e.Pending != "":
+		return "", ErrSecondFactor
+	}
+	return e.Session, nil
+}
+
+// SignInWithCode is PasswordStep and, where a second factor is wanted, CodeStep:
+// for command lines. ErrSecondFactor where code is empty then.
+func (s *Service) SignInWithCode(ctx context.Context, login, password, code string, from Origin) (session string, err error) {
+	e, err := s.PasswordStep(ctx, login, password, Browser{}, from)
+	switch {
+	case err != nil:
+		return "", err
+	case e.Pending == "":
+		return e.Session, nil
+	case code == "":
+		return "", ErrSecondFactor
+	}
+	if e, err = s.CodeStep(ctx, e.Pending, code, Browser{}, from); err != nil {
+		return "", err
+	}
+	return e.Session, nil
+}
+
+// PasswordStep checks name and password. Where that is enough it begins a
+// session with a new token, and the browser's former session ends. Where a
+// second factor is wanted (the person has one, and the agency wants it each
+// time, for the role, or at a new place), the sign-in waits for it for 5 minutes.
+//
+// All refusals are ErrSignIn, after the same work and with one custody event
+// each; further errors are ErrBusy, *TooManyError, and ErrPepper, which counts
+// as nobody's failure.
+func (s *Service) PasswordStep(ctx context.Context, login, password string, b Browser, from Origin) (*Entry, error) {
+	if err := s.sources.admit(from.Address); err != nil {
+		return nil, err
 	}
 	login = canonicalLogin(login)
 	user, err := s.userByLogin(ctx, login)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	// The slow work comes first and always: what is decided below takes the
 	// same time whatever the answer is.
 	right, err := s.hasher.Verify(ctx, user.Password, password)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	session, row := s.newSession(user, from)
+	var e *Entry
 	refused := false
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		reason, err := s.judge(ctx, tx, login, user, right)
@@ -45,25 +90,158 @@ func (s *Service) SignIn(ctx context.Context, login, password, former string, fr
 			return err
 		}
 		if refused = reason != ""; refused {
-			return s.refuse(ctx, tx, login, user, reason, from)
+			return s.refuse(ctx, tx, login, user, refusal{evidence.EventSignInFailed, reason}, from)
 		}
-		if hash, ok := hashToken("", former); ok {
-			if err := tx.DeleteSession(ctx, hash); err != nil {
-				return err
-			}
-		}
-		if err := tx.ClearLoginFailures(ctx, s.loginKey(login)); err != nil {
-			return err
-		}
-		return s.insertSession(ctx, tx, user, row, from)
+		e, err = s.afterPassword(ctx, tx, user, b, from)
+		return err
 	})
 	switch {
 	case err != nil:
-		return "", unexpected("signing in", err)
+		return nil, unexpected("signing in", err)
 	case refused:
-		return "", ErrSignIn
+		return nil, ErrSignIn
 	}
-	return session, nil
+	return e, nil
+}
+
+// afterPassword goes on where the password was right.
+func (s *Service) afterPassword(ctx context.Context, tx *sqldb.Tx, user *catalog.User, b Browser, from Origin) (*Entry, error) {
+	f, err := s.factors(ctx, &tx.Reader, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := s.rule(ctx, &tx.Reader)
+	if err != nil {
+		return nil, err
+	}
+	where, err := s.placeOf(ctx, &tx.Reader, user.ID, b, from)
+	if err != nil {
+		return nil, err
+	}
+	if !f.Any() || !rule.always() && !rule.requires(user) && !where.new() {
+		return s.enter(ctx, tx, user, Password, where, b, from)
+	}
+	if err := s.recordPlace(ctx, tx, user, where, from); err != nil {
+		return nil, err
+	}
+	token, row := s.newCeremony(ceremonySecond, user.ID, "")
+	return &Entry{Pending: token, Factors: *f}, tx.InsertCeremony(ctx, row)
+}
+
+// PendingFactors returns what can be shown in a sign-in that waits. ErrPending.
+func (s *Service) PendingFactors(ctx context.Context, pending string) (*Factors, error) {
+	row, err := s.ceremony(ctx, &s.catalog.Reader, ceremonySecond, pending)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.factors(ctx, &s.catalog.Reader, row.User)
+	return f, unexpected("looking up factors", err)
+}
+
+// CodeStep ends a sign-in that waits for a second factor, with a code of the
+// authenticator app or a recovery code. A refusal is ErrFactor, counts towards
+// the lock of the account, and is an event; after the lock the sign-in is over.
+// ErrPending, *TooManyError.
+func (s *Service) CodeStep(ctx context.Context, pending, code string, b Browser, from Origin) (*Entry, error) {
+	if err := s.sources.admit(from.Address); err != nil {
+		return nil, err
+	}
+	var e *Entry
+	refused := false
+	err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		row, err := s.ceremony(ctx, &tx.Reader, ceremonySecond, pending)
+		if err != nil {
+			return err
+		}
+		user, err := tx.User(ctx, row.User)
+		if err != nil {
+			return err
+		}
+		factor := ""
+		reason, err := s.judge(ctx, tx, user.Login, user, true)
+		if err == nil && reason == "" {
+			factor, reason, err = s.takeCode(ctx, tx, user, code, from)
+		}
+		if err != nil {
+			return err
+		}
+		if refused = reason != ""; refused {
+			return s.refuse(ctx, tx, user.Login, user, refusal{evidence.EventSignInFailed, reason}, from)
+		}
+		if err := tx.EndCeremony(ctx, row.TokenHash); err != nil {
+			return err
+		}
+		where, err := s.placeOf(ctx, &tx.Reader, user.ID, b, from)
+		if err != nil {
+			return err
+		}
+		where.newDevice, where.newNetwork = false, false // was recorded at the password
+		e, err = s.enter(ctx, tx, user, factor, where, b, from)
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrPending):
+		return nil, ErrPending
+	case err != nil:
+		return nil, unexpected("signing in", err)
+	case refused:
+		return nil, ErrFactor
+	}
+	return e, nil
+}
+
+// enter begins a session, with its event. factor is what was shown.
+func (s *Service) enter(ctx context.Context, tx *sqldb.Tx, user *catalog.User, factor string, where place, b Browser, from Origin) (*Entry, error) {
+	if hash, ok := hashToken("", b.Session); ok {
+		if err := tx.DeleteSession(ctx, hash); err != nil {
+			return nil, err
+		}
+	}
+	if factor != Passkey { // which goes past the lock, and so does not end it
+		if err := tx.ClearLoginFailures(ctx, s.loginKey(user.Login)); err != nil {
+			return nil, err
+		}
+	}
+	f, err := s.factors(ctx, &tx.Reader, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := s.rule(ctx, &tx.Reader)
+	if err != nil {
+		return nil, err
+	}
+	e := &Entry{Device: b.Device}
+	if where.device == "" {
+		if e.Device, err = s.newDevice(); err != nil {
+			return nil, err
+		}
+	}
+	var row *catalog.Session
+	e.Session, row = s.newSession(user, from)
+	row.Factor = factor
+	if factor != Password || !f.Any() { // the best that the person has
+		row.FactorAt = row.CreatedAt
+	}
+	row.MustEnrol = !f.Any() && rule.requires(user) && !s.clock().Before(user.CreatedAt.Add(rule.grace()))
+	e.MustEnrol = row.MustEnrol
+	if err := s.recordPlace(ctx, tx, user, where, from); err != nil {
+		return nil, err
+	}
+	if err := s.notePlace(ctx, tx, user.ID, e.Device, from); err != nil {
+		return nil, err
+	}
+	return e, s.insertSession(ctx, tx, user, row, from)
+}
+
+// recordPlace appends an event of a new place. The first sign-in of all is none.
+func (s *Service) recordPlace(ctx context.Context, tx *sqldb.Tx, user *catalog.User, where place, from Origin) error {
+	if !where.new() || user.LastSignInAt.IsZero() || where.network == "" {
+		return nil
+	}
+	e := s.event(evidence.EventNewPlace, evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}, from, "user:"+user.ID, evidence.OutcomeDone)
+	e.Details = map[string]string{"new": where.text()}
+	_, err := tx.AppendEvent(ctx, e)
+	return err
 }
 
 // userByLogin returns the user, or an empty one for an unknown name.
@@ -102,9 +280,16 @@ func (s *Service) judge(ctx context.Context, tx *sqldb.Tx, login string, user *c
 	return "", nil
 }
 
-// refuse records a refused sign-in and locks the name at the fifth within the
-// window. Unknown names lock like known ones: nobody can tell them apart.
-func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *catalog.User, reason string, from Origin) error {
+// refusal is what was refused, and why.
+type refusal struct {
+	kind   evidence.EventType
+	reason string
+}
+
+// refuse records a refused sign-in or confirmation and locks the name at the
+// fifth within the window, which also ends the user's sign-ins that wait.
+// Unknown names lock like known ones: nobody can tell them apart.
+func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *catalog.User, what refusal, from Origin) error {
 	key := s.loginKey(login)
 	now := s.clock()
 	if _, err := tx.DeleteLoginFailures(ctx, now.Add(-failureWindow)); err != nil {
@@ -117,8 +302,8 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 	if user.ID != "" {
 		by, object = evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}, "user:"+user.ID
 	}
-	e := s.event(evidence.EventSignInFailed, by, from, object, evidence.OutcomeRefused)
-	e.Reason = reason
+	e := s.event(what.kind, by, from, object, evidence.OutcomeRefused)
+	e.Reason = what.reason
 	if _, err := tx.AppendEvent(ctx, e); err != nil {
 		return err
 	}
@@ -132,6 +317,11 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 	}
 	if err := tx.LockLogin(ctx, key, untilReleased()); err != nil {
 		return err
+	}
+	if user.ID != "" {
+		if err := tx.EndUserCeremonies(ctx, user.ID); err != nil {
+			return err
+		}
 	}
 	e = s.event(evidence.EventAccountLocked, evidence.Actor{Kind: "server", ID: "server"}, from, object, evidence.OutcomeDone)
 	e.Reason = "5 refused sign-ins within 15 minutes"

@@ -30,6 +30,9 @@ type Session struct {
 	ExpiresAt  time.Time // absolute; how long it may idle is the caller's rule
 	Address    string
 	Agent      string
+	Factor     string    // what the person showed last in it
+	FactorAt   time.Time // and when
+	MustEnrol  bool      // it is for the person's own account alone, until there is a second factor
 }
 
 // SetupToken lets the first user be made, once.

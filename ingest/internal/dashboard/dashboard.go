@@ -116,6 +116,7 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET /sign-in", d.signInPage)
 	mux.HandleFunc("POST /sign-in", d.signIn)
 	mux.HandleFunc("POST /sign-out", d.signOut)
+	d.accountRoutes(mux)
 	mux.HandleFunc("GET /session", d.session)
 	mux.HandleFunc("GET /{$}", d.private(d.overview))
 	mux.HandleFunc("GET /live", d.live)

@@ -1,11 +1,12 @@
-// Package dashboard is Sealdock in the browser: set-up, sign-in, the live
-// overview, alerts, cameras with their keys, assignments and completeness, the
-// evidence list, an item with its player, hashes and custody, receipts, and
-// quarantine.
+// Package dashboard is Sealdock in the browser: set-up, sign-in, the own
+// account, the live overview, alerts, cameras with their keys, assignments and
+// completeness, the evidence list, an item with its player, hashes and custody,
+// receipts, and quarantine.
 //
 // It promises:
-//   - Pages are complete without JavaScript; with it the overview is live and
-//     the player has better controls. No third-party code, nothing inline.
+//   - Pages are complete without JavaScript; with it the overview is live, the
+//     player has better controls, and passkeys can be used. No third-party
+//     code, nothing inline.
 //   - Every answer carries the security headers of headers.go; whatever is
 //     behind sign-in is never cached; a request of another site changes
 //     nothing (http.CrossOriginProtection).

@@ -21,6 +21,8 @@ func (d *Dashboard) private(next func(http.ResponseWriter, *http.Request, *auth.
 		switch {
 		case errors.Is(err, auth.ErrNoSession):
 			d.turnAway(w, r)
+		case errors.Is(err, auth.ErrMustEnrol):
+			d.enrolFirst(w, r)
 		case err != nil:
 			d.fail(w, r, nil, err)
 		default:
@@ -60,10 +62,16 @@ func localPath(to string) bool {
 type signInView struct {
 	base
 	Login, Next, Problem, Notice string
+	PasskeyHost                  string // "": no passkeys
+}
+
+// signInView is what the sign-in page shows in any case.
+func (d *Dashboard) signInView(next string) signInView {
+	return signInView{base: d.gateBase("Sign in", "passkey.js"), Next: next, PasskeyHost: d.Auth.PasskeyHost()}
 }
 
 func (d *Dashboard) signInPage(w http.ResponseWriter, r *http.Request) {
-	v := signInView{base: d.gateBase("Sign in"), Next: r.URL.Query().Get("next")}
+	v := d.signInView(r.URL.Query().Get("next"))
 	switch {
 	case r.URL.Query().Has("ended"):
 		v.Notice = "Your session has ended. After 30 minutes without use, and 12 hours in any case, you sign in anew."
@@ -77,35 +85,58 @@ func (d *Dashboard) signIn(w http.ResponseWriter, r *http.Request) {
 	if !d.form(w, r) {
 		return
 	}
-	v := signInView{base: d.gateBase("Sign in"), Login: r.PostForm.Get("login"), Next: r.PostForm.Get("next")}
-	token, err := d.Auth.SignIn(r.Context(), v.Login, r.PostForm.Get("password"), auth.Token(r), auth.OriginOf(r))
-	var wait *auth.TooManyError
-	switch {
-	case errors.Is(err, auth.ErrSignIn):
-		v.Problem = sentence(err)
-		d.show(w, r, http.StatusUnauthorized, "signin", v)
-	case errors.As(err, &wait):
-		w.Header().Set("Retry-After", strconv.Itoa(int(wait.RetryAfter.Seconds())+1))
-		v.Problem = sentence(err)
-		d.show(w, r, http.StatusTooManyRequests, "signin", v)
-	case errors.Is(err, auth.ErrBusy):
-		w.Header().Set("Retry-After", "5")
-		v.Problem = sentence(err)
-		d.show(w, r, http.StatusServiceUnavailable, "signin", v)
-	case err != nil:
-		d.fail(w, r, nil, err)
-	default:
-		d.welcome(w, r, token, v.Next)
+	v := d.signInView(r.PostForm.Get("next"))
+	v.Login = r.PostForm.Get("login")
+	entry, err := d.Auth.PasswordStep(r.Context(), v.Login, r.PostForm.Get("password"), auth.BrowserOf(r), auth.OriginOf(r))
+	if err != nil {
+		code, problem := refusedEntry(w, err)
+		if code == 0 {
+			d.fail(w, r, nil, err)
+			return
+		}
+		v.Problem = problem
+		d.show(w, r, code, "signin", v)
+		return
 	}
+	http.Redirect(w, r, d.welcome(w, entry, v.Next), http.StatusSeeOther)
 }
 
-// welcome hands out the session and leads on.
-func (d *Dashboard) welcome(w http.ResponseWriter, r *http.Request, token, next string) {
+// welcome hands out what a sign-in came to, and returns where it leads.
+func (d *Dashboard) welcome(w http.ResponseWriter, entry *auth.Entry, next string) string {
 	if !localPath(next) {
 		next = "/"
 	}
-	http.SetCookie(w, auth.Cookie(token))
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	if entry.Pending != "" {
+		http.SetCookie(w, auth.ShortCookie(auth.PendingCookieName, entry.Pending))
+		return "/sign-in/factor?next=" + url.QueryEscape(next)
+	}
+	http.SetCookie(w, auth.Cookie(entry.Session))
+	http.SetCookie(w, auth.DeviceCookie(entry.Device))
+	http.SetCookie(w, auth.ShortCookie(auth.PendingCookieName, ""))
+	http.SetCookie(w, auth.ShortCookie(auth.CeremonyCookieName, ""))
+	if entry.MustEnrol {
+		return "/account/factor?next=" + url.QueryEscape(next)
+	}
+	return next
+}
+
+// refusedEntry puts a refused sign-in or confirmation into words; 0 when the
+// error is nobody's at the browser.
+func refusedEntry(w http.ResponseWriter, err error) (code int, problem string) {
+	var wait *auth.TooManyError
+	switch {
+	case errors.Is(err, auth.ErrSignIn), errors.Is(err, auth.ErrFactor), errors.Is(err, auth.ErrPasskey):
+		return http.StatusUnauthorized, sentence(err)
+	case errors.Is(err, auth.ErrPending), errors.Is(err, auth.ErrNoPasskeys), errors.Is(err, auth.ErrNoFactor):
+		return http.StatusConflict, sentence(err)
+	case errors.As(err, &wait):
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.RetryAfter.Seconds())+1))
+		return http.StatusTooManyRequests, sentence(err)
+	case errors.Is(err, auth.ErrBusy):
+		w.Header().Set("Retry-After", "5")
+		return http.StatusServiceUnavailable, sentence(err)
+	}
+	return 0, ""
 }
 
 func (d *Dashboard) signOut(w http.ResponseWriter, r *http.Request) {
@@ -124,6 +155,8 @@ func (d *Dashboard) session(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, auth.ErrNoSession):
 		w.WriteHeader(http.StatusUnauthorized)
+	case errors.Is(err, auth.ErrMustEnrol):
+		w.WriteHeader(http.StatusNoContent)
 	case err != nil:
 		d.Log.ErrorContext(r.Context(), "asking for a session", "error", err)
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -165,7 +198,7 @@ func (d *Dashboard) setUp(w http.ResponseWriter, r *http.Request) {
 		d.show(w, r, http.StatusUnprocessableEntity, "setup", v)
 		return
 	}
-	token, err := d.Auth.SetUp(r.Context(), v.Token, auth.Person{Login: v.Login, Name: v.Name, Password: f.Get("password")}, auth.OriginOf(r))
+	entry, err := d.Auth.SetUpStep(r.Context(), v.Token, auth.Person{Login: v.Login, Name: v.Name, Password: f.Get("password")}, auth.BrowserOf(r), auth.OriginOf(r))
 	var person *auth.PersonError
 	switch {
 	case errors.As(err, &person):
@@ -180,7 +213,7 @@ func (d *Dashboard) setUp(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		d.fail(w, r, nil, err)
 	default:
-		d.welcome(w, r, token, "/")
+		http.Redirect(w, r, d.welcome(w, entry, "/"), http.StatusSeeOther)
 	}
 }
 

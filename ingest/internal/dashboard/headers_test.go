@@ -67,6 +67,13 @@ func everyRoute(id evidence.EvidenceID) []struct{ method, path string } {
 		{"GET", "/evidence/" + id.String() + "/play"}, {"POST", "/evidence/" + id.String() + "/original"}, {"POST", "/evidence/" + id.String() + "/package"}, {"POST", "/api/v1/packages"},
 		{"GET", "/evidence/" + strings.Repeat("0", 32)}, {"GET", "/evidence/../../etc/passwd"}, {"GET", "/evidence/%2e%2e"}, {"GET", "/nothing"},
 		{"GET", "/sign-in"}, {"GET", "/setup"}, {"GET", "/session"}, {"POST", "/sign-in"}, {"POST", "/setup"}, {"DELETE", "/evidence"}, {"TRACE", "/"},
+		{"GET", "/sign-in/factor"}, {"POST", "/sign-in/factor"}, {"POST", "/sign-in/passkey/begin"}, {"POST", "/sign-in/passkey"},
+		{"GET", "/confirm"}, {"GET", "/confirm?next=%2Faccount"}, {"POST", "/confirm"}, {"POST", "/confirm/passkey/begin"}, {"POST", "/confirm/passkey"},
+		{"GET", "/account"}, {"GET", "/account/factor"}, {"GET", "/account/recovery"}, {"GET", "/account/password"}, {"POST", "/account/app"}, {"POST", "/account/app/finish"},
+		{"POST", "/account/passkey/begin"}, {"POST", "/account/passkey"}, {"POST", "/account/factor/remove"}, {"POST", "/account/recovery"}, {"POST", "/account/recovery/file"},
+		{"POST", "/account/password"}, {"POST", "/account/sessions/end"}, {"POST", "/account/sessions/end-others"},
+		{"GET", "/api/v1/me"}, {"GET", "/api/v1/me/sessions"}, {"DELETE", "/api/v1/me/sessions/0"}, {"DELETE", "/api/v1/me/sessions"}, {"POST", "/api/v1/me/confirm"}, {"POST", "/api/v1/me/password"},
+		{"POST", "/api/v1/me/app"}, {"POST", "/api/v1/me/recovery-codes"}, {"DELETE", "/api/v1/me/factors/app"},
 		{"GET", "/static/none/base.css"}, {"GET", "/api/v1/overview"}, {"GET", "/api/v1/none"}, {"POST", "/api/v1/items"},
 	}
 }
@@ -173,7 +180,10 @@ func TestWhatAnotherSiteAsksForIsRefused(t *testing.T) {
 	s.Enrol(t, "north", "front-desk")
 	item := s.Keep(t, readingtest.Recording{Path: "DCIM/A.MP4", Content: []byte("moving pictures")})
 	client := s.signedIn(t)
-	for _, path := range []string{"/sign-in", "/sign-out", "/setup", "/evidence/" + item.ID.String() + "/original", "/evidence/" + item.ID.String() + "/package", "/evidence/" + item.ID.String() + "/receipt", "/api/v1/items", "/api/v1/packages", "/cameras/approve", "/cameras/hold", "/cameras/assign", "/alerts/acknowledge"} {
+	for _, path := range []string{"/sign-in", "/sign-out", "/setup", "/evidence/" + item.ID.String() + "/original", "/evidence/" + item.ID.String() + "/package", "/evidence/" + item.ID.String() + "/receipt", "/api/v1/items", "/api/v1/packages", "/cameras/approve", "/cameras/hold", "/cameras/assign", "/alerts/acknowledge",
+		"/sign-in/factor", "/sign-in/passkey/begin", "/sign-in/passkey", "/confirm", "/confirm/passkey/begin", "/confirm/passkey", "/account/app", "/account/app/finish", "/account/passkey/begin", "/account/passkey",
+		"/account/factor/remove", "/account/recovery", "/account/recovery/file", "/account/password", "/account/sessions/end", "/account/sessions/end-others",
+		"/api/v1/me/confirm", "/api/v1/me/password", "/api/v1/me/app", "/api/v1/me/recovery-codes"} {
 		for _, headers := range [][]string{
 			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
 			{"Origin", "http://" + strings.TrimPrefix(s.server.URL, "https://") + "0"},

@@ -59,6 +59,8 @@ func iconShape(name string) (string, bool) {
 		return "M8 1.2a3.4 3.4 0 1 1 0 6.8 3.4 3.4 0 0 1 0-6.8Zm0 1.7a1.7 1.7 0 1 0 0 3.4 1.7 1.7 0 0 0 0-3.4ZM1.8 14.8c0-3.2 2.6-5.6 6.2-5.6s6.2 2.4 6.2 5.6h-1.8c0-2.2-1.8-3.9-4.4-3.9s-4.4 1.7-4.4 3.9H1.8Z", true
 	case "key":
 		return "M5 4a4 4 0 0 1 3.7 2.6H15v2.8h-1.4v2.2h-2.8V9.4H8.7A4 4 0 1 1 5 4Zm0 2.3a1.7 1.7 0 1 0 0 3.4 1.7 1.7 0 0 0 0-3.4Z", true
+	case "phone":
+		return "M4 .8h8v14.4H4V.8Zm1.7 1.7v8.8h4.6V2.5H5.7Zm1.4 10.2v1.2h1.8v-1.2H7.1Z", true
 	case "hold":
 		return "M4.2 7V5a3.8 3.8 0 0 1 7.6 0v2h1.4v8H2.8V7h1.4Zm1.7 0h4.2V5a2.1 2.1 0 0 0-4.2 0v2Zm-1.4 1.7v4.6h7V8.7h-7Z", true
 	case "dock":

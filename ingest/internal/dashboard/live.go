@@ -75,10 +75,30 @@ func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin a
 		if err := rest(ctx, drawEvery, nil, pause); err != nil {
 			return err
 		}
-		if err := rest(ctx, redrawEvery, changed, pause); err != nil {
+		if err := d.restAwake(ctx, token, origin, changed, pause); err != nil {
 			return err
 		}
 	}
+}
+
+// restAwake waits until there is something new to draw, or it is time to, or the
+// session has ended, which nobody tells: wherever it was ended, the page hears of
+// it within a second.
+func (d *Dashboard) restAwake(ctx context.Context, token string, origin auth.Origin, changed <-chan struct{}, pause *time.Timer) error {
+	for waited := drawEvery; waited < redrawEvery; waited += drawEvery {
+		if _, err := d.Auth.Peek(ctx, token, origin); err != nil {
+			return nil // the next drawing says so
+		}
+		select {
+		case <-changed:
+			return nil
+		default:
+		}
+		if err := rest(ctx, drawEvery, changed, pause); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rest waits for the time to pass or the channel to close.

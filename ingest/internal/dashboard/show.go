@@ -24,8 +24,8 @@ type base struct {
 }
 
 // gateBase is base for pages before sign-in.
-func (d *Dashboard) gateBase(title string) base {
-	return base{Title: title, Agency: string(d.Auth.Agency())}
+func (d *Dashboard) gateBase(title string, scripts ...string) base {
+	return base{Title: title, Agency: string(d.Auth.Agency()), Scripts: scripts}
 }
 
 // roomBase is base for a signed-in person.
@@ -104,6 +104,10 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 			d.problem(w, r, actor, known.code, known.heading, sentence(known.err))
 			return
 		}
+	}
+	if errors.Is(err, auth.ErrFreshFactor) {
+		d.confirmFirst(w, r)
+		return
 	}
 	if errors.Is(err, catalog.ErrNotFound) {
 		d.problem(w, r, actor, http.StatusNotFound, "There is no such item",

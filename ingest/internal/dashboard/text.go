@@ -24,7 +24,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"bits":     bitText,
 		"count":    countText,
 		"plural":   func(n int, what string) string { return plural(uint64(max(n, 0)), what) },
-		"plural64": plural,
+		"plural64": func(n any, what string) string { return plural(number(n), what) },
 		"when":     d.when,
 		"short":    d.short,
 		"clock":    d.clockText,
@@ -36,6 +36,9 @@ func (d *Dashboard) functions() template.FuncMap {
 		"camera":   cameraLink,
 		"battery":  batteryText,
 		"sentence": sentenceOf,
+		"browser":  browserText,
+		"factor":   factorText,
+		"groups":   groups,
 	}
 }
 

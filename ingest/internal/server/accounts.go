@@ -54,6 +54,19 @@ func ReleaseAccount(ctx context.Context, c Config, login string, now func() time
 	})
 }
 
+// ResetFactors takes all second factors of a sign-in name away, ends its sessions,
+// and records that. The server may be running or not.
+func ResetFactors(ctx context.Context, c Config, login string, now func() time.Time) error {
+	return c.withAccounts(ctx, now, func(people *auth.Service) error {
+		by, from := local()
+		err := people.ResetFactors(ctx, login, by, from)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return fmt.Errorf("there is no account with the sign-in name %s", login)
+		}
+		return err
+	})
+}
+
 // withAccounts runs one step on the accounts of a server.
 func (c *Config) withAccounts(ctx context.Context, now func() time.Time, step func(*auth.Service) error) error {
 	secrets, err := loadOwnSecrets(c)

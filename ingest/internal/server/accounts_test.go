@@ -26,6 +26,7 @@ func TestAccountsAreHelpedFromTheCommandLineWhileTheServerRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.requireFactor("nobody")
 	token := func(link string) string { _, token, _ := strings.Cut(link, "token="); return token }
 	if err := people.CheckSetup(r.ctx, token(r.made.SetupLink)); err == nil {
 		t.Error("the link of init still holds")
@@ -52,7 +53,13 @@ func TestAccountsAreHelpedFromTheCommandLineWhileTheServerRuns(t *testing.T) {
 	if err := ReleaseAccount(r.ctx, r.config, "nobody", time.Now); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("an unknown name: %v", err)
 	}
-	for kind, want := range map[evidence.EventType]int{evidence.EventSetupForced: 1, evidence.EventAccountLocked: 1, evidence.EventAccountReleased: 1} {
+	if err := ResetFactors(r.ctx, r.config, "A.Moreno", time.Now); err != nil {
+		t.Fatal(err)
+	}
+	if err := ResetFactors(r.ctx, r.config, "nobody", time.Now); err == nil || !strings.Contains(err.Error(), "nobody") {
+		t.Errorf("an unknown name: %v", err)
+	}
+	for kind, want := range map[evidence.EventType]int{evidence.EventFactorRemoved: 1, evidence.EventSetupForced: 1, evidence.EventAccountLocked: 1, evidence.EventAccountReleased: 1} {
 		rows, err := db.Events(r.ctx, catalog.EventFilter{Agency: "springfield", Type: kind}, 0)
 		if err != nil || len(rows) != want {
 			t.Errorf("%d events %s, want %d: %v", len(rows), kind, want, err)

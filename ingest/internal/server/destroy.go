@@ -36,7 +36,7 @@ func DestroyItem(ctx context.Context, c Config, id evidence.EvidenceID, reason s
 	if err != nil {
 		return done, err
 	}
-	return acts.destroy(ctx, id, reason, requester, approver)
+	return acts.destroy(ctx, id, reason, acts.both(requester, approver))
 }
 
 // destroyable refuses what may not be destroyed.

@@ -58,7 +58,7 @@ func TestADestroyedItemOpensNowhere(t *testing.T) {
 	}
 	refuse("takes two", why, alba, alba)
 	refuse("role", why, alba, oona)
-	refuse("signing in", why, alba, Credentials{"b.lee", "not the password of ben"})
+	refuse("signing in", why, alba, Credentials{Login: "b.lee", Password: "not the password of ben"})
 	refuse("say why", " ", alba, ben)
 	if err := r.catalog().Update(r.ctx, func(tx *sqldb.Tx) error {
 		return tx.HoldCamera(r.ctx, "springfield", item.Camera, "case 4711", "a.moreno", time.Now())

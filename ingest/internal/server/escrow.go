@@ -36,15 +36,15 @@ func MakeEscrow(ctx context.Context, c Config, path string, requester, approver 
 		if err != nil {
 			return err
 		}
-		held, err = acts.escrow(ctx, ring, requester, approver, passphrase, func(file []byte) error { return durable.WriteFile(path, file, 0o600) })
+		held, err = acts.escrow(ctx, ring, acts.both(requester, approver), passphrase, func(file []byte) error { return durable.WriteFile(path, file, 0o600) })
 		return err
 	})
 	return held, err
 }
 
 // escrow seals all keys and hands the file to keep, once it is on record.
-func (k *keyActs) escrow(ctx context.Context, ring *keys.Ring, requester, approver Credentials, passphrase AskHolder, keep func([]byte) error) (held []keys.Generation, err error) {
-	people, err := k.sign(ctx, requester, approver)
+func (k *keyActs) escrow(ctx context.Context, ring *keys.Ring, by pair, passphrase AskHolder, keep func([]byte) error) (held []keys.Generation, err error) {
+	people, err := k.sign(ctx, by)
 	if err != nil {
 		return nil, err
 	}
@@ -219,8 +219,8 @@ func ofEscrow(file []byte, e *keys.Escrow, holders [2]string) map[string]string 
 
 // takeBack puts back, from an escrow, the key pairs on which things stand and which
 // the server lacks. Both passphrases and both sign-ins are needed.
-func (k *keyActs) takeBack(ctx context.Context, ring *keys.Ring, file []byte, ask AskHolder, requester, approver Credentials) (back []keys.Generation, err error) {
-	people, err := k.sign(ctx, requester, approver)
+func (k *keyActs) takeBack(ctx context.Context, ring *keys.Ring, file []byte, ask AskHolder, by pair) (back []keys.Generation, err error) {
+	people, err := k.sign(ctx, by)
 	if err != nil {
 		return nil, err
 	}

@@ -215,7 +215,7 @@ func TestAnEscrowTakesTwoAdministrators(t *testing.T) {
 	r.employ()
 	path := filepath.Join(t.TempDir(), "escrow")
 	for words, people := range map[string][2]Credentials{
-		"takes two": {alba, alba}, "role": {alba, oona}, "signing in b.lee": {alba, {"b.lee", "another password than his"}}, "signing in nobody": {{"nobody", alba.Password}, ben},
+		"takes two": {alba, alba}, "role": {alba, oona}, "signing in b.lee": {alba, {Login: "b.lee", Password: "another password than his"}}, "signing in nobody": {{Login: "nobody", Password: alba.Password}, ben},
 	} {
 		if _, err := MakeEscrow(r.ctx, r.config, path, people[0], people[1], holder, time.Now); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%v: want words like %q", err, words)

@@ -41,14 +41,30 @@ func (c *Config) keyActs(db *sqldb.DB, now func() time.Time) (*keyActs, error) {
 // refuse is an api.Refused.
 func refuse(format string, args ...any) error { return &api.Refused{Why: fmt.Errorf(format, args...)} }
 
-// sign signs two administrators in, and out again: what they are asked for takes
+// pair are the two people whom an act takes: who wants it, and how that is shown, and
+// who approves, and signs in for it.
+type pair struct {
+	login     string
+	requester func(context.Context) (*auth.Actor, error)
+	approver  Credentials
+}
+
+// both are two people who sign in at the command line.
+func (k *keyActs) both(requester, approver Credentials) pair {
+	return pair{requester.Login, func(ctx context.Context) (*auth.Actor, error) { return signInOnce(ctx, k.people, requester, k.from) }, approver}
+}
+
+// sign wants two administrators to show who they are: what they are asked for takes
 // both. Each sign-in, refused ones too, is on record.
-func (k *keyActs) sign(ctx context.Context, requester, approver Credentials) (both [2]*auth.Actor, err error) {
-	for i, who := range []Credentials{requester, approver} {
-		if both[i], err = signInOnce(ctx, k.people, who, k.from); err != nil {
-			return both, fmt.Errorf("signing in %s: %w", who.Login, err)
-		}
-		if !auth.May(both[i], auth.ManageKeys, auth.Object{Agency: k.config.agency()}) {
+func (k *keyActs) sign(ctx context.Context, p pair) (both [2]*auth.Actor, err error) {
+	if both[0], err = p.requester(ctx); err != nil {
+		return both, fmt.Errorf("signing in %s: %w", p.login, err)
+	}
+	if both[1], err = signInOnce(ctx, k.people, p.approver, k.from); err != nil {
+		return both, fmt.Errorf("signing in %s: %w", p.approver.Login, err)
+	}
+	for _, who := range both {
+		if !auth.May(who, auth.ManageKeys, auth.Object{Agency: k.config.agency()}) {
 			return both, fmt.Errorf("%s: %w", who.Login, auth.ErrForbidden)
 		}
 	}
@@ -58,8 +74,9 @@ func (k *keyActs) sign(ctx context.Context, requester, approver Credentials) (bo
 	return both, nil
 }
 
+// signInOnce signs somebody in for one act, and out again.
 func signInOnce(ctx context.Context, people *auth.Service, who Credentials, from auth.Origin) (*auth.Actor, error) {
-	token, err := people.SignIn(ctx, who.Login, who.Password, "", from)
+	token, err := people.SignInWithCode(ctx, who.Login, who.Password, who.Code, from)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +96,7 @@ func (k *keyActs) event(kind evidence.EventType, object string, people [2]*auth.
 
 // retire destroys an older key pair. That nothing stands on it is asked in the commit
 // that records it, from which on the catalog keeps nothing more under that key.
-func (k *keyActs) retire(ctx context.Context, ring *keys.Ring, id keys.ID, requester, approver Credentials) error {
+func (k *keyActs) retire(ctx context.Context, ring *keys.Ring, id keys.ID, by pair) error {
 	agency := k.config.agency()
 	states, err := k.config.keyStates(ctx, k.catalog, ring)
 	if err != nil {
@@ -93,7 +110,7 @@ func (k *keyActs) retire(ctx context.Context, ring *keys.Ring, id keys.ID, reque
 	if err := s.retirable(); err != nil {
 		return err
 	}
-	people, err := k.sign(ctx, requester, approver)
+	people, err := k.sign(ctx, by)
 	if err != nil {
 		return err
 	}
@@ -128,12 +145,12 @@ func (s *KeyState) retirable() error {
 }
 
 // destroy overwrites the keys of a stored item.
-func (k *keyActs) destroy(ctx context.Context, id evidence.EvidenceID, reason string, requester, approver Credentials) (done Destroyed, err error) {
+func (k *keyActs) destroy(ctx context.Context, id evidence.EvidenceID, reason string, by pair) (done Destroyed, err error) {
 	agency := k.config.agency()
 	if _, err := destroyable(ctx, &k.catalog.Reader, agency, id); err != nil {
 		return done, err
 	}
-	people, err := k.sign(ctx, requester, approver)
+	people, err := k.sign(ctx, by)
 	if err != nil {
 		return done, err
 	}

@@ -72,7 +72,7 @@ func TestTwoPeopleActUponKeysFromAfar(t *testing.T) {
 		}
 	}
 	wrong("approver", with(alba), 409)
-	wrong("approver", with(Credentials{oona.Login, oona.Password}), 400) // has no passphrase
+	wrong("approver", with(Credentials{Login: oona.Login, Password: oona.Password}), 400) // has no passphrase
 	wrong("approver", map[string]string{"login": ben.Login, "password": "not his", "passphrase": "six other words drawn by chance"}, 403)
 	wrong("passphrase", "short", 409)
 	if n := len(r.events(evidence.EventEscrowMade)); n != 0 {

@@ -15,7 +15,7 @@ import (
 )
 
 // keyDesk is the key work that can be done from afar. It takes one person or two, as
-// at the command line, each with their password; the first one is signed in.
+// at the command line; the first one is signed in, and shows a factor once more.
 type keyDesk struct {
 	*parts
 	people *auth.Service
@@ -54,11 +54,11 @@ func (k *keyDesk) Keys(ctx context.Context, actor *auth.Actor) ([]api.KeyPair, e
 }
 
 // Rotate implements api.KeyWork.
-func (k *keyDesk) Rotate(ctx context.Context, actor *auth.Actor, password string) (*api.Rotation, error) {
+func (k *keyDesk) Rotate(ctx context.Context, actor *auth.Actor, proof auth.Proof) (*api.Rotation, error) {
 	if err := k.may(actor); err != nil {
 		return nil, err
 	}
-	if err := k.again(ctx, actor, password); err != nil {
+	if err := k.again(ctx, actor, proof); err != nil {
 		return nil, err
 	}
 	select {
@@ -76,30 +76,34 @@ func (k *keyDesk) Rotate(ctx context.Context, actor *auth.Actor, password string
 	return &api.Rotation{Key: string(done.To.ID), Made: done.Made, Rewrapped: done.Rewrapped, Unopened: done.Unopened}, nil
 }
 
-// again asks the person for the password once more.
-func (k *keyDesk) again(ctx context.Context, actor *auth.Actor, password string) error {
-	_, err := signInOnce(ctx, k.people, Credentials{actor.Login, password}, actor.Origin)
-	return err
+// again wants a fresh factor: of the session, or the proof.
+func (k *keyDesk) again(ctx context.Context, actor *auth.Actor, proof auth.Proof) error {
+	if proof == (auth.Proof{}) {
+		return k.people.FreshNow(actor)
+	}
+	return k.people.Confirm(ctx, actor, proof, actor.Origin)
 }
 
 // acts are what two people do, from where the first one is.
-func (k *keyDesk) acts(actor *auth.Actor, both *api.Both) (acts *keyActs, requester, approver Credentials, err error) {
-	acts = &keyActs{config: k.config, catalog: k.catalog, people: k.people, from: actor.Origin, now: k.now}
-	return acts, Credentials{actor.Login, both.Password}, Credentials{both.Approver.Login, both.Approver.Password}, k.may(actor)
+func (k *keyDesk) acts(actor *auth.Actor, both *api.Both) (*keyActs, pair, error) {
+	acts := &keyActs{config: k.config, catalog: k.catalog, people: k.people, from: actor.Origin, now: k.now}
+	requester := func(ctx context.Context) (*auth.Actor, error) { return actor, k.again(ctx, actor, both.Proof()) }
+	second := both.Approver
+	return acts, pair{actor.Login, requester, Credentials{Login: second.Login, Password: second.Password, Code: second.Code}}, k.may(actor)
 }
 
 // Retire implements api.KeyWork.
 func (k *keyDesk) Retire(ctx context.Context, actor *auth.Actor, key string, both *api.Both) error {
-	acts, requester, approver, err := k.acts(actor, both)
+	acts, people, err := k.acts(actor, both)
 	if err != nil {
 		return err
 	}
-	return acts.retire(ctx, k.secrets.ring, keys.ID(key), requester, approver)
+	return acts.retire(ctx, k.secrets.ring, keys.ID(key), people)
 }
 
 // Escrow implements api.KeyWork. The file is on no disk of the server.
 func (k *keyDesk) Escrow(ctx context.Context, actor *auth.Actor, both *api.Both) (file []byte, err error) {
-	acts, requester, approver, err := k.acts(actor, both)
+	acts, people, err := k.acts(actor, both)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +113,7 @@ func (k *keyDesk) Escrow(ctx context.Context, actor *auth.Actor, both *api.Both)
 		}
 		return []byte(both.Approver.Passphrase), nil
 	}
-	_, err = acts.escrow(ctx, k.secrets.ring, requester, approver, ask, func(made []byte) error {
+	_, err = acts.escrow(ctx, k.secrets.ring, people, ask, func(made []byte) error {
 		file = made
 		return nil
 	})
@@ -118,11 +122,11 @@ func (k *keyDesk) Escrow(ctx context.Context, actor *auth.Actor, both *api.Both)
 
 // TakeBack implements api.KeyWork.
 func (k *keyDesk) TakeBack(ctx context.Context, actor *auth.Actor, both *api.Both, from *api.OpenEscrow) ([]string, error) {
-	acts, requester, approver, err := k.acts(actor, both)
+	acts, people, err := k.acts(actor, both)
 	if err != nil {
 		return nil, err
 	}
-	back, err := acts.takeBack(ctx, k.secrets.ring, from.File, passphrases(from), requester, approver)
+	back, err := acts.takeBack(ctx, k.secrets.ring, from.File, passphrases(from), people)
 	ids := make([]string, len(back))
 	for i, g := range back {
 		ids[i] = string(g.ID)
@@ -140,11 +144,11 @@ func passphrases(from *api.OpenEscrow) AskHolder {
 }
 
 // Drill implements api.KeyWork. What fails in it is part of the answer.
-func (k *keyDesk) Drill(ctx context.Context, actor *auth.Actor, password string, from *api.OpenEscrow, sample int) (*api.Drill, error) {
+func (k *keyDesk) Drill(ctx context.Context, actor *auth.Actor, proof auth.Proof, from *api.OpenEscrow, sample int) (*api.Drill, error) {
 	if err := k.may(actor); err != nil {
 		return nil, err
 	}
-	if err := k.again(ctx, actor, password); err != nil {
+	if err := k.again(ctx, actor, proof); err != nil {
 		return nil, err
 	}
 	played := &api.Drill{}
@@ -166,14 +170,14 @@ func (k *keyDesk) Drill(ctx context.Context, actor *auth.Actor, password string,
 
 // Destroy implements api.KeyWork.
 func (k *keyDesk) Destroy(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID, both *api.Both, reason string) (*api.Destruction, error) {
-	acts, requester, approver, err := k.acts(actor, both)
+	acts, people, err := k.acts(actor, both)
 	if err != nil {
 		return nil, err
 	}
 	if reason, err = reasonFor("it is destroyed", reason); err != nil {
 		return nil, refuse("%w", err)
 	}
-	done, err := acts.destroy(ctx, id, reason, requester, approver)
+	done, err := acts.destroy(ctx, id, reason, people)
 	if err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func TestAdministratorsRotateKeysFromAfar(t *testing.T) {
 			t.Errorf("an operator at %s: %d", path, code)
 		}
 	}
-	for body, want := range map[string]int{``: 400, `{}`: 400, `{"password":"x","more":1}`: 400, `{"password":"not hers at all"}`: 403} {
+	for body, want := range map[string]int{``: 400, `{"password":"x","more":1}`: 400, `{"password":"not hers at all"}`: 403, `{"code":"123456"}`: 403} {
 		if code := admin.call("POST", "/api/v1/keys/rotate", body, nil); code != want {
 			t.Errorf("%s: %d, want %d", body, code, want)
 		}

@@ -74,8 +74,9 @@ func (c *Config) keyStates(ctx context.Context, db *sqldb.DB, ring *keys.Ring) (
 	return states, nil
 }
 
-// Credentials are what one person signs in with.
-type Credentials struct{ Login, Password string }
+// Credentials are what one person signs in with. The code, of an authenticator app or
+// a recovery code, is for who has a second factor.
+type Credentials struct{ Login, Password, Code string }
 
 // RetireKey destroys an older key pair of the agency, on which nothing may stand
 // any more. Two administrators sign in for it. The server may be running.
@@ -85,7 +86,7 @@ func RetireKey(ctx context.Context, c Config, id keys.ID, requester, approver Cr
 		if err != nil {
 			return err
 		}
-		return acts.retire(ctx, ring, id, requester, approver)
+		return acts.retire(ctx, ring, id, acts.both(requester, approver))
 	})
 }
 

@@ -20,13 +20,14 @@ import (
 
 // people of the tests: two administrators and an operator.
 var (
-	alba = Credentials{"a.moreno", "quartz lantern meadow 71"}
-	ben  = Credentials{"b.lee", "violet anchor prairie 08"}
-	oona = Credentials{"o.perez", "copper meadow lantern 33"}
+	alba = Credentials{Login: "a.moreno", Password: "quartz lantern meadow 71"}
+	ben  = Credentials{Login: "b.lee", Password: "violet anchor prairie 08"}
+	oona = Credentials{Login: "o.perez", Password: "copper meadow lantern 33"}
 )
 
 func (r *running) employ() {
 	r.t.Helper()
+	r.requireFactor("nobody")
 	err := r.config.withAccounts(r.ctx, time.Now, func(people *auth.Service) error {
 		by, from := local()
 		for who, role := range map[Credentials]auth.Role{alba: auth.Administrator, ben: auth.Administrator, oona: auth.Operator} {
@@ -39,6 +40,14 @@ func (r *running) employ() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// requireFactor says of whom a second factor is required.
+func (r *running) requireFactor(whom string) {
+	r.t.Helper()
+	r.must(r.catalog().Update(r.ctx, func(tx *sqldb.Tx) error {
+		return tx.SetSetting(r.ctx, &catalog.Setting{Agency: "springfield", Name: "auth.factor_required", Value: whom, UpdatedAt: time.Now(), UpdatedBy: "local"})
+	}))
 }
 
 func (r *running) events(kind evidence.EventType) []catalog.EventRow {
@@ -133,7 +142,7 @@ func TestAnAgencysKeyIsReplacedWhileDocksUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	retire("takes two", alba, alba)
-	retire("signing in b.lee", alba, Credentials{"b.lee", "not the password of ben"})
+	retire("signing in b.lee", alba, Credentials{Login: "b.lee", Password: "not the password of ben"})
 	retire("role", alba, oona)
 	if got := r.events(evidence.EventKeyRetired); len(got) != 0 {
 		t.Errorf("%d retirements are on record, none took place", len(got))

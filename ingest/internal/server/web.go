@@ -39,7 +39,7 @@ func (p *parts) dashboard() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	people, err := auth.New(auth.Config{Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Now: p.now})
+	people, err := auth.New(auth.Config{Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Hosts: p.config.PublicNames, Now: p.now})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package catalogtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func sessions(s suite) {
 	var made []catalog.Session
 	for n := range 4 {
 		made = append(made, catalog.Session{TokenHash: evidence.Digest{byte(n + 1)}, User: "u1", CreatedAt: now, LastUsedAt: now.Add(time.Duration(n) * time.Minute),
-			ExpiresAt: now.Add(12 * time.Hour), Address: "192.0.2.1", Agent: "Browser\x00"})
+			ExpiresAt: now.Add(12 * time.Hour), Address: "192.0.2.1", Agent: "Browser\x00", Factor: "password", FactorAt: now, MustEnrol: n == 0})
 	}
 	made[3].ExpiresAt = now.Add(time.Minute)
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
@@ -73,6 +74,13 @@ func sessions(s suite) {
 	got, err := s.db.Session(s.Context(), made[0].TokenHash)
 	s.must(err)
 	is(s, "last use", got.LastUsedAt, now.Add(time.Hour))
+	is(s, "what was shown", fmt.Sprint(got.Factor, got.FactorAt, got.MustEnrol), fmt.Sprint("password", now, true))
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		return errors.Join(tx.SetSessionFactor(ctx, made[0].TokenHash, "passkey", now.Add(time.Hour)), tx.OpenSessions(ctx, "u1"))
+	})
+	got, err = s.db.Session(s.Context(), made[0].TokenHash)
+	s.must(err)
+	is(s, "what was shown later", fmt.Sprint(got.Factor, got.FactorAt, got.MustEnrol), fmt.Sprint("passkey", now.Add(time.Hour), false))
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.DeleteSession(ctx, made[0].TokenHash) })
 	_, err = s.db.Session(s.Context(), made[0].TokenHash)
 	s.isError(err, catalog.ErrNotFound)

@@ -58,10 +58,11 @@ func (tx *Tx) UpdateUser(ctx context.Context, u *catalog.User) error {
 		clean(u.ID), clean(u.Name), clean(u.Email), u.Password, u.Role, micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt))
 }
 
-const sessionColumns = "token_hash, user_id, created_at, last_used_at, expires_at, address, agent"
+const sessionColumns = "token_hash, user_id, created_at, last_used_at, expires_at, address, agent, factor, factor_at, must_enrol"
 
 func scanSession(s scanner, v *catalog.Session) error {
-	return s.Scan(hexInto(v.TokenHash[:]), &v.User, timeInto{&v.CreatedAt}, timeInto{&v.LastUsedAt}, timeInto{&v.ExpiresAt}, &v.Address, &v.Agent)
+	return s.Scan(hexInto(v.TokenHash[:]), &v.User, timeInto{&v.CreatedAt}, timeInto{&v.LastUsedAt}, timeInto{&v.ExpiresAt}, &v.Address, &v.Agent,
+		&v.Factor, timeInto{&v.FactorAt}, &v.MustEnrol)
 }
 
 // Session returns a session by its token's hash, expired or not. catalog.ErrNotFound.
@@ -76,8 +77,9 @@ func (r *Reader) Sessions(ctx context.Context, user string) ([]catalog.Session, 
 
 // InsertSession keeps a new session.
 func (tx *Tx) InsertSession(ctx context.Context, s *catalog.Session) error {
-	_, err := tx.change(ctx, "keeping a session", "INSERT INTO sessions ("+sessionColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		s.TokenHash.String(), clean(s.User), micros(s.CreatedAt), micros(s.LastUsedAt), micros(s.ExpiresAt), clean(s.Address), clean(s.Agent))
+	_, err := tx.change(ctx, "keeping a session", "INSERT INTO sessions ("+sessionColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+		s.TokenHash.String(), clean(s.User), micros(s.CreatedAt), micros(s.LastUsedAt), micros(s.ExpiresAt), clean(s.Address), clean(s.Agent),
+		s.Factor, micros(s.FactorAt), flag(s.MustEnrol))
 	return err
 }
 

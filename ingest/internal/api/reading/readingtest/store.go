@@ -60,7 +60,7 @@ func New(t testing.TB) *Store {
 	check(t, err)
 	pepper := make([]byte, auth.PepperSize)
 	rand.Read(pepper)
-	people, err := auth.New(auth.Config{Catalog: db, Agency: Agency, Pepper: pepper, HashesAtOnce: 2, Now: clock.Now})
+	people, err := auth.New(auth.Config{Catalog: db, Agency: Agency, Pepper: pepper, HashesAtOnce: 2, Hosts: []string{"localhost"}, Now: clock.Now})
 	check(t, err)
 	_, dockKey, _ := ed25519.GenerateKey(nil)
 	receiptPublic, receiptKey, _ := ed25519.GenerateKey(nil)
@@ -86,7 +86,17 @@ func New(t testing.TB) *Store {
 		Catalog: db, Blobs: s.Blobs, Keys: ring, Agency: Agency, LogOrigin: "sealdock.example/log", LogKey: receiptPublic, ReceiptKey: receiptPublic,
 		Now: clock.Now, Logger: slog.New(slog.DiscardHandler),
 	})
+	s.RequireFactor(t, "nobody")
 	return s
+}
+
+// RequireFactor says of whom a second factor is required: of nobody, unless a
+// test says otherwise.
+func (s *Store) RequireFactor(t testing.TB, whom string) {
+	t.Helper()
+	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.SetSetting(ctx, &catalog.Setting{Agency: Agency, Name: "auth.factor_required", Value: whom, UpdatedAt: s.Clock.Now(), UpdatedBy: "local"})
+	})
 }
 
 // Enrol adds a dock. All docks of a store sign with DockKey.

@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/proto/evidence"
+)
+
+// The settings of an agency about second factors, by name.
+const (
+	settingRequired = "auth.factor_required"
+	settingWhen     = "auth.factor_when"
+	settingGrace    = "auth.factor_grace_days"
+)
+
+// maxGrace bounds how many days an account may do without a required factor.
+const maxGrace = 90
+
+// FactorRule is what an agency wants about second factors.
+type FactorRule struct {
+	Required  string `json:"required"`   // of whom: administrators, everyone or nobody
+	When      string `json:"when"`       // who has one shows it at each sign-in by password (always), or at new places alone, where it is not required (new-place)
+	GraceDays int    `json:"grace_days"` // how long a new account may do without
+}
+
+// DefaultFactorRule is in force where the agency has not said.
+func DefaultFactorRule() FactorRule { return FactorRule{Required: "administrators", When: "always"} }
+
+// ErrRule: a rule that cannot be, or a weaker one without a reason.
+var ErrRule = errors.New("the rule about second factors is not taken")
+
+// check says why a rule cannot be.
+func (r FactorRule) check() error {
+	switch {
+	case r.Required != "administrators" && r.Required != "everyone" && r.Required != "nobody":
+		return fmt.Errorf("%w: required is administrators, everyone or nobody", ErrRule)
+	case r.When != "always" && r.When != "new-place":
+		return fmt.Errorf("%w: when is always or new-place", ErrRule)
+	case r.GraceDays < 0 || r.GraceDays > maxGrace:
+		return fmt.Errorf("%w: grace_days is 0 to %d", ErrRule, maxGrace)
+	}
+	return nil
+}
+
+// Weaker reports whether a rule asks for less than the default.
+func (r FactorRule) Weaker() bool {
+	return r.Required == "nobody" || r.When == "new-place" || r.GraceDays > 0
+}
+
+func (r FactorRule) requires(user *catalog.User) bool {
+	return r.Required == "everyone" || r.Required == "administrators" && Role(user.Role) == Administrator
+}
+
+func (r FactorRule) always() bool { return r.When != "new-place" }
+
+func (r FactorRule) grace() time.Duration { return time.Duration(r.GraceDays) * 24 * time.Hour }
+
+// rule reads the settings. What is not known there means the strictest.
+func (s *Service) rule(ctx context.Context, r *sqldb.Reader) (FactorRule, error) {
+	rule := DefaultFactorRule()
+	read := func(name string, take func(string)) error {
+		v, err := r.Setting(ctx, s.agency, name)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return nil
+		} else if err == nil {
+			take(v.Value)
+		}
+		return err
+	}
+	err := errors.Join(
+		read(settingRequired, func(v string) { rule.Required = v }),
+		read(settingWhen, func(v string) { rule.When = v }),
+		read(settingGrace, func(v string) { rule.GraceDays, _ = strconv.Atoi(v) }), // 0 for what is no number
+	)
+	if rule.Required != "administrators" && rule.Required != "nobody" {
+		rule.Required = "everyone"
+	}
+	if rule.When != "new-place" {
+		rule.When = "always"
+	}
+	if rule.GraceDays < 0 || rule.GraceDays > maxGrace {
+		rule.GraceDays = 0
+	}
+	return rule, err
+}
+
+// FactorRule returns the rule in force. ErrForbidden.
+func (s *Service) FactorRule(ctx context.Context, actor *Actor) (FactorRule, error) {
+	if !May(actor, ListSettings, Object{Agency: s.agency}) {
+		return FactorRule{}, ErrForbidden
+	}
+	rule, err := s.rule(ctx, &s.catalog.Reader)
+	return rule, unexpected("looking up settings", err)
+}
+
+// SetFactorRule sets it, for sign-ins from now on. One that is weaker than the
+// default needs a reason, which is kept. ErrForbidden, ErrFreshFactor, ErrRule.
+func (s *Service) SetFactorRule(ctx context.Context, actor *Actor, rule FactorRule, reason string, from Origin) error {
+	if !May(actor, ManageAccount, Object{Agency: s.agency}) {
+		return s.recordRefused(ctx, evidence.EventFactorRuleSet, actor, from, ErrForbidden, nil)
+	}
+	if err := rule.check(); err != nil {
+		return err
+	}
+	reason = strings.TrimSpace(reason)
+	if n := utf8.RuneCountInString(reason); n > 400 || n == 0 && rule.Weaker() {
+		return fmt.Errorf("%w: it asks for less than the default: say why, in up to 400 characters", ErrRule)
+	}
+	if err := s.fresh(ctx, evidence.EventFactorRuleSet, actor, from); err != nil {
+		return err
+	}
+	now := s.clock()
+	err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		former, err := s.rule(ctx, &tx.Reader)
+		if err != nil {
+			return err
+		}
+		for name, value := range map[string]string{settingRequired: rule.Required, settingWhen: rule.When, settingGrace: strconv.Itoa(rule.GraceDays)} {
+			if err := tx.SetSetting(ctx, &catalog.Setting{Agency: s.agency, Name: name, Value: value, UpdatedAt: now, UpdatedBy: actor.User}); err != nil {
+				return err
+			}
+		}
+		e := s.event(evidence.EventFactorRuleSet, actor.Custody(), from, "setting:auth.factor", evidence.OutcomeDone)
+		e.Reason = clip(reason, 2000)
+		e.Details = map[string]string{
+			"required": rule.Required, "when": rule.When, "grace_days": strconv.Itoa(rule.GraceDays),
+			"former_required": former.Required, "former_when": former.When, "former_grace_days": strconv.Itoa(former.GraceDays),
+		}
+		_, err = tx.AppendEvent(ctx, e)
+		return err
+	})
+	return unexpected("setting the rule about second factors", err)
+}
