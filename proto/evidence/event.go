@@ -46,6 +46,15 @@ const (
 	EventDockDisabled      EventType = "dock.disabled"
 	EventDockEnabled       EventType = "dock.enabled"
 	EventUserCreated       EventType = "user.created"
+	EventUserInvited       EventType = "user.invited"
+	EventUserJoined        EventType = "user.joined" // an invited person chose a password
+	EventUserChanged       EventType = "user.changed"
+	EventUserDisabled      EventType = "user.disabled"
+	EventUserEnabled       EventType = "user.enabled"
+	EventRoleChanged       EventType = "role.changed" // made, edited, or removed
+	EventGroupChanged      EventType = "group.changed"
+	EventGrantMade         EventType = "grant.made"
+	EventGrantEnded        EventType = "grant.ended"
 	EventSignedIn          EventType = "session.signed_in"
 	EventSignInFailed      EventType = "session.sign_in_failed"
 	EventSignedOut         EventType = "session.signed_out"
@@ -142,6 +151,18 @@ func FreezeObject(id string) string { return "freeze:" + id }
 
 // CameraObject is the Object of an event about a camera.
 func CameraObject(serial string) string { return "camera:" + serial }
+
+// UserObject is the Object of an event about a person.
+func UserObject(id string) string { return "user:" + id }
+
+// RoleObject is the Object of an event about a role.
+func RoleObject(id string) string { return "role:" + id }
+
+// GroupObject is the Object of an event about a group of people.
+func GroupObject(id string) string { return "group:" + id }
+
+// GrantObject is the Object of an event about a grant.
+func GrantObject(id string) string { return "grant:" + id }
 
 // LogObject is the Object of an event about the custody log.
 func LogObject(origin string) string { return "log:" + origin }

@@ -35,7 +35,10 @@ type Config struct {
 
 // New returns the handler of everything below /api/v1/. Give it to
 // dashboard.Config.API, which puts the security headers around it.
-func New(c Config) http.Handler {
+func New(c Config) http.Handler { return bounded(Routes(c)) }
+
+// Routes is what New answers, by pattern and without its bounds.
+func Routes(c Config) *http.ServeMux {
 	a := &api{c}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/overview", a.private(a.overview))
@@ -55,8 +58,9 @@ func New(c Config) http.Handler {
 	a.meRoutes(mux)
 	a.cameraRoutes(mux)
 	a.uplinkRoutes(mux)
+	a.peopleRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
-	return bounded(mux)
+	return mux
 }
 
 // maxBody bounds a request's body, in bytes, but for the routes that take an escrow.

@@ -20,7 +20,13 @@
 //   - Each sign-in, refused sign-in, lock, release and sign-out, and each act on
 //     one's own account, is a custody event in the same transaction. Where the event cannot be written, the act
 //     does not take place.
-//   - May denies what is not allowed by name.
+//   - May denies what no grant gives. ReachOf says the same for lists, and both come
+//     from the same grants. A change of roles, groups or grants counts from the next
+//     look-up of the session on, in every process.
+//   - What a person may not even see is as unknown to them (Find).
+//   - A Desk changes who may do what. Nobody hands out what they have not, nobody
+//     changes their own account, and somebody who manages people remains. Each change
+//     and each refused one is a custody event.
 //
 // It does not decide what a page looks like.
 //

@@ -1,54 +1,14 @@
 package auth
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/proto/evidence"
-)
-
-// Role is what a person was appointed to.
-type Role string
-
-// The roles that exist.
-const (
-	Administrator Role = "administrator" // everything, accounts included
-	Operator      Role = "operator"      // works with evidence, changes no account
-)
-
-// Action is one thing that a person may or may not do.
-type Action string
-
-// The actions that exist. A new one is denied to everybody until a role below
-// has it.
-const (
-	SeeOverview   Action = "overview.see"
-	ListItems     Action = "evidence.list"
-	ViewItem      Action = "evidence.view"
-	PlayItem      Action = "evidence.play"
-	OpenReceipt   Action = "receipt.open"
-	DownloadItem  Action = "evidence.download"
-	ListDocks     Action = "docks.list"
-	ManageAccount Action = "accounts.manage"
-
-	ListFirmware   Action = "firmware.list"
-	ManageFirmware Action = "firmware.manage" // publish and withdraw
-	ListSettings   Action = "settings.list"
-
-	ListCameras      Action = "cameras.list" // and each one's page, ledger and completeness
-	AssignCamera     Action = "cameras.assign"
-	HoldCamera       Action = "cameras.hold"
-	EndCameraHold    Action = "cameras.end_hold"
-	DecideCameraKey  Action = "cameras.decide_key" // approve and block
-	BeginCamera      Action = "cameras.begin"      // from which number on its count is looked at
-	SettleFinding    Action = "cameras.settle"     // an entry of its completeness that cannot be mended
-	ListAlerts       Action = "alerts.list"
-	AcknowledgeAlert Action = "alerts.acknowledge"
-
-	ChangeQueue     Action = "queue.change"     // what goes first at a dock
-	ManageBandwidth Action = "bandwidth.manage" // weekly tables of docks and stations
-	ManageSending   Action = "sending.manage"   // urgent officers, categories
-
-	ManageKeys Action = "keys.manage" // retire, escrow, restore, destroy: two people each
 )
 
 // Actor is a signed-in person.
@@ -57,13 +17,17 @@ type Actor struct {
 	Agency  evidence.AgencyID
 	Login   string
 	Name    string
-	Role    Role
+	Role    Role // of the account; what it may do is in Powers
 	Origin  Origin
 	Session evidence.Digest // hash of the session's token
 
 	Factor    string    // what was shown last in the session, see Password and the others
 	FactorAt  time.Time // when, as far as it counts for Fresh
 	MustEnrol bool      // only the own account may be worked on, see Owner
+	Client    Client    // with what kind of program; "" is Web
+
+	RoleName string  // of Role, for people
+	Powers   *Powers // nil: may do nothing
 }
 
 // Origin is where a request came from.
@@ -77,23 +41,77 @@ func (a *Actor) Custody() evidence.Actor {
 	return evidence.Actor{Kind: "user", ID: a.User, Name: a.Name, Client: a.Origin.Browser}
 }
 
-// Object is what an action is done on.
+// Object is what an action is done on: a whole agency, or of it a station with its
+// docks and cameras, or one item.
 type Object struct {
-	Agency evidence.AgencyID
+	Agency  evidence.AgencyID
+	Station evidence.StationID
+	Item    *catalog.Item // nil: it is none
 }
 
-// May reports whether the person may do the action on the object. What no rule
-// allows is denied, as is everything of another agency.
+// ItemObject is an item as an Object.
+func ItemObject(i *catalog.Item) Object {
+	return Object{Agency: i.Agency, Station: i.Station, Item: i}
+}
+
+// May reports whether the person may do the action on the object. What no grant
+// gives is denied, as is everything of another agency.
 func May(a *Actor, do Action, on Object) bool {
-	if a == nil || a.User == "" || on.Agency == "" || a.Agency != on.Agency {
+	if on.Agency == "" {
 		return false
 	}
-	switch do {
-	case SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, ListDocks, ListFirmware, ListSettings,
-		ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert, ChangeQueue:
-		return a.Role == Operator || a.Role == Administrator
-	case ManageAccount, ManageFirmware, EndCameraHold, DecideCameraKey, BeginCamera, SettleFinding, ManageBandwidth, ManageSending, ManageKeys:
-		return a.Role == Administrator
+	reach := ReachOf(a, do, on.Agency)
+	switch {
+	case on.Item != nil:
+		return on.Item.Agency == on.Agency && reach.Holds(on.Item)
+	case on.Station != "":
+		return reach.HoldsStation(on.Station)
 	}
-	return false
+	return reach.All
+}
+
+// MaySome reports whether the person may do the action on anything of the agency.
+func MaySome(a *Actor, do Action, agency evidence.AgencyID) bool {
+	return !ReachOf(a, do, agency).None()
+}
+
+// ReachOf returns on what of an agency the person may do an action: what a list for
+// that person holds, and what May says yes to. It is not to be changed.
+func ReachOf(a *Actor, do Action, agency evidence.AgencyID) *catalog.Reach {
+	if a == nil || a.User == "" || a.Powers == nil || agency == "" || a.Agency != agency {
+		return &catalog.Reach{}
+	}
+	return a.Powers.reach(do)
+}
+
+// Find looks an item up for a person who wants to do something on it, without its
+// statements. What the person may not even see is catalog.ErrNotFound, as is what is
+// not there, after the same work; of what they see but may not do it is ErrForbidden.
+func Find(ctx context.Context, items *sqldb.Reader, a *Actor, do Action, agency evidence.AgencyID, id evidence.EvidenceID) (*catalog.Item, error) {
+	if !MaySome(a, do, agency) {
+		return nil, ErrForbidden
+	}
+	item, err := items.ItemRow(ctx, agency, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case May(a, do, ItemObject(item)):
+		return item, nil
+	case Sees(a, item):
+		return nil, ErrForbidden
+	}
+	return nil, fmt.Errorf("item %s is out of reach: %w", id, catalog.ErrNotFound)
+}
+
+// Sees reports whether a person may know that an item is there.
+func Sees(a *Actor, item *catalog.Item) bool {
+	return May(a, ListItems, ItemObject(item)) || May(a, ViewItem, ItemObject(item))
+}
+
+// Refusal is why an act was refused, for its event; err is what Find returned.
+func Refusal(err error, do Action) string {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return "no such item is within reach"
+	}
+	return "no grant allows " + string(do)
 }

@@ -55,6 +55,7 @@ type Service struct {
 	now     func() time.Time
 	sources *sources
 	party   *party // nil: no passkeys
+	shelf   shelf
 }
 
 // New returns a Service.

@@ -95,7 +95,7 @@ func (s *Service) actor(ctx context.Context, token string, from Origin, use bool
 	if !now.Before(row.ExpiresAt) || !now.Before(row.LastUsedAt.Add(IdleLife)) {
 		return nil, ErrNoSession
 	}
-	user, err := s.catalog.User(ctx, row.User)
+	user, version, err := s.catalog.UserStanding(ctx, row.User)
 	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, ErrNoSession
 	} else if err != nil {
@@ -112,8 +112,9 @@ func (s *Service) actor(ctx context.Context, token string, from Origin, use bool
 			return nil, unexpected("noting the use of a session", err)
 		}
 	}
-	return &Actor{User: user.ID, Agency: user.Agency, Login: user.Login, Name: user.Name, Role: Role(user.Role), Origin: from, Session: hash,
-		Factor: row.Factor, FactorAt: row.FactorAt, MustEnrol: row.MustEnrol}, nil
+	a := &Actor{User: user.ID, Agency: user.Agency, Login: user.Login, Name: user.Name, Role: Role(user.Role), Origin: from, Session: hash,
+		Factor: row.Factor, FactorAt: row.FactorAt, MustEnrol: row.MustEnrol}
+	return s.empower(ctx, a, user, version)
 }
 
 // SignOut ends the session of token, with its event. A session that has ended

@@ -157,8 +157,10 @@ func (s *Service) SetUpStep(ctx context.Context, token string, p Person, b Brows
 // AddUser makes a further account. by is who does it: a person whose role was
 // checked with May, or {Kind: "server", ID: "local"} for the command line.
 func (s *Service) AddUser(ctx context.Context, p Person, role Role, by evidence.Actor, from Origin) (id string, err error) {
-	if role != Administrator && role != Operator {
-		return "", fmt.Errorf("adding an account: role %q is unknown; there are %s and %s", role, Administrator, Operator)
+	if b, err := s.book(ctx); err != nil {
+		return "", err
+	} else if b.roles[string(role)] == nil {
+		return "", fmt.Errorf("adding an account: role %q is unknown; there are %s", role, b.roleIDs())
 	}
 	user, err := s.newUser(ctx, p, role)
 	if err != nil {

@@ -20,7 +20,7 @@ func (d *Desk) Hold(ctx context.Context, serial, reason string) error {
 		return err
 	}
 	object := evidence.CameraObject(serial)
-	if err := d.allow(ctx, auth.HoldCamera, evidence.EventCameraHeld, object); err != nil {
+	if err := d.allow(ctx, auth.HoldCamera, evidence.EventCameraHeld, serial); err != nil {
 		return err
 	}
 	now := d.instant()
@@ -36,7 +36,7 @@ func (d *Desk) EndHold(ctx context.Context, serial, reason string) error {
 		return err
 	}
 	object := evidence.CameraObject(serial)
-	if err := d.allow(ctx, auth.EndCameraHold, evidence.EventCameraHoldEnded, object); err != nil {
+	if err := d.allow(ctx, auth.EndCameraHold, evidence.EventCameraHoldEnded, serial); err != nil {
 		return err
 	}
 	return d.act(ctx, d.event(evidence.EventCameraHoldEnded, object, reason, nil), func(tx *sqldb.Tx) error {
@@ -60,7 +60,7 @@ func (d *Desk) Assign(ctx context.Context, serial, officer, officerID string, fr
 		return err
 	}
 	object := evidence.CameraObject(serial)
-	if err := d.allow(ctx, auth.AssignCamera, evidence.EventCameraAssigned, object); err != nil {
+	if err := d.allow(ctx, auth.AssignCamera, evidence.EventCameraAssigned, serial); err != nil {
 		return err
 	}
 	details := map[string]string{"officer": officer, "officer_id": officerID, "from": from.Format(time.RFC3339Nano)}
@@ -102,7 +102,7 @@ func (d *Desk) Unassign(ctx context.Context, serial string, at time.Time) error 
 	if err := errors.Join(checkSerial(serial), checkSpan(at, time.Time{})); err != nil {
 		return err
 	}
-	if err := d.allow(ctx, auth.AssignCamera, evidence.EventCameraUnassigned, evidence.CameraObject(serial)); err != nil {
+	if err := d.allow(ctx, auth.AssignCamera, evidence.EventCameraUnassigned, serial); err != nil {
 		return err
 	}
 	return d.Catalog.Update(ctx, func(tx *sqldb.Tx) error { return d.unassign(ctx, tx, serial, at) })

@@ -27,7 +27,7 @@ func (d *Desk) Begin(ctx context.Context, serial string, number uint64, reason s
 		return fmt.Errorf("%w: cameras count from 1, so that is the lowest number to begin at", ErrInput)
 	}
 	object := evidence.CameraObject(serial)
-	if err := d.allow(ctx, auth.BeginCamera, evidence.EventCameraBegun, object); err != nil {
+	if err := d.allow(ctx, auth.BeginCamera, evidence.EventCameraBegun, serial); err != nil {
 		return err
 	}
 	now := d.instant()

@@ -64,8 +64,8 @@ func newDesk(t *testing.T) *desk {
 	}
 	t.Cleanup(func() { db.Close() })
 	d := &desk{T: t, db: db, clock: clock, blobs: sizes{}, key: ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey),
-		operator: &auth.Actor{User: "u-operator", Agency: agency, Role: auth.Operator, Origin: auth.Origin{Address: "192.0.2.9"}},
-		chief:    &auth.Actor{User: "u-chief", Agency: agency, Role: auth.Administrator}}
+		operator: &auth.Actor{User: "u-operator", Agency: agency, Role: auth.Operator, Powers: auth.ShippedPowers(auth.Operator), Origin: auth.Origin{Address: "192.0.2.9"}},
+		chief:    &auth.Actor{User: "u-chief", Agency: agency, Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator)}}
 	d.Service = cameras.New(cameras.Config{Catalog: db, Blobs: d.blobs, Agency: agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 		Certify: func(serial string, _ []byte) ([]byte, error) { return []byte("certificate of " + serial), nil }})
 	d.update(func(tx *sqldb.Tx) error {
@@ -173,7 +173,7 @@ func TestRightsAreAskedAndDenialsRecorded(t *testing.T) {
 	d := newDesk(t)
 	ctx := t.Context()
 	nobody := &auth.Actor{User: "u-x", Agency: agency, Role: "none"}
-	foreign := &auth.Actor{User: "u-y", Agency: "county", Role: auth.Administrator}
+	foreign := &auth.Actor{User: "u-y", Agency: "county", Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator)}
 	for _, c := range []struct {
 		who  *auth.Actor
 		kind evidence.EventType

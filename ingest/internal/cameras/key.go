@@ -32,7 +32,7 @@ func (d *Desk) decide(ctx context.Context, kind evidence.EventType, standing cat
 		return err
 	}
 	object := evidence.CameraObject(serial)
-	if err := d.allow(ctx, auth.DecideCameraKey, kind, object); err != nil {
+	if err := d.allow(ctx, auth.DecideCameraKey, kind, serial); err != nil {
 		return err
 	}
 	key, err := d.findKey(ctx, serial, id)

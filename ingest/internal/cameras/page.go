@@ -39,16 +39,17 @@ type Worn struct {
 
 // Cameras lists the agency's cameras, last seen first. auth.ErrForbidden.
 func (d *Desk) Cameras(ctx context.Context) ([]catalog.Camera, error) {
-	if err := d.allow(ctx, auth.ListCameras, "", ""); err != nil {
+	if err := d.some(auth.ListCameras); err != nil {
 		return nil, err
 	}
-	return d.Catalog.Cameras(ctx, d.Agency)
+	all, err := d.Catalog.Cameras(ctx, d.Agency)
+	return d.visible(ctx, all), err
 }
 
 // Camera returns what is known of one camera. auth.ErrForbidden,
 // catalog.ErrNotFound.
 func (d *Desk) Camera(ctx context.Context, serial string) (*Page, error) {
-	if err := d.allow(ctx, auth.ListCameras, "", ""); err != nil {
+	if err := d.allow(ctx, auth.ListCameras, "", serial); err != nil {
 		return nil, err
 	}
 	p := &Page{}
@@ -74,7 +75,7 @@ func (d *Desk) Camera(ctx context.Context, serial string) (*Page, error) {
 	if p.ShownTotal, err = d.Catalog.CountShown(ctx, d.Agency, serial); err != nil {
 		return nil, err
 	}
-	items, err := d.Catalog.Items(ctx, catalog.ItemFilter{Agency: d.Agency, Camera: serial}, catalog.NewestArrival, "", pageItems)
+	items, err := d.Catalog.Items(ctx, catalog.ItemFilter{Agency: d.Agency, Camera: serial, Within: d.within()}, catalog.NewestArrival, "", pageItems)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +133,35 @@ func (d *Desk) OpenAlerts(ctx context.Context) (int64, error) {
 // Completeness reports of one camera, or with "" of all and of what no camera is
 // known for any more. auth.ErrForbidden, catalog.ErrNotFound.
 func (d *Desk) Completeness(ctx context.Context, serial string) ([]ledger.Report, error) {
-	if err := d.allow(ctx, auth.ListCameras, "", ""); err != nil {
+	if serial == "" {
+		if err := d.some(auth.ListCameras); err != nil {
+			return nil, err
+		}
+	} else if err := d.allow(ctx, auth.ListCameras, "", serial); err != nil {
 		return nil, err
 	}
-	return d.survey(ctx, serial)
+	if serial != "" || d.local || auth.May(d.actor, auth.ListCameras, auth.Object{Agency: d.Agency}) {
+		return d.survey(ctx, serial)
+	}
+	all, err := d.Cameras(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var reports []ledger.Report
+	for _, c := range all {
+		one, err := d.survey(ctx, c.Serial)
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, one...)
+	}
+	return reports, nil
+}
+
+// within is which items the person may see.
+func (d *Desk) within() *catalog.Reach {
+	if d.local {
+		return nil
+	}
+	return auth.ReachOf(d.actor, auth.ListItems, d.Agency)
 }

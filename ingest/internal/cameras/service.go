@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -76,20 +78,66 @@ func (s *Service) CommandLine() *Desk {
 
 func (s *Service) instant() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
-// allow asks auth.May. The denial of an act, which has a kind, is an event.
-func (d *Desk) allow(ctx context.Context, do auth.Action, kind evidence.EventType, object string) error {
+// some asks whether the person may do something on any camera; the list that
+// follows holds those.
+func (d *Desk) some(do auth.Action) error {
+	if d.local || auth.MaySome(d.actor, do, d.Agency) {
+		return nil
+	}
+	return auth.ErrForbidden
+}
+
+// allow asks auth.May for a camera, or with no serial for the whole agency. The
+// denial of an act, which has a kind, is an event. A camera that the person may not
+// even see is catalog.ErrNotFound.
+func (d *Desk) allow(ctx context.Context, do auth.Action, kind evidence.EventType, serial string) error {
 	if d.local || auth.May(d.actor, do, auth.Object{Agency: d.Agency}) {
 		return nil
 	}
+	denied := auth.ErrForbidden
+	if serial != "" && auth.MaySome(d.actor, do, d.Agency) {
+		camera, err := d.Catalog.Camera(ctx, d.Agency, serial)
+		switch {
+		case err != nil && !errors.Is(err, catalog.ErrNotFound):
+			return err
+		case err == nil && d.may(ctx, do, camera):
+			return nil
+		case err != nil || !d.may(ctx, auth.ListCameras, camera):
+			denied = fmt.Errorf("camera %q: %w", serial, catalog.ErrNotFound)
+		}
+	}
 	if d.actor != nil && kind != "" {
-		refused := d.event(kind, object, "the role does not allow "+string(do), nil)
+		object := ""
+		if serial != "" {
+			object = evidence.CameraObject(serial)
+		}
+		refused := d.event(kind, object, auth.Refusal(denied, do), nil)
 		refused.Outcome = evidence.OutcomeRefused
 		err := d.Catalog.Update(ctx, func(tx *sqldb.Tx) error { _, err := tx.AppendEvent(ctx, refused); return err })
 		if err != nil {
 			d.Log.ErrorContext(ctx, "a denied act could not be recorded", "action", string(do), "error", err)
 		}
 	}
-	return auth.ErrForbidden
+	return denied
+}
+
+// may asks auth.May for a camera, which is of the station where it was docked last.
+func (d *Desk) may(ctx context.Context, do auth.Action, camera *catalog.Camera) bool {
+	on := auth.Object{Agency: d.Agency}
+	if d.local || auth.May(d.actor, do, on) {
+		return true
+	}
+	dock, err := d.Catalog.Dock(ctx, d.Agency, camera.LastDock)
+	if err != nil || dock.Station == "" {
+		return false
+	}
+	on.Station = dock.Station
+	return auth.May(d.actor, do, on)
+}
+
+// visible drops the cameras that the person may not see.
+func (d *Desk) visible(ctx context.Context, all []catalog.Camera) []catalog.Camera {
+	return slices.DeleteFunc(all, func(c catalog.Camera) bool { return !d.may(ctx, auth.ListCameras, &c) })
 }
 
 // event is a custody event of something that this person has done.

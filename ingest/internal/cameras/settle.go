@@ -35,7 +35,7 @@ func (d *Desk) Settle(ctx context.Context, serial string, entry Entry, reason st
 		return nil, fmt.Errorf("%w: name the entry by its number, its path or its item", ErrInput)
 	}
 	object := evidence.CameraObject(serial)
-	if err := d.allow(ctx, auth.SettleFinding, evidence.EventCameraSettled, object); err != nil {
+	if err := d.allow(ctx, auth.SettleFinding, evidence.EventCameraSettled, serial); err != nil {
 		return nil, err
 	}
 	reports, err := d.survey(ctx, serial)

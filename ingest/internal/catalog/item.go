@@ -157,6 +157,8 @@ type ItemFilter struct {
 	Erased  *bool     // whether the original was erased
 
 	NoWearer bool // only items whose wearer is not known: the lane of the unassigned
+
+	Within *Reach // only what somebody may see; nil: all of the agency
 }
 
 // MaxPage is the longest page of a list. A limit of 0 or above it means MaxPage.

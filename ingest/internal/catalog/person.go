@@ -14,7 +14,8 @@ type User struct {
 	Name              string
 	Email             string
 	Password          string // PHC string
-	Role              string
+	Role              string // id of the role of the account
+	OfficerID         string // as assignments and cameras name the person; "": they do not
 	CreatedAt         time.Time
 	PasswordChangedAt time.Time
 	LastSignInAt      time.Time

@@ -58,7 +58,7 @@ func (c *complaints) hear(e any) {
 	}()
 	switch e := e.(type) {
 	case *runtime.EventExceptionThrown:
-		c.all = append(c.all, e.ExceptionDetails.Text)
+		c.all = append(c.all, e.ExceptionDetails.Text+" "+describe(e.ExceptionDetails))
 	case *cdplog.EventEntryAdded:
 		// An answer with a status of 400 and above is said too, and expected here.
 		if e.Entry.Level == cdplog.EntryLevelError && e.Entry.Source != cdplog.EntrySourceNetwork {
@@ -286,4 +286,12 @@ func (b *browser) plays(s *site, id evidence.EvidenceID) {
 	b.scheme("light", 390, 844)
 	b.fits()
 	b.scheme("light", 1440, 900)
+}
+
+// describe says what an exception was, where the browser tells.
+func describe(d *runtime.ExceptionDetails) string {
+	if d.Exception == nil {
+		return d.URL
+	}
+	return d.Exception.Description
 }

@@ -61,7 +61,7 @@ func (d *Dashboard) cameras(w http.ResponseWriter, r *http.Request, actor *auth.
 		d.fail(w, r, actor, err)
 		return
 	}
-	found, err := d.completeness(r.Context(), desk)
+	found, err := d.completeness(r.Context(), d.Cameras.CommandLine()) // of all: the list holds those that the person may see
 	if err != nil {
 		d.Log.ErrorContext(r.Context(), "checking the completeness of all cameras", "error", err)
 	}
@@ -69,7 +69,7 @@ func (d *Dashboard) cameras(w http.ResponseWriter, r *http.Request, actor *auth.
 	which := q.Get("which")
 	v.Which = options(which, "", "All cameras", needsAPerson, "Needs a person", nobodys, "Not assigned", onHold, "On hold")
 	v.Narrowed = v.Search != "" || which != ""
-	if found.Nobodys != nil {
+	if found.Nobodys != nil && auth.May(actor, auth.ListCameras, auth.Object{Agency: d.Auth.Agency()}) {
 		v.Nobodys = reportOf(found.Nobodys)
 	}
 	rows := make([]cameraRow, 0, len(all))

@@ -108,7 +108,7 @@ func (d *Dashboard) loadAssets() error {
 	return nil
 }
 
-func (d *Dashboard) routes() http.Handler {
+func (d *Dashboard) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /static/{release}/{name}", d.static)
 	mux.HandleFunc("GET /setup", d.setupPage)
@@ -133,6 +133,7 @@ func (d *Dashboard) routes() http.Handler {
 	mux.HandleFunc("GET /cameras/{serial}", d.private(d.cameraPage))
 	d.actRoutes(mux)
 	d.uplinkRoutes(mux)
+	d.peopleRoutes(mux)
 	mux.HandleFunc("GET /alerts", d.private(d.alerts))
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {

@@ -30,6 +30,7 @@ type itemView struct {
 	Events                  []eventView
 	MoreEvents              bool
 	Facts                   []factGroup
+	Seers                   *seersView // nil: the person may not know who sees it
 }
 
 // banner stands above an item that is not simply stored.
@@ -70,14 +71,14 @@ func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth
 	page := itemView{
 		base: d.roomBase(r.Context(), actor, baseName(item.Path), "evidence", "player.js"),
 		Item: rows([]catalog.Item{*item})[0], Banner: d.bannerOf(v),
-		Playable:    here && item.Length > 0 && videoType(item.Path) != "",
-		CanReceipt:  item.Receipt != nil && auth.May(actor, auth.OpenReceipt, auth.Object{Agency: item.Agency}),
-		CanDownload: here && auth.May(actor, auth.DownloadItem, auth.Object{Agency: item.Agency}),
-		CanPackage:  here && item.Receipt != nil && auth.May(actor, auth.DownloadItem, auth.Object{Agency: item.Agency}),
+		Playable:    here && item.Length > 0 && videoType(item.Path) != "" && auth.May(actor, auth.PlayItem, auth.ItemObject(item)),
+		CanReceipt:  item.Receipt != nil && auth.May(actor, auth.OpenReceipt, auth.ItemObject(item)),
+		CanDownload: here && auth.May(actor, auth.DownloadItem, auth.ItemObject(item)),
+		CanPackage:  here && item.Receipt != nil && auth.May(actor, auth.DownloadItem, auth.ItemObject(item)),
 		Clip:        typed, Derived: item.Kind == evidence.KindDerivative,
 		Hashes: hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
-	page.Verdict = chainVerdict(v)
+	page.Verdict, page.Seers = chainVerdict(v), d.seersOf(r, actor, id)
 	page.CanClip = page.CanPackage && page.Playable && d.Derive != nil && item.Kind == evidence.KindVideo && item.Encoding == evidence.EncodedAsIs
 	if at := v.Times.Began; at != nil {
 		page.Recorded = &recordedView{at.At, aboutText(at.Uncertainty)}

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,7 +56,7 @@ func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 	v.Kinds = options(string(filter.Kind), "", "Any kind", "video", "Video", "metadata", "Sidecar", "derivative", "Clip", "other", "Other file")
 	v.Wearers = options(q.Get("wearer"), "", "Any", nobodys, "Camera not assigned")
 	docks, err := d.Reading.Docks(r.Context(), actor)
-	if err != nil {
+	if err != nil && !errors.Is(err, auth.ErrForbidden) {
 		d.fail(w, r, actor, err)
 		return
 	}

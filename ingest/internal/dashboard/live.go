@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 )
 
 // The rhythm of live pages: at most one drawing each drawEvery, however often
@@ -18,6 +19,7 @@ import (
 const (
 	drawEvery   = 500 * time.Millisecond
 	redrawEvery = 5 * time.Second
+	askEvery    = 500 * time.Millisecond // whether the person may still watch
 	writeTime   = 10 * time.Second
 )
 
@@ -37,8 +39,13 @@ func (d *Dashboard) live(w http.ResponseWriter, r *http.Request) {
 // watching does not keep the session alive.
 func (d *Dashboard) watchOver(w http.ResponseWriter, r *http.Request, what drawing) {
 	token, origin := auth.Token(r), auth.OriginOf(r)
-	if _, err := d.Auth.Peek(r.Context(), token, origin); err != nil {
+	actor, err := d.Auth.Peek(r.Context(), token, origin)
+	if err != nil {
 		d.turnAway(w, r)
+		return
+	}
+	if _, _, err := what.draw(r.Context(), actor); errors.Is(err, auth.ErrForbidden) || errors.Is(err, catalog.ErrNotFound) {
+		d.fail(w, r, actor, err)
 		return
 	}
 	select {
@@ -75,26 +82,30 @@ func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin a
 		if err := rest(ctx, drawEvery, nil, pause); err != nil {
 			return err
 		}
-		if err := d.restAwake(ctx, token, origin, changed, pause); err != nil {
+		if err := d.restWatched(ctx, s, token, origin, changed, pause); err != nil {
 			return err
 		}
 	}
 }
 
-// restAwake waits until there is something new to draw, or it is time to, or the
-// session has ended, which nobody tells: wherever it was ended, the page hears of
-// it within a second.
-func (d *Dashboard) restAwake(ctx context.Context, token string, origin auth.Origin, changed <-chan struct{}, pause *time.Timer) error {
-	for waited := drawEvery; waited < redrawEvery; waited += drawEvery {
-		if _, err := d.Auth.Peek(ctx, token, origin); err != nil {
-			return nil // the next drawing says so
+// errEnded: the session ended, and the page was told.
+var errEnded = errors.New("the session has ended")
+
+// restWatched is rest until the next drawing, and sees meanwhile that the session
+// still stands.
+func (d *Dashboard) restWatched(ctx context.Context, s *stream, token string, origin auth.Origin, changed <-chan struct{}, pause *time.Timer) error {
+	for range redrawEvery / askEvery {
+		if err := rest(ctx, askEvery, changed, pause); err != nil {
+			return err
 		}
 		select {
 		case <-changed:
 			return nil
 		default:
 		}
-		if err := rest(ctx, drawEvery, changed, pause); err != nil {
+		if _, err := d.Auth.Peek(ctx, token, origin); errors.Is(err, auth.ErrNoSession) {
+			return errors.Join(errEnded, s.send("end", "{}"))
+		} else if err != nil {
 			return err
 		}
 	}
@@ -120,11 +131,11 @@ func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor, what
 		return err
 	}
 	held, err := d.Reading.HeldBack(ctx, actor)
-	if err != nil {
+	if err != nil && !errors.Is(err, auth.ErrForbidden) {
 		return err
 	}
 	open, err := d.Cameras.For(actor).OpenAlerts(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, auth.ErrForbidden) {
 		return err
 	}
 	data, err := json.Marshal(map[string]any{"html": html, "at": d.clockText(at), "quarantined": max(held, 0), "alerts": max(open, 0)})

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -74,6 +75,9 @@ type overviewView struct {
 
 func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	o, err := d.Reading.Overview(r.Context(), actor)
+	if errors.Is(err, auth.ErrForbidden) && d.elsewhere(w, r, actor) {
+		return
+	}
 	if err != nil {
 		d.fail(w, r, actor, err)
 		return
@@ -211,4 +215,19 @@ func permille(done, total uint64) uint64 {
 		return 1000
 	}
 	return min(uint64(float64(done)/float64(total)*1000), 999)
+}
+
+// elsewhere leads who may not see the overview to the first room that is theirs.
+func (d *Dashboard) elsewhere(w http.ResponseWriter, r *http.Request, actor *auth.Actor) bool {
+	open := d.roomsOf(actor)
+	for _, room := range []struct {
+		may  bool
+		path string
+	}{{open.Evidence, "/evidence"}, {open.Cameras, "/cameras"}, {open.Uplinks, "/uplinks"}, {open.People, "/people"}} {
+		if room.may {
+			http.Redirect(w, r, room.path, http.StatusSeeOther)
+			return true
+		}
+	}
+	return false
 }

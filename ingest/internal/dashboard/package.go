@@ -26,7 +26,13 @@ func (d *Dashboard) packageOf(w http.ResponseWriter, r *http.Request, actor *aut
 		d.fail(w, r, actor, err)
 		return
 	}
-	if err := made.Serve(w, r); err != nil {
+	item, err := d.Cameras.Catalog.ItemRow(r.Context(), d.Auth.Agency(), id)
+	if err != nil {
+		made.Close()
+		d.fail(w, r, actor, err)
+		return
+	}
+	if err := made.Serve(d.watched(w, r, auth.DownloadItem, item), r); err != nil {
 		if r.Context().Err() == nil {
 			d.Log.ErrorContext(r.Context(), "a custody package was broken off", "error", err)
 		}

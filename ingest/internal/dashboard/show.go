@@ -21,6 +21,19 @@ type base struct {
 	Held                uint64 // items in quarantine
 	Open                uint64 // alerts that wait for people
 	Scripts             []string
+	Rooms               rooms
+}
+
+// rooms says which rooms a person may enter at all.
+type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, People bool }
+
+func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
+	agency := d.Auth.Agency()
+	some := func(do auth.Action) bool { return auth.MaySome(actor, do, agency) }
+	return rooms{
+		Overview: some(auth.SeeOverview), Alerts: auth.May(actor, auth.ListAlerts, auth.Object{Agency: agency}), Cameras: some(auth.ListCameras),
+		Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), People: d.Auth.Desk(actor).CanList(),
+	}
 }
 
 // gateBase is base for pages before sign-in.
@@ -32,14 +45,15 @@ func (d *Dashboard) gateBase(title string, scripts ...string) base {
 func (d *Dashboard) roomBase(ctx context.Context, actor *auth.Actor, title, room string, scripts ...string) base {
 	b := d.gateBase(title)
 	b.Room, b.Scripts = room, scripts
-	b.User.Name, b.User.Role = actor.Name, string(actor.Role)
+	b.User.Name, b.User.Role = actor.Name, actor.RoleName
+	b.Rooms = d.roomsOf(actor)
 	held, err := d.Reading.HeldBack(ctx, actor)
-	if err != nil { // the page itself says so where it matters
+	if err != nil && !errors.Is(err, reading.ErrForbidden) { // the page itself says so where it matters
 		d.Log.WarnContext(ctx, "counting the items in quarantine", "error", err)
 	}
 	b.Held = uint64(max(held, 0))
 	open, err := d.Cameras.For(actor).OpenAlerts(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, auth.ErrForbidden) {
 		d.Log.WarnContext(ctx, "counting the open alerts", "error", err)
 	}
 	b.Open = uint64(max(open, 0))

@@ -54,7 +54,7 @@ func (d *Dashboard) play(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		return
 	}
 	fileHeaders(w, contentType, footage.Item)
-	d.serveRange(w, r, footage)
+	d.serveRange(d.watched(w, r, auth.PlayItem, footage.Item), r, footage)
 }
 
 // original sends the whole recording as a file to keep, never as a page.
@@ -77,7 +77,7 @@ func (d *Dashboard) original(w http.ResponseWriter, r *http.Request, actor *auth
 	defer footage.Close()
 	fileHeaders(w, "application/octet-stream", footage.Item)
 	w.Header().Set("Content-Length", strconv.FormatUint(footage.Length, 10))
-	d.copyOut(w, r, footage, 0, footage.Length)
+	d.copyOut(d.watched(w, r, auth.DownloadItem, footage.Item), r, footage, 0, footage.Length)
 }
 
 // admitStream bounds the readings at once.

@@ -39,6 +39,14 @@ func (d *Dashboard) functions() template.FuncMap {
 		"browser":  browserText,
 		"factor":   factorText,
 		"groups":   groups,
+		"heads": func(n int) string {
+			if n == 1 {
+				return "1 person"
+			}
+			return countText(uint64(max(n, 0))) + " people"
+		},
+		"pair":      func(a, b any) pair { return pair{a, b} },
+		"groupside": func(g groupCard, can bool) groupSide { return groupSide{can, g.Given} },
 	}
 }
 

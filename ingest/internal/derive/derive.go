@@ -88,11 +88,12 @@ var limits = closed.Limits{Time: time.Minute, Memory: 4 << 30}
 // ForPerson makes a clip for a signed-in person, who must be allowed to download the
 // original.
 func (s *Service) ForPerson(ctx context.Context, actor *auth.Actor, c Clip) (evidence.EvidenceID, error) {
-	if !auth.May(actor, auth.DownloadItem, auth.Object{Agency: s.Agency}) {
-		if actor != nil {
-			s.note(ctx, export.By{Actor: actor.Custody(), Source: actor.Origin.Address}, c, evidence.OutcomeRefused, "the role does not allow "+string(auth.DownloadItem))
-		}
-		return evidence.EvidenceID{}, ErrForbidden
+	_, err := auth.Find(ctx, &s.Catalog.Reader, actor, auth.DownloadItem, s.Agency, c.Original)
+	if actor != nil && (errors.Is(err, ErrForbidden) || errors.Is(err, catalog.ErrNotFound)) {
+		s.note(ctx, export.By{Actor: actor.Custody(), Source: actor.Origin.Address}, c, evidence.OutcomeRefused, auth.Refusal(err, auth.DownloadItem))
+	}
+	if err != nil {
+		return evidence.EvidenceID{}, err
 	}
 	return s.Make(ctx, export.By{Actor: actor.Custody(), Source: actor.Origin.Address}, c)
 }

@@ -188,7 +188,7 @@ func (refusing) Await(context.Context, int64) error { return errors.New("the dis
 func TestOnlyWhoMayDownloadGetsAPackage(t *testing.T) {
 	w := newWorld(t)
 	id := w.keep(recording{path: "A.MP4", content: noise(1000, 1)})
-	for _, actor := range []*auth.Actor{nil, officer("visitor"), {User: "u2", Agency: "other-pd", Role: auth.Administrator}} {
+	for _, actor := range []*auth.Actor{nil, officer("visitor"), {User: "u2", Agency: "other-pd", Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator)}} {
 		if _, err := w.service.ForPerson(t.Context(), actor, export.Whole(id)); !errors.Is(err, export.ErrForbidden) {
 			t.Errorf("%+v got %v, want ErrForbidden", actor, err)
 		}

@@ -309,7 +309,7 @@ func (w *world) pins() verifier.Pins {
 }
 
 func officer(role auth.Role) *auth.Actor {
-	return &auth.Actor{User: "u1", Agency: agency, Name: "Alba Moreno", Role: role, Origin: auth.Origin{Address: "192.0.2.7"}}
+	return &auth.Actor{User: "u1", Agency: agency, Name: "Alba Moreno", Role: role, Powers: auth.ShippedPowers(role), Origin: auth.Origin{Address: "192.0.2.7"}}
 }
 
 func (w *world) blobPath(id evidence.EvidenceID) string {

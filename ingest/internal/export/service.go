@@ -163,10 +163,16 @@ func (m *making) timed(ctx context.Context, w Wanted, item *catalog.Item) (*pack
 // ForPerson makes a package for a signed-in person, who must be allowed to download
 // each item.
 func (s *Service) ForPerson(ctx context.Context, actor *auth.Actor, wanted []Wanted) (*Package, error) {
-	if !auth.May(actor, auth.DownloadItem, auth.Object{Agency: s.Agency}) {
-		if actor != nil {
-			s.note(ctx, By{actor.Custody(), actor.Origin.Address}, wanted, evidence.OutcomeRefused, "the role does not allow "+string(auth.DownloadItem))
+	for _, w := range wanted[:min(len(wanted), pack.MaxItems)] {
+		_, err := auth.Find(ctx, &s.Catalog.Reader, actor, auth.DownloadItem, s.Agency, w.ID)
+		if actor != nil && (errors.Is(err, ErrForbidden) || errors.Is(err, catalog.ErrNotFound)) {
+			s.note(ctx, By{actor.Custody(), actor.Origin.Address}, wanted, evidence.OutcomeRefused, auth.Refusal(err, auth.DownloadItem))
 		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if actor == nil {
 		return nil, ErrForbidden
 	}
 	return s.Make(ctx, By{actor.Custody(), actor.Origin.Address}, wanted)

@@ -101,7 +101,7 @@ func (s *Service) WithdrawFirmware(ctx context.Context, actor *auth.Actor, model
 	}
 	if actor != nil {
 		refused := s.event(evidence.EventFirmwareWithdrawn, By{Actor: actor.Custody(), Source: actor.Origin.Address}, "", map[string]string{"counter": fmt.Sprint(counter)})
-		refused.Outcome, refused.Reason = evidence.OutcomeRefused, "the role does not allow "+string(auth.ManageFirmware)
+		refused.Outcome, refused.Reason = evidence.OutcomeRefused, auth.Refusal(auth.ErrForbidden, auth.ManageFirmware)
 		if err := s.Catalog.Update(ctx, func(tx *sqldb.Tx) error { _, err := tx.AppendEvent(ctx, refused); return err }); err != nil {
 			s.Log.ErrorContext(ctx, "a denied act could not be recorded", "action", string(auth.ManageFirmware), "error", err)
 		}

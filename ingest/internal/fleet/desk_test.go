@@ -16,7 +16,7 @@ func TestWhoMayDoWhatWithFirmware(t *testing.T) {
 	g.must(g.publish(seven, sevenImage))
 	g.must(g.publish(eight, eightImage))
 	person := func(role auth.Role, agency evidence.AgencyID) *auth.Actor {
-		return &auth.Actor{User: "u1", Agency: agency, Name: "Alba Moreno", Role: role, Origin: auth.Origin{Address: "192.0.2.7"}}
+		return &auth.Actor{User: "u1", Agency: agency, Name: "Alba Moreno", Role: role, Powers: auth.ShippedPowers(role), Origin: auth.Origin{Address: "192.0.2.7"}}
 	}
 	operator, administrator := person(auth.Operator, "springfield"), person(auth.Administrator, "springfield")
 	for what, nobody := range map[string]*auth.Actor{"nobody": nil, "another agency's": person(auth.Administrator, "shelbyville"), "another role": person("visitor", "springfield")} {

@@ -133,7 +133,7 @@ func TestADestroyedItemOpensNowhere(t *testing.T) {
 	if summary, problems := r.problems(); problems != "" || summary.Stored != 3 || summary.Destroyed != 1 {
 		t.Errorf("fsck: %+v\n%s", summary, problems)
 	}
-	totals, err := r.catalog().Totals(r.ctx, "springfield")
+	totals, err := r.catalog().Totals(r.ctx, "springfield", nil)
 	if err != nil || totals.ByState[catalog.StateStored].Items != 3 || totals.ByState[catalog.StateDestroyed].Items != 1 {
 		t.Errorf("totals %+v, %v", totals, err)
 	}

@@ -18,7 +18,7 @@ import (
 // takes it away. auth.ErrForbidden, catalog.ErrNotFound for a station that is not
 // there.
 func (d *Desk) SetStationBandwidth(ctx context.Context, station evidence.StationID, table *schedule.Table) error {
-	if err := d.allow(ctx, auth.ManageBandwidth, evidence.EventBandwidthSet, evidence.StationObject(station)); err != nil {
+	if err := d.allow(ctx, auth.ManageBandwidth, evidence.EventBandwidthSet, evidence.StationObject(station), station); err != nil {
 		return err
 	}
 	all, err := d.Catalog.Stations(ctx, d.Agency)
@@ -34,11 +34,8 @@ func (d *Desk) SetStationBandwidth(ctx context.Context, station evidence.Station
 // SetDockBandwidth gives a dock a weekly table of its own, within its station's.
 // Otherwise as [Desk.SetStationBandwidth].
 func (d *Desk) SetDockBandwidth(ctx context.Context, dock evidence.DockID, table *schedule.Table) error {
-	if err := d.allow(ctx, auth.ManageBandwidth, evidence.EventBandwidthSet, evidence.DockObject(dock)); err != nil {
+	if err := d.allowDock(ctx, auth.ManageBandwidth, evidence.EventBandwidthSet, evidence.DockObject(dock), dock); err != nil {
 		return err
-	}
-	if _, err := d.Catalog.Dock(ctx, d.Agency, dock); err != nil {
-		return fmt.Errorf("dock %s: %w", dock, err)
 	}
 	return d.setBandwidth(ctx, dockSetting+string(dock), evidence.DockObject(dock), table)
 }
@@ -55,7 +52,7 @@ func (d *Desk) setBandwidth(ctx context.Context, setting, object string, table *
 
 // SetSending replaces the policy of what goes first. auth.ErrForbidden, ErrInput.
 func (d *Desk) SetSending(ctx context.Context, policy Sending) error {
-	if err := d.allow(ctx, auth.ManageSending, evidence.EventSendingSet, "setting:"+sendingSetting); err != nil {
+	if err := d.allow(ctx, auth.ManageSending, evidence.EventSendingSet, "setting:"+sendingSetting, ""); err != nil {
 		return err
 	}
 	if err := policy.check(); err != nil {
@@ -217,13 +214,7 @@ func (d *Desk) Urgent(ctx context.Context, dock evidence.DockID, item evidence.E
 
 // change asks for what every change of a dock's queue needs.
 func (d *Desk) change(ctx context.Context, dock evidence.DockID, kind evidence.EventType, object string) error {
-	if err := d.allow(ctx, auth.ChangeQueue, kind, object); err != nil {
-		return err
-	}
-	if _, err := d.Catalog.Dock(ctx, d.Agency, dock); err != nil {
-		return fmt.Errorf("dock %s: %w", dock, err)
-	}
-	return nil
+	return d.allowDock(ctx, auth.ChangeQueue, kind, object, dock)
 }
 
 // mark changes a dock's marks.

@@ -71,7 +71,7 @@ type BayPlan struct {
 
 // Plan returns the plan of the moment. auth.ErrForbidden.
 func (d *Desk) Plan(ctx context.Context) (*Plan, error) {
-	if !d.may(auth.ListDocks) {
+	if !d.some(auth.ListDocks) {
 		return nil, auth.ErrForbidden
 	}
 	rows, err := d.Catalog.Docks(ctx, d.Agency)
@@ -86,6 +86,7 @@ func (d *Desk) Plan(ctx context.Context) (*Plan, error) {
 	if d.Live != nil {
 		reports = d.Live.Docks()
 	}
+	stations = slices.DeleteFunc(stations, func(s catalog.Station) bool { return !d.may(auth.ListDocks, s.ID) })
 	return d.plan(d.instant(), reports, stations, rows), nil
 }
 
@@ -215,14 +216,14 @@ func (f *Forecast) say(clearAtUs int64, connected bool) {
 
 // StationBandwidth returns a station's weekly table, nil where there is none. auth.ErrForbidden, catalog.ErrNotFound.
 func (d *Desk) StationBandwidth(ctx context.Context, station evidence.StationID) (*schedule.Table, error) {
-	if !d.may(auth.ListDocks) {
+	if !d.some(auth.ListDocks) {
 		return nil, auth.ErrForbidden
 	}
 	all, err := d.Catalog.Stations(ctx, d.Agency)
 	if err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(all, func(s catalog.Station) bool { return s.ID == station }) {
+	if !d.may(auth.ListDocks, station) || !slices.ContainsFunc(all, func(s catalog.Station) bool { return s.ID == station }) {
 		return nil, catalog.ErrNotFound
 	}
 	d.mu.Lock()
@@ -232,10 +233,7 @@ func (d *Desk) StationBandwidth(ctx context.Context, station evidence.StationID)
 
 // DockBandwidth is StationBandwidth of a dock.
 func (d *Desk) DockBandwidth(ctx context.Context, dock evidence.DockID) (*schedule.Table, error) {
-	if !d.may(auth.ListDocks) {
-		return nil, auth.ErrForbidden
-	}
-	if _, err := d.Catalog.Dock(ctx, d.Agency, dock); err != nil {
+	if err := d.mayDock(ctx, auth.ListDocks, dock); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
@@ -245,7 +243,7 @@ func (d *Desk) DockBandwidth(ctx context.Context, dock evidence.DockID) (*schedu
 
 // Sending returns what goes first. auth.ErrForbidden.
 func (d *Desk) Sending() (Sending, error) {
-	if !d.may(auth.ListDocks) {
+	if !d.some(auth.ListDocks) {
 		return Sending{}, auth.ErrForbidden
 	}
 	d.mu.Lock()
@@ -253,9 +251,9 @@ func (d *Desk) Sending() (Sending, error) {
 	return Sending{UrgentOfficers: slices.Clone(d.rules.sending.UrgentOfficers), Categories: slices.Clone(d.rules.sending.Categories)}, nil
 }
 
-// Tables returns every table that is set, for lists.
+// Tables returns every table that is set, for lists of the whole agency.
 func (d *Desk) Tables() (stations map[evidence.StationID]*schedule.Table, docks map[evidence.DockID]*schedule.Table, err error) {
-	if !d.may(auth.ListDocks) {
+	if !d.may(auth.ListDocks, "") {
 		return nil, nil, auth.ErrForbidden
 	}
 	d.mu.Lock()

@@ -73,10 +73,7 @@ func (m *Marks) sorted(queue *upload.Queue) []Waiting {
 
 // Queue returns what waits at a dock. auth.ErrForbidden, catalog.ErrNotFound.
 func (d *Desk) Queue(ctx context.Context, id evidence.DockID) (*Queue, error) {
-	if !d.may(auth.ListDocks) {
-		return nil, auth.ErrForbidden
-	}
-	if _, err := d.Catalog.Dock(ctx, d.Agency, id); err != nil {
+	if err := d.mayDock(ctx, auth.ListDocks, id); err != nil {
 		return nil, err
 	}
 	queue, marks := d.queued(id), d.marksOf(id)

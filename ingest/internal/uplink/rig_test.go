@@ -179,12 +179,12 @@ func store(g *rig, i *catalog.Item) {
 }
 
 func administrator() *auth.Actor {
-	return &auth.Actor{User: "u1", Agency: agency, Login: "a.moreno", Name: "Alba Moreno", Role: auth.Administrator, Origin: auth.Origin{Address: "192.0.2.7"}}
+	return &auth.Actor{User: "u1", Agency: agency, Login: "a.moreno", Name: "Alba Moreno", Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator), Origin: auth.Origin{Address: "192.0.2.7"}}
 }
 
 func operator() *auth.Actor {
 	a := administrator()
-	a.User, a.Name, a.Role = "u2", "Jun Doe", auth.Operator
+	a.User, a.Name, a.Role, a.Powers = "u2", "Jun Doe", auth.Operator, auth.ShippedPowers(auth.Operator)
 	return a
 }
 

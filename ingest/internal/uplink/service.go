@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -120,24 +121,58 @@ func (s *Service) CommandLine() *Desk {
 
 func (s *Service) instant() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
-// may asks auth.May without a trace.
-func (d *Desk) may(do auth.Action) bool {
-	return d.local || auth.May(d.actor, do, auth.Object{Agency: d.Agency})
+// some asks whether the person may do something at any station.
+func (d *Desk) some(do auth.Action) bool {
+	return d.local || auth.MaySome(d.actor, do, d.Agency)
+}
+
+// may asks auth.May without a trace, for a station or with "" for the whole agency.
+func (d *Desk) may(do auth.Action, at evidence.StationID) bool {
+	return d.local || auth.May(d.actor, do, auth.Object{Agency: d.Agency, Station: at})
+}
+
+// mayDock is may for a dock, which it returns. One that the person may not see is
+// catalog.ErrNotFound, as is one that is not there.
+func (d *Desk) mayDock(ctx context.Context, do auth.Action, id evidence.DockID) error {
+	if !d.some(do) {
+		return auth.ErrForbidden
+	}
+	dock, err := d.Catalog.Dock(ctx, d.Agency, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("dock %s: %w", id, err)
+	case d.may(do, dock.Station):
+		return nil
+	case d.may(auth.ListDocks, dock.Station):
+		return auth.ErrForbidden
+	}
+	return fmt.Errorf("dock %s: %w", id, catalog.ErrNotFound)
 }
 
 // allow is may for an act: its denial is an event.
-func (d *Desk) allow(ctx context.Context, do auth.Action, kind evidence.EventType, object string) error {
-	if d.may(do) {
+func (d *Desk) allow(ctx context.Context, do auth.Action, kind evidence.EventType, object string, at evidence.StationID) error {
+	if d.may(do, at) {
 		return nil
 	}
-	if d.actor != nil {
+	return d.deny(ctx, auth.ErrForbidden, do, kind, object)
+}
+
+// allowDock is mayDock for an act: its denial is an event.
+func (d *Desk) allowDock(ctx context.Context, do auth.Action, kind evidence.EventType, object string, dock evidence.DockID) error {
+	return d.deny(ctx, d.mayDock(ctx, do, dock), do, kind, object)
+}
+
+// deny enters that an act was refused, where err says so.
+func (d *Desk) deny(ctx context.Context, err error, do auth.Action, kind evidence.EventType, object string) error {
+	hidden := errors.Is(err, catalog.ErrNotFound) && !d.may(do, "")
+	if d.actor != nil && (hidden || errors.Is(err, auth.ErrForbidden)) {
 		refused := d.event(kind, object, nil)
-		refused.Outcome, refused.Reason = evidence.OutcomeRefused, "the role does not allow "+string(do)
+		refused.Outcome, refused.Reason = evidence.OutcomeRefused, auth.Refusal(err, do)
 		if err := d.Catalog.Update(ctx, func(tx *sqldb.Tx) error { _, err := tx.AppendEvent(ctx, refused); return err }); err != nil {
 			d.Log.ErrorContext(ctx, "a denied act could not be recorded", "action", string(do), "error", err)
 		}
 	}
-	return auth.ErrForbidden
+	return err
 }
 
 // event is a custody event of something that this person has done.

@@ -35,10 +35,7 @@ type Footage struct {
 // an item, and the first after a pause of playPause, is a custody event.
 func (s *Service) Play(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) (*Footage, error) {
 	object := evidence.ItemObject(id)
-	if err := s.allow(ctx, actor, auth.PlayItem, evidence.EventEvidencePlayed, object); err != nil {
-		return nil, err
-	}
-	item, err := s.stored(ctx, id)
+	item, err := s.stored(ctx, actor, auth.PlayItem, evidence.EventEvidencePlayed, id)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +52,7 @@ func (s *Service) Play(ctx context.Context, actor *auth.Actor, id evidence.Evide
 // event.
 func (s *Service) Download(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) (*Footage, error) {
 	object := evidence.ItemObject(id)
-	if err := s.allow(ctx, actor, auth.DownloadItem, evidence.EventDownloaded, object); err != nil {
-		return nil, err
-	}
-	item, err := s.stored(ctx, id)
+	item, err := s.stored(ctx, actor, auth.DownloadItem, evidence.EventDownloaded, id)
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +67,9 @@ func facts(item *catalog.Item) map[string]string {
 	return map[string]string{"sha256": item.SHA256.String(), "length": strconv.FormatUint(item.Length, 10), "path": item.Path}
 }
 
-// stored returns an item that is in the store.
-func (s *Service) stored(ctx context.Context, id evidence.EvidenceID) (*catalog.Item, error) {
-	item, err := s.Catalog.Item(ctx, s.Agency, id)
+// stored is find for an item that is in the store.
+func (s *Service) stored(ctx context.Context, actor *auth.Actor, do auth.Action, kind evidence.EventType, id evidence.EvidenceID) (*catalog.Item, error) {
+	item, err := s.find(ctx, actor, do, kind, id)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -36,10 +37,10 @@ type ItemView struct {
 
 // Items returns one page of the list, newest first.
 func (s *Service) Items(ctx context.Context, actor *auth.Actor, f catalog.ItemFilter, cursor string, limit int) (catalog.ItemPage, error) {
-	if err := s.allow(ctx, actor, auth.ListItems, "", ""); err != nil {
+	if err := s.allow(actor, auth.ListItems); err != nil {
 		return catalog.ItemPage{}, err
 	}
-	f.Agency = s.Agency
+	f.Agency, f.Within = s.Agency, s.within(actor, auth.ListItems)
 	return s.Catalog.Items(ctx, f, catalog.NewestArrival, cursor, limit)
 }
 
@@ -47,20 +48,17 @@ func (s *Service) Items(ctx context.Context, actor *auth.Actor, f catalog.ItemFi
 // at. catalog.ErrNotFound when there is none.
 func (s *Service) View(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) (*ItemView, error) {
 	object := evidence.ItemObject(id)
-	if err := s.allow(ctx, actor, auth.ViewItem, evidence.EventEvidenceViewed, object); err != nil {
-		return nil, err
-	}
-	item, err := s.Catalog.Item(ctx, s.Agency, id)
+	item, err := s.find(ctx, actor, auth.ViewItem, evidence.EventEvidenceViewed, id)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.record(ctx, actor, evidence.EventEvidenceViewed, object, evidence.OutcomeDone, "", nil); err != nil {
 		return nil, err
 	}
-	return s.view(ctx, item)
+	return s.view(ctx, actor, item)
 }
 
-func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, error) {
+func (s *Service) view(ctx context.Context, actor *auth.Actor, item *catalog.Item) (*ItemView, error) {
 	v := &ItemView{Item: item}
 	var err error
 	if v.Manifest, v.ManifestSigned, err = s.manifest(ctx, item); err != nil {
@@ -73,6 +71,8 @@ func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, erro
 	if v.Derivatives, err = s.Catalog.DerivativesOf(ctx, s.Agency, item.ID, 0); err != nil {
 		return nil, err
 	}
+	hidden := func(other catalog.Item) bool { return !auth.Sees(actor, &other) }
+	v.Siblings, v.Derivatives = slices.DeleteFunc(v.Siblings, hidden), slices.DeleteFunc(v.Derivatives, hidden)
 	if v.Releases, err = s.Catalog.Releases(ctx, s.Agency, item.ID); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (s *Service) view(ctx context.Context, item *catalog.Item) (*ItemView, erro
 	}
 	if err == nil && item.State == catalog.StateSuperseded {
 		v.TakenOver, err = s.Catalog.FindRecording(ctx, s.Agency, item.Camera, item.Path, item.SHA256)
-		if errors.Is(err, catalog.ErrNotFound) {
+		if errors.Is(err, catalog.ErrNotFound) || err == nil && hidden(*v.TakenOver) {
 			v.TakenOver, err = nil, nil
 		}
 	}
@@ -180,10 +180,7 @@ func (s *Service) Events(ctx context.Context, actor *auth.Actor, id evidence.Evi
 // custody record that it was opened.
 func (s *Service) Receipt(ctx context.Context, actor *auth.Actor, id evidence.EvidenceID) (*ItemView, error) {
 	object := evidence.ItemObject(id)
-	if err := s.allow(ctx, actor, auth.OpenReceipt, evidence.EventReceiptOpened, object); err != nil {
-		return nil, err
-	}
-	item, err := s.Catalog.Item(ctx, s.Agency, id)
+	item, err := s.find(ctx, actor, auth.OpenReceipt, evidence.EventReceiptOpened, id)
 	if err != nil {
 		return nil, err
 	}
@@ -199,9 +196,9 @@ func (s *Service) Receipt(ctx context.Context, actor *auth.Actor, id evidence.Ev
 
 // HeldBack counts the items in quarantine.
 func (s *Service) HeldBack(ctx context.Context, actor *auth.Actor) (int64, error) {
-	if err := s.allow(ctx, actor, auth.ListItems, "", ""); err != nil {
+	if err := s.allow(actor, auth.ListItems); err != nil {
 		return 0, err
 	}
-	n, err := s.Catalog.CountItems(ctx, catalog.ItemFilter{Agency: s.Agency, State: catalog.StateQuarantined})
+	n, err := s.Catalog.CountItems(ctx, catalog.ItemFilter{Agency: s.Agency, State: catalog.StateQuarantined, Within: s.within(actor, auth.ListItems)})
 	return n.Items, err
 }

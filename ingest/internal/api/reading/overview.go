@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // arrivals is how many of the newest stored items the overview lists.
@@ -26,25 +27,30 @@ type Overview struct {
 
 // Overview returns the state of the moment.
 func (s *Service) Overview(ctx context.Context, actor *auth.Actor) (*Overview, error) {
-	if err := s.allow(ctx, actor, auth.SeeOverview, "", ""); err != nil {
+	if err := s.allow(actor, auth.SeeOverview); err != nil {
 		return nil, err
 	}
 	o := &Overview{At: s.clock()}
+	items, stations := s.within(actor, auth.ListItems), s.within(actor, auth.ListDocks)
 	var err error
-	if o.Totals, err = s.Catalog.Totals(ctx, s.Agency); err != nil {
+	if o.Totals, err = s.Catalog.Totals(ctx, s.Agency, items); err != nil {
 		return nil, err
 	}
-	page, err := s.Catalog.Items(ctx, catalog.ItemFilter{Agency: s.Agency, State: catalog.StateStored}, catalog.NewestArrival, "", arrivals)
+	page, err := s.Catalog.Items(ctx, catalog.ItemFilter{Agency: s.Agency, State: catalog.StateStored, Within: items}, catalog.NewestArrival, "", arrivals)
 	if err != nil {
 		return nil, err
 	}
 	o.Arrivals = page.Items
 	live := s.Live.Snapshot()
-	if o.Docks, err = s.docks(ctx, live); err != nil {
+	if o.Docks, err = s.docks(ctx, live, stations); err != nil {
 		return nil, err
 	}
+	shown := map[string]bool{}
+	for _, d := range o.Docks {
+		shown[d.Dock] = true
+	}
 	for _, t := range live.Transfers {
-		if t.Agency == string(s.Agency) {
+		if t.Agency == string(s.Agency) && shown[t.Dock] {
 			o.Transfers = append(o.Transfers, t)
 		}
 	}
@@ -58,14 +64,15 @@ func (s *Service) Overview(ctx context.Context, actor *auth.Actor) (*Overview, e
 
 // Docks returns every dock, live or only enrolled.
 func (s *Service) Docks(ctx context.Context, actor *auth.Actor) ([]LiveDock, error) {
-	if err := s.allow(ctx, actor, auth.ListDocks, "", ""); err != nil {
+	if err := s.allow(actor, auth.ListDocks); err != nil {
 		return nil, err
 	}
-	return s.docks(ctx, s.Live.Snapshot())
+	return s.docks(ctx, s.Live.Snapshot(), s.within(actor, auth.ListDocks))
 }
 
-// docks joins what docks report with the docks that are enrolled.
-func (s *Service) docks(ctx context.Context, live Live) ([]LiveDock, error) {
+// docks joins what docks report with the docks that are enrolled, at the stations
+// that a person may see.
+func (s *Service) docks(ctx context.Context, live Live, stations *catalog.Reach) ([]LiveDock, error) {
 	rows, err := s.Catalog.Docks(ctx, s.Agency)
 	if err != nil {
 		return nil, err
@@ -86,6 +93,7 @@ func (s *Service) docks(ctx context.Context, live Live) ([]LiveDock, error) {
 			})
 		}
 	}
+	all = slices.DeleteFunc(all, func(d LiveDock) bool { return !stations.HoldsStation(evidence.StationID(d.Station)) })
 	slices.SortFunc(all, func(a, b LiveDock) int {
 		return cmp.Or(cmp.Compare(a.Station, b.Station), cmp.Compare(a.Dock, b.Dock))
 	})

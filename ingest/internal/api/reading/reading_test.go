@@ -155,7 +155,7 @@ func TestWhoMayNotIsRefusedAndOnRecord(t *testing.T) {
 	s, actor := newStore(t)
 	item := s.Keep(t, readingtest.Recording{Path: "DCIM/1.MP4", Content: []byte("one")})
 	nobody, foreign := *actor, *actor
-	nobody.Role = "visitor"
+	nobody.Role, nobody.Powers = "visitor", auth.ShippedPowers("visitor")
 	foreign.Agency = "another-agency"
 	for who, a := range map[string]*auth.Actor{"visitor": &nobody, "foreign": &foreign, "nobody": nil} {
 		_, errView := s.Reading.View(t.Context(), a, item.ID)

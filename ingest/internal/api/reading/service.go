@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
 	"github.com/sealdock/sealdock/internal/seal"
@@ -78,17 +79,34 @@ func New(c Config) *Service {
 
 func (s *Service) clock() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
-// allow asks auth.May. A denial is entered into the custody record.
-func (s *Service) allow(ctx context.Context, actor *auth.Actor, do auth.Action, kind evidence.EventType, object string) error {
-	if auth.May(actor, do, auth.Object{Agency: s.Agency}) {
+// allow asks whether the person may do something at all; on what, the predicate of
+// each list says.
+func (s *Service) allow(actor *auth.Actor, do auth.Action) error {
+	if auth.MaySome(actor, do, s.Agency) {
 		return nil
 	}
-	if actor != nil && kind != "" {
-		if err := s.record(ctx, actor, kind, object, evidence.OutcomeRefused, "the role does not allow "+string(do), nil); err != nil {
+	return ErrForbidden
+}
+
+// find returns an item that the person may do something on. That they may not is
+// entered into the custody record; so is it when there is no such item, for whoever
+// may not see one must not learn whether it is there.
+func (s *Service) find(ctx context.Context, actor *auth.Actor, do auth.Action, kind evidence.EventType, id evidence.EvidenceID) (*catalog.Item, error) {
+	_, err := auth.Find(ctx, &s.Catalog.Reader, actor, do, s.Agency, id)
+	if err == nil {
+		return s.Catalog.Item(ctx, s.Agency, id)
+	}
+	if actor != nil && (errors.Is(err, ErrForbidden) || errors.Is(err, catalog.ErrNotFound)) {
+		if err := s.record(ctx, actor, kind, evidence.ItemObject(id), evidence.OutcomeRefused, auth.Refusal(err, do), nil); err != nil {
 			s.Log.ErrorContext(ctx, "a denied act could not be recorded", "action", string(do), "error", err)
 		}
 	}
-	return ErrForbidden
+	return nil, err
+}
+
+// within is on what a list for the person may hold.
+func (s *Service) within(actor *auth.Actor, do auth.Action) *catalog.Reach {
+	return auth.ReachOf(actor, do, s.Agency)
 }
 
 // record appends one custody event. The error wraps ErrUnrecorded.

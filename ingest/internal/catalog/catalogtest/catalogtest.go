@@ -111,6 +111,8 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"a recovery code works once", recoveryCodes},
 		{"places are remembered", knownPlaces},
 		{"a ceremony ends once", ceremonies},
+		{"roles, groups and grants are kept", powers},
+		{"an invitation works once", invitations},
 		{"settings are kept", settings},
 		{"trust of cameras never goes back", cameraTrusts},
 		{"settings profiles grow over all models", cameraSettings},

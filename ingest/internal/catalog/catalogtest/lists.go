@@ -156,7 +156,7 @@ func totals(s suite) {
 		}
 		return tx.QuarantineItem(ctx, Agency, items[2].ID, 1, "x")
 	})
-	got, err := s.db.Totals(s.Context(), Agency)
+	got, err := s.db.Totals(s.Context(), Agency, nil)
 	s.must(err)
 	is(s, "all", got.All, catalog.Count{Items: 5, Bytes: 5010})
 	is(s, "receiving", got.ByState[catalog.StateReceiving], catalog.Count{Items: 2, Bytes: 2007})

@@ -158,7 +158,7 @@ func destroyedItems(s suite) {
 		s.must(err)
 		is(s, string(state), n.Items, want)
 	}
-	totals, err := s.db.Totals(s.Context(), Agency)
+	totals, err := s.db.Totals(s.Context(), Agency, nil)
 	s.must(err)
 	is(s, "stored in all", totals.ByState[catalog.StateStored].Items, 1)
 	is(s, "destroyed in all", totals.ByState[catalog.StateDestroyed].Items, 1)

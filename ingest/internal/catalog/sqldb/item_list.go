@@ -88,6 +88,7 @@ func itemWhere(f *catalog.ItemFilter) *where {
 	if f.NoWearer {
 		w.and("wearer = '' AND wearer_id = ''")
 	}
+	within(&w, f.Within)
 	for n, word := range strings.Fields(strings.ToLower(clean(f.Text))) {
 		if n == maxWords {
 			break
@@ -186,10 +187,12 @@ func (r *Reader) CountItems(ctx context.Context, f catalog.ItemFilter) (catalog.
 	return c, err
 }
 
-// Totals returns an agency's figures.
-func (r *Reader) Totals(ctx context.Context, agency evidence.AgencyID) (*catalog.Totals, error) {
+// Totals returns an agency's figures, of items those within a reach; nil: all.
+func (r *Reader) Totals(ctx context.Context, agency evidence.AgencyID, reach *catalog.Reach) (*catalog.Totals, error) {
+	w := where{args: []any{agency, micros(r.now().Add(-24 * time.Hour))}}
+	w.conditions = append(w.conditions, "agency = $1")
+	within(&w, reach)
 	t := &catalog.Totals{ByState: map[catalog.ItemState]catalog.Count{}}
-	since := micros(r.now().Add(-24 * time.Hour))
 	err := r.each(ctx, "totals", func(s scanner) error {
 		var state catalog.ItemState
 		var all, fresh, erased, pending catalog.Count
@@ -208,7 +211,7 @@ func (r *Reader) Totals(ctx context.Context, agency evidence.AgencyID) (*catalog
 		count(CASE WHEN stored_at >= $2 THEN 1 END), CAST(coalesce(sum(CASE WHEN stored_at >= $2 THEN length END), 0) AS BIGINT),
 		count(CASE WHEN erased_at > 0 THEN 1 END), CAST(coalesce(sum(CASE WHEN erased_at > 0 THEN length END), 0) AS BIGINT),
 		count(CASE WHEN erased_at = 0 AND kind <> 'derivative' THEN 1 END), CAST(coalesce(sum(CASE WHEN erased_at = 0 AND kind <> 'derivative' THEN length END), 0) AS BIGINT)
-		FROM items WHERE agency = $1 GROUP BY stands`, agency, since)
+		FROM items`+w.String()+` GROUP BY stands`, w.args...)
 	if err != nil {
 		return nil, err
 	}

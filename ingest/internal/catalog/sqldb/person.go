@@ -10,11 +10,11 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-const userColumns = "id, agency, login, name, email, password, role, created_at, password_changed_at, last_sign_in_at, disabled_at"
+const userColumns = "id, agency, login, name, email, password, role, created_at, password_changed_at, last_sign_in_at, disabled_at, officer_id"
 
 func scanUser(s scanner, u *catalog.User) error {
 	return s.Scan(&u.ID, &u.Agency, &u.Login, &u.Name, &u.Email, &u.Password, &u.Role,
-		timeInto{&u.CreatedAt}, timeInto{&u.PasswordChangedAt}, timeInto{&u.LastSignInAt}, timeInto{&u.DisabledAt})
+		timeInto{&u.CreatedAt}, timeInto{&u.PasswordChangedAt}, timeInto{&u.LastSignInAt}, timeInto{&u.DisabledAt}, &u.OfficerID)
 }
 
 // loginKey is what logins are compared by.
@@ -44,9 +44,9 @@ func (r *Reader) CountUsers(ctx context.Context) (int64, error) {
 
 // InsertUser adds a user. catalog.ErrExists when id or login is taken.
 func (tx *Tx) InsertUser(ctx context.Context, u *catalog.User) error {
-	_, err := tx.change(ctx, "adding a user", "INSERT INTO users ("+userColumns+", login_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+	_, err := tx.change(ctx, "adding a user", "INSERT INTO users ("+userColumns+", login_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 		clean(u.ID), u.Agency, clean(u.Login), clean(u.Name), clean(u.Email), u.Password, u.Role,
-		micros(u.CreatedAt), micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt), loginKey(u.Login))
+		micros(u.CreatedAt), micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt), clean(u.OfficerID), loginKey(u.Login))
 	return err
 }
 
@@ -54,8 +54,8 @@ func (tx *Tx) InsertUser(ctx context.Context, u *catalog.User) error {
 // catalog.ErrNotFound.
 func (tx *Tx) UpdateUser(ctx context.Context, u *catalog.User) error {
 	return tx.exec(ctx, "changing a user", catalog.ErrNotFound,
-		"UPDATE users SET name = $2, email = $3, password = $4, role = $5, password_changed_at = $6, last_sign_in_at = $7, disabled_at = $8 WHERE id = $1",
-		clean(u.ID), clean(u.Name), clean(u.Email), u.Password, u.Role, micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt))
+		"UPDATE users SET name = $2, email = $3, password = $4, role = $5, password_changed_at = $6, last_sign_in_at = $7, disabled_at = $8, officer_id = $9 WHERE id = $1",
+		clean(u.ID), clean(u.Name), clean(u.Email), u.Password, u.Role, micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt), clean(u.OfficerID))
 }
 
 const sessionColumns = "token_hash, user_id, created_at, last_used_at, expires_at, address, agent, factor, factor_at, must_enrol"

@@ -108,7 +108,7 @@ func BenchmarkHundredThousandItems(b *testing.B) {
 	})
 	b.Run("totals", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := db.Totals(ctx, "metro-pd"); err != nil {
+			if _, err := db.Totals(ctx, "metro-pd", nil); err != nil {
 				b.Fatal(err)
 			}
 		}

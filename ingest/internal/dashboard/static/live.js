@@ -28,6 +28,7 @@ function open() {
     const { html, at, ...waiting } = JSON.parse(event.data);
     morph(place, html);
     for (const [name, count] of Object.entries(counts)) {
+      if (!count) continue; // not everybody has that room
       count.hidden = waiting[name] === 0;
       count.firstElementChild.textContent = waiting[name];
     }

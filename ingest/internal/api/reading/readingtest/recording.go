@@ -22,6 +22,7 @@ type Recording struct {
 	Camera  string // serial
 	Model   string
 	Officer string
+	Badge   string // id of the officer, as the camera says
 	Dock    evidence.DockID
 	Station evidence.StationID
 	Began   time.Time
@@ -64,7 +65,7 @@ func (s *Store) Offer(t testing.TB, r Recording) *catalog.Item {
 	item := &catalog.Item{
 		Agency: Agency, ID: m.Evidence, Attempt: 1, Dock: r.Dock, Station: r.Station, Bay: m.Bay, Docking: m.Docking,
 		Camera: r.Camera, CameraModel: r.Model, Path: r.Path, Kind: r.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot,
-		Officer: r.Officer, StartedAt: r.Began, EndedAt: r.Ended, Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, State: catalog.StateReceiving, OfferedAt: s.Clock.Now(), EventIndex: -1,
+		Officer: r.Officer, OfficerID: r.Badge, StartedAt: r.Began, EndedAt: r.Ended, Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, State: catalog.StateReceiving, OfferedAt: s.Clock.Now(), EventIndex: -1,
 		ManifestDigest: evidence.SHA256(payload), Manifest: evidence.Sign(evidence.TypeManifest, payload, "dock", s.DockKey).Marshal(),
 		Leaves: evidence.EncodeLeaves(leavesOf(content)), Header: sealer.Header(), WrappedKey: wrapped,
 	}

@@ -1,0 +1,92 @@
+package auth
+
+// Action is one thing that a person may or may not do.
+type Action string
+
+// The actions that exist. A new one is denied to everybody until a role has it.
+const (
+	SeeOverview  Action = "overview.see"
+	ListItems    Action = "evidence.list"
+	ViewItem     Action = "evidence.view"
+	PlayItem     Action = "evidence.play"
+	OpenReceipt  Action = "receipt.open"
+	DownloadItem Action = "evidence.download" // and packages and clips of it
+	ListDocks    Action = "docks.list"
+
+	ListAccounts  Action = "accounts.list"
+	ManageAccount Action = "accounts.manage" // invite, disable, release; groups, roles, grants
+
+	ListFirmware   Action = "firmware.list"
+	ManageFirmware Action = "firmware.manage" // publish and withdraw
+	ListSettings   Action = "settings.list"
+
+	ListCameras      Action = "cameras.list" // and each one's page, ledger and completeness
+	AssignCamera     Action = "cameras.assign"
+	HoldCamera       Action = "cameras.hold"
+	EndCameraHold    Action = "cameras.end_hold"
+	DecideCameraKey  Action = "cameras.decide_key" // approve and block
+	BeginCamera      Action = "cameras.begin"      // from which number on its count is looked at
+	SettleFinding    Action = "cameras.settle"     // an entry of its completeness that cannot be mended
+	ListAlerts       Action = "alerts.list"
+	AcknowledgeAlert Action = "alerts.acknowledge"
+
+	ChangeQueue     Action = "queue.change"     // what goes first at a dock
+	ManageBandwidth Action = "bandwidth.manage" // weekly tables of docks and stations
+	ManageSending   Action = "sending.manage"   // urgent officers, categories
+
+	ManageKeys Action = "keys.manage" // retire, escrow, restore, destroy: two people each
+)
+
+// Deed is an action in words for people.
+type Deed struct {
+	Action Action
+	Field  string // what it is about, as a heading
+	Words  string
+	Looks  bool // it only looks: view-only grants give it
+}
+
+// Deeds returns every action that exists, by field.
+func Deeds() []Deed {
+	return []Deed{
+		{SeeOverview, "Evidence", "See the overview", true},
+		{ListItems, "Evidence", "Find recordings in lists and by searching", true},
+		{ViewItem, "Evidence", "Open a recording’s page, with its custody", true},
+		{PlayItem, "Evidence", "Play recordings", true},
+		{OpenReceipt, "Evidence", "Open receipts", true},
+		{DownloadItem, "Evidence", "Take recordings away: download, custody package, clip", false},
+
+		{ListDocks, "Docks and uplinks", "See docks and what waits at them", true},
+		{ChangeQueue, "Docks and uplinks", "Say what goes first at a dock", false},
+		{ManageBandwidth, "Docks and uplinks", "Set how fast docks may send, by the week", false},
+		{ManageSending, "Docks and uplinks", "Set which officers and categories go first", false},
+
+		{ListCameras, "Cameras", "See cameras, their history and completeness", true},
+		{AssignCamera, "Cameras", "Assign cameras to officers", false},
+		{HoldCamera, "Cameras", "Put a camera on hold", false},
+		{EndCameraHold, "Cameras", "End a camera’s hold", false},
+		{DecideCameraKey, "Cameras", "Approve and block cameras’ keys", false},
+		{BeginCamera, "Cameras", "Say from which number on a camera counts", false},
+		{SettleFinding, "Cameras", "Settle what is missing for good", false},
+		{ListAlerts, "Cameras", "See alerts", true},
+		{AcknowledgeAlert, "Cameras", "Acknowledge alerts", false},
+
+		{ListFirmware, "Firmware and settings", "See firmware for cameras", true},
+		{ManageFirmware, "Firmware and settings", "Publish and withdraw firmware", false},
+		{ListSettings, "Firmware and settings", "See settings of cameras", true},
+
+		{ListAccounts, "People", "See people, roles, groups and grants", true},
+		{ManageAccount, "People", "Manage people, roles, groups and grants", false},
+
+		{ManageKeys, "Keys", "Work on keys, and destroy recordings, with a second person", false},
+	}
+}
+
+// known returns an action in words, and whether there is one of that name.
+func known(name string) (Deed, bool) {
+	for _, d := range Deeds() {
+		if string(d.Action) == name {
+			return d, true
+		}
+	}
+	return Deed{}, false
+}
