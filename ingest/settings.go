@@ -21,6 +21,9 @@ type settingsCommands struct {
 	List      listSettingsCommand    `cmd:"" help:"List the settings that are in force."`
 	Bandwidth bandwidthCommands      `cmd:"" help:"How fast docks may send, week by week."`
 	Sending   sendingCommands        `cmd:"" help:"What docks send first: urgent officers, weights of categories."`
+	Agency    agencyCommand          `cmd:"" help:"List what the agency has decided about passwords, sign-ins, sessions, networks and contact."`
+	Set       setCommand             `cmd:"" help:"Change one of these, also when nobody can sign in any more."`
+	Unset     unsetCommand           `cmd:"" help:"Set one of these back to its default."`
 	KeepDays  keepDaysCommand        `cmd:"" help:"How many days recordings stay on their cameras after they are stored and proven."`
 }
 

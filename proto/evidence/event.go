@@ -59,12 +59,12 @@ const (
 	EventSignInFailed      EventType = "session.sign_in_failed"
 	EventSignedOut         EventType = "session.signed_out"
 	EventAccountLocked     EventType = "account.locked"
+	EventPasswordChanged   EventType = "account.password_changed"
 	EventAccountReleased   EventType = "account.released"
 	EventSetupForced       EventType = "account.setup_forced"
 	EventNewPlace          EventType = "session.new_place"           // somebody signs in with a device or from a network that is new for them
 	EventConfirmed         EventType = "session.confirmed"           // somebody who is signed in showed again that it is them
 	EventSessionsEnded     EventType = "session.ended"               // somebody ended other sessions of theirs
-	EventPasswordChanged   EventType = "account.password_changed"    // somebody changed their own password
 	EventFactorAdded       EventType = "account.factor_added"        // a passkey, or an authenticator app
 	EventFactorRemoved     EventType = "account.factor_removed"      // and one was taken away
 	EventRecoveryMade      EventType = "account.recovery_codes_made" // in place of all former ones
@@ -72,6 +72,8 @@ const (
 	EventFactorRuleSet     EventType = "settings.factor_rule"        // of whom a second factor is required, and when it is asked for
 	EventPasskeyDoubted    EventType = "account.passkey_doubted"     // its count went back: there may be a copy
 	EventServerStarted     EventType = "server.started"
+	EventSettingChanged    EventType = "setting.changed"       // what the agency has decided about access
+	EventPlaceRefused      EventType = "session.place_refused" // from a network that is not allowed
 	EventCameraTrustIssued EventType = "camera.trust_issued"
 	EventSettingsPublished EventType = "settings.published"
 	EventKeepDaysSet       EventType = "settings.keep_days"

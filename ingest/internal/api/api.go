@@ -16,6 +16,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -30,6 +31,7 @@ type Config struct {
 	Fleet    *fleet.Service
 	Cameras  *cameras.Service
 	Uplink   *uplink.Service
+	Settings *settings.Service // nil: there are none over the API
 	Log      *slog.Logger
 }
 
@@ -59,6 +61,7 @@ func Routes(c Config) *http.ServeMux {
 	a.cameraRoutes(mux)
 	a.uplinkRoutes(mux)
 	a.peopleRoutes(mux)
+	a.settingsRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
 	return mux
 }
@@ -254,6 +257,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &wait):
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.RetryAfter.Seconds())+1))
 		code, title, detail = http.StatusTooManyRequests, "Too many tries", wait.Error()
+	case errors.Is(err, auth.ErrPlace):
+		code, title, detail = http.StatusForbidden, "Not from here", auth.ErrPlace.Error()
 	case errors.Is(err, reading.ErrForbidden):
 		code, title, detail = http.StatusForbidden, "Not allowed", reading.ErrForbidden.Error()
 	case errors.Is(err, catalog.ErrNotFound):

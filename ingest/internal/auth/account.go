@@ -70,10 +70,10 @@ func (s *Service) Sessions(ctx context.Context, actor *Actor) ([]SessionInfo, er
 
 func (s *Service) liveSessions(ctx context.Context, r *sqldb.Reader, user string) ([]catalog.Session, error) {
 	rows, err := r.Sessions(ctx, user)
-	now := s.clock()
+	now, idle := s.clock(), s.policy(ctx).Idle
 	var live []catalog.Session
 	for _, row := range rows {
-		if now.Before(row.ExpiresAt) && now.Before(row.LastUsedAt.Add(IdleLife)) {
+		if now.Before(row.ExpiresAt) && now.Before(row.LastUsedAt.Add(idle)) {
 			live = append(live, row)
 		}
 	}
@@ -181,8 +181,13 @@ func (s *Service) ChangePassword(ctx context.Context, actor *Actor, old, passwor
 			return "", &PersonError{"password", "this is the password that you have already"}
 		}
 		words := append(strings.Fields(user.Name), user.Login, user.Name, string(s.agency))
-		if err := CheckPassword(password, words...); err != nil {
+		if err := s.policy(ctx).CheckPassword(password, words...); err != nil {
 			return "", &PersonError{"password", err.Error()}
+		}
+		if err := s.reused(ctx, user.ID, password); errors.Is(err, ErrReused) {
+			return "", &PersonError{"password", err.Error()}
+		} else if err != nil {
+			return "", err
 		}
 		if stored, err = s.hasher.Hash(ctx, password); err != nil {
 			return "", err
@@ -191,7 +196,7 @@ func (s *Service) ChangePassword(ctx context.Context, actor *Actor, old, passwor
 	token, hash := newToken("")
 	refused := false
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
-		reason, err := s.judge(ctx, tx, user.Login, user, right)
+		reason, err := s.judge(ctx, tx, user.Login, user, right, from)
 		if err != nil {
 			return err
 		}
@@ -225,6 +230,9 @@ func (s *Service) setPassword(ctx context.Context, tx *sqldb.Tx, actor *Actor, s
 	}
 	user.Password, user.PasswordChangedAt = stored, now
 	if err := tx.UpdateUser(ctx, user); err != nil {
+		return err
+	}
+	if err := s.keepPassword(ctx, tx, user); err != nil {
 		return err
 	}
 	ended, err := tx.DeleteUserSessions(ctx, user.ID, evidence.Digest{})

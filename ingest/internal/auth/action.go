@@ -20,6 +20,9 @@ const (
 	ManageFirmware Action = "firmware.manage" // publish and withdraw
 	ListSettings   Action = "settings.list"
 
+	ManageAgency Action = "agency.manage" // its settings
+	SeePosture   Action = "posture.see"
+
 	ListCameras      Action = "cameras.list" // and each one's page, ledger and completeness
 	AssignCamera     Action = "cameras.assign"
 	HoldCamera       Action = "cameras.hold"
@@ -76,6 +79,9 @@ func Deeds() []Deed {
 
 		{ListAccounts, "People", "See people, roles, groups and grants", true},
 		{ManageAccount, "People", "Manage people, roles, groups and grants", false},
+
+		{SeePosture, "Agency", "See how safe the settings and the server are", true},
+		{ManageAgency, "Agency", "Decide the agency’s settings: passwords, sessions, networks", false},
 
 		{ManageKeys, "Keys", "Work on keys, and destroy recordings, with a second person", false},
 	}

@@ -139,9 +139,9 @@ func (k *Desk) Person(ctx context.Context, name string) (*Known, error) {
 		return nil, err
 	}
 	p := &Known{Someone: k.someone(b, u, locked)}
-	now := k.s.clock()
+	now, idle := k.s.clock(), k.s.policy(ctx).Idle
 	for _, s := range sessions {
-		if now.Before(s.ExpiresAt) && now.Before(s.LastUsedAt.Add(IdleLife)) {
+		if now.Before(s.ExpiresAt) && now.Before(s.LastUsedAt.Add(idle)) {
 			p.Sessions++
 		}
 	}

@@ -128,7 +128,7 @@ func (s *Service) Confirm(ctx context.Context, actor *Actor, proof Proof, from O
 	}
 	refused := false
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
-		reason, err := s.judge(ctx, tx, user.Login, user, proof.Code != "" || right)
+		reason, err := s.judge(ctx, tx, user.Login, user, proof.Code != "" || right, from)
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,7 @@ type Actor struct {
 type Origin struct {
 	Address string // network address without port
 	Browser string // as the browser calls itself; hostile text
+	Notice  string // with a sign-in: SHA-256 of the use notice that was accepted
 }
 
 // Custody returns how the person is named in custody events.

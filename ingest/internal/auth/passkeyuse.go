@@ -24,7 +24,7 @@ func (s *Service) BeginPasskeySignIn(ctx context.Context, from Origin) (options 
 	if s.party == nil {
 		return nil, "", ErrNoPasskeys
 	}
-	if err := s.sources.admit(from.Address); err != nil {
+	if err := errors.Join(s.sources.admit(from.Address), s.Admit(ctx, from)); err != nil {
 		return nil, "", err
 	}
 	relying, err := s.party.relying("https://" + s.party.id)
@@ -60,6 +60,9 @@ func (s *Service) PasskeyStep(ctx context.Context, ceremony string, response []b
 		}
 		if !user.DisabledAt.IsZero() {
 			return fmt.Errorf("%w: the account is disabled", ErrPasskey)
+		}
+		if !s.policy(ctx).Networks.Allow(Role(user.Role), from.Address) {
+			return fmt.Errorf("%w: this network is not allowed for the role", ErrPasskey)
 		}
 		if err := s.usePasskey(ctx, tx, used); err != nil {
 			return err

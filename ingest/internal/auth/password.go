@@ -14,6 +14,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // Rounds is the PBKDF2-HMAC-SHA-512 iteration count for new passwords: the
@@ -159,4 +163,82 @@ func parseStored(s string) (storedPassword, error) {
 		return p, broken
 	}
 	return p, nil
+}
+
+// ErrReused: the password is one that the person has had lately.
+var ErrReused = errors.New("you have had this password before; choose one that you have not had")
+
+// maxHistory is how many passwords are remembered at most.
+const maxHistory = 24
+
+// reused returns ErrReused when the user has had the password lately, as the
+// policy wants to know it. It takes the work of a sign-in for each that is kept.
+func (s *Service) reused(ctx context.Context, user, password string) error {
+	former, err := s.catalog.PasswordHistory(ctx, user, min(s.policy(ctx).History, maxHistory))
+	if err != nil {
+		return unexpected("looking up former passwords", err)
+	}
+	for _, stored := range former {
+		same, err := s.hasher.Verify(ctx, stored, password)
+		if errors.Is(err, ErrPepper) {
+			continue // nobody can tell any more
+		}
+		if err != nil {
+			return err
+		}
+		if same {
+			return ErrReused
+		}
+	}
+	return nil
+}
+
+// keepPassword remembers the user's password, in the transaction that sets it.
+func (s *Service) keepPassword(ctx context.Context, tx *sqldb.Tx, user *catalog.User) error {
+	return tx.KeepPassword(ctx, user.ID, user.Password, user.PasswordChangedAt, maxHistory)
+}
+
+// SetPassword gives a person another password, in words for whoever chose it
+// where it must not be used (*PersonError), and ends their sessions. by is who
+// does it: a person whose role was checked, or the command line.
+func (s *Service) SetPassword(ctx context.Context, login, password string, by evidence.Actor, from Origin) error {
+	user, err := s.catalog.UserByLogin(ctx, canonicalLogin(login))
+	if err == nil && user.Agency != s.agency {
+		err = catalog.ErrNotFound
+	}
+	if err != nil {
+		return unexpected("setting a password", err)
+	}
+	words := append(strings.Fields(user.Name), user.Login, user.Name, string(s.agency))
+	if err := s.policy(ctx).CheckPassword(password, words...); err != nil {
+		return &PersonError{"password", err.Error()}
+	}
+	if err := s.reused(ctx, user.ID, password); errors.Is(err, ErrReused) {
+		return &PersonError{"password", err.Error()}
+	} else if err != nil {
+		return err
+	}
+	stored, err := s.hasher.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		fresh, err := tx.User(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		fresh.Password, fresh.PasswordChangedAt = stored, s.clock()
+		if err := tx.UpdateUser(ctx, fresh); err != nil {
+			return err
+		}
+		if _, err := tx.DeleteUserSessions(ctx, user.ID, evidence.Digest{}); err != nil {
+			return err
+		}
+		if err := s.keepPassword(ctx, tx, fresh); err != nil {
+			return err
+		}
+		_, err = tx.AppendEvent(ctx, s.event(evidence.EventPasswordChanged, by, from, "user:"+user.ID, evidence.OutcomeDone))
+		return err
+	})
+	return unexpected("setting a password", err)
 }

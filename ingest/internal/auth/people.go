@@ -139,7 +139,7 @@ func (s *Service) Join(ctx context.Context, token, password string, from Origin)
 	if err != nil {
 		return err
 	}
-	if err := CheckPassword(password, append(strings.Fields(u.Name), u.Login, u.Name, string(s.agency))...); err != nil {
+	if err := s.policy(ctx).CheckPassword(password, append(strings.Fields(u.Name), u.Login, u.Name, string(s.agency))...); err != nil {
 		return &PersonError{"password", err.Error()}
 	}
 	stored, err := s.hasher.Hash(ctx, password)
@@ -161,6 +161,9 @@ func (s *Service) Join(ctx context.Context, token, password string, from Origin)
 		}
 		u.Password, u.PasswordChangedAt = stored, now
 		if err := tx.UpdateUser(ctx, u); err != nil {
+			return err
+		}
+		if err := s.keepPassword(ctx, tx, u); err != nil {
 			return err
 		}
 		by := evidence.Actor{Kind: "user", ID: u.ID, Name: u.Name}

@@ -147,6 +147,9 @@ func newOffice(t *testing.T, db *sqldb.DB) *office {
 	o.Service, err = New(Config{Catalog: db, Agency: metro, Pepper: make([]byte, PepperSize), HashesAtOnce: 2, Now: o.clock.Now})
 	o.must(err)
 	o.hasher.rounds = 10
+	o.must(db.Update(t.Context(), func(tx *sqldb.Tx) error { // powers are looked at, not factors
+		return tx.SetSetting(t.Context(), &catalog.Setting{Agency: metro, Name: settingRequired, Value: "nobody", UpdatedAt: o.clock.Now(), UpdatedBy: "local"})
+	}))
 	token, err := o.NewSetupToken(t.Context())
 	o.must(err)
 	o.chief, err = o.SetUp(t.Context(), token, Person{Login: "chief", Name: "Alba Moreno", Password: password}, Origin{Address: "192.0.2.1"})
@@ -368,7 +371,7 @@ func BenchmarkActor(b *testing.B) {
 				b.Fatal(err)
 			}
 			user := &catalog.User{ID: "u", Agency: metro, Login: "u", Name: "U", Role: string(Operator), CreatedAt: clock.Now()}
-			token, session := s.newSession(user, Origin{})
+			token, session := s.newSession(b.Context(), user, Origin{})
 			if err := db.Update(b.Context(), func(tx *sqldb.Tx) error {
 				for n := range people {
 					g := &catalog.Grant{Agency: metro, ID: fmt.Sprint(n), Holder: catalog.ToPerson, HolderID: fmt.Sprint("u", n%max(people/10, 1)), Role: string(Investigator), Scope: catalog.OnStation, Value: "north"}

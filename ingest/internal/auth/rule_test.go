@@ -44,7 +44,7 @@ func TestTheRuleIsSetByAnAdministratorWithAReasonWhereItIsWeaker(t *testing.T) {
 		t.Errorf("without a fresh factor: %v", err)
 	}
 	operator := *actor
-	operator.Role, operator.FactorAt = Operator, d.now()
+	operator.Role, operator.Powers, operator.FactorAt = Operator, ShippedPowers(Operator), d.now()
 	if err := d.SetFactorRule(t.Context(), &operator, DefaultFactorRule(), "", home); !errors.Is(err, ErrForbidden) {
 		t.Errorf("an operator: %v", err)
 	}

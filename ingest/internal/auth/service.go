@@ -20,7 +20,7 @@ import (
 // browser.
 var (
 	// ErrSignIn is the one answer to every refused sign-in, whatever the cause.
-	ErrSignIn = errors.New("name and password do not fit, or the account is locked after 5 failures; whoever runs the server can release it")
+	ErrSignIn = errors.New("name and password do not fit, or the account is locked after too many failures; whoever runs the server can release it")
 	// ErrNoSession: nobody is signed in with this token, or no longer.
 	ErrNoSession = errors.New("not signed in")
 	// ErrSetup: a set-up link that does not hold.
@@ -43,7 +43,9 @@ type Config struct {
 	// Hosts are the names under which browsers reach the server. Passkeys belong
 	// to the first that is a name and no address; without one there are none.
 	Hosts []string
-	Now   func() time.Time
+	// Policy returns what the agency has decided, as of now; nil: nothing.
+	Policy func(context.Context) Policy
+	Now    func() time.Time
 }
 
 // Service signs people in and out. Safe for concurrent use.
@@ -56,6 +58,8 @@ type Service struct {
 	sources *sources
 	party   *party // nil: no passkeys
 	shelf   shelf
+	decided func(context.Context) Policy // nil: nothing
+	noted   seldom                       // refused places that are on record
 }
 
 // New returns a Service.
@@ -69,7 +73,7 @@ func New(c Config) (*Service, error) {
 	}
 	return &Service{
 		catalog: c.Catalog, agency: c.Agency, hasher: hasher, pepper: append([]byte(nil), c.Pepper...),
-		now: c.Now, sources: newSources(c.Now), party: newParty(c.Hosts, string(c.Agency)),
+		now: c.Now, sources: newSources(c.Now), party: newParty(c.Hosts, string(c.Agency)), decided: c.Policy,
 	}, nil
 }
 

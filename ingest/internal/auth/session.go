@@ -27,11 +27,11 @@ const touchEvery = time.Minute
 const CookieName = "__Host-sealdock"
 
 // newSession draws a session for user that is not stored yet.
-func (s *Service) newSession(user *catalog.User, from Origin) (token string, row *catalog.Session) {
+func (s *Service) newSession(ctx context.Context, user *catalog.User, from Origin) (token string, row *catalog.Session) {
 	token, hash := newToken("")
 	now := s.clock()
 	return token, &catalog.Session{
-		TokenHash: hash, User: user.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(AbsoluteLife),
+		TokenHash: hash, User: user.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: now.Add(s.policy(ctx).Absolute),
 		Address: from.Address, Agent: clip(from.Browser, 300),
 	}
 }
@@ -39,7 +39,7 @@ func (s *Service) newSession(user *catalog.User, from Origin) (token string, row
 // insertSession stores a session with its event, and clears away ended ones.
 func (s *Service) insertSession(ctx context.Context, tx *sqldb.Tx, user *catalog.User, row *catalog.Session, from Origin) error {
 	now := s.clock()
-	if _, err := tx.DeleteExpiredSessions(ctx, now, now.Add(-IdleLife)); err != nil {
+	if _, err := tx.DeleteExpiredSessions(ctx, now, now.Add(-s.policy(ctx).Idle)); err != nil {
 		return err
 	}
 	if err := tx.InsertSession(ctx, row); err != nil {
@@ -52,6 +52,9 @@ func (s *Service) insertSession(ctx context.Context, tx *sqldb.Tx, user *catalog
 	}
 	e := s.event(evidence.EventSignedIn, evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}, from, "user:"+user.ID, evidence.OutcomeDone)
 	e.Details = map[string]string{"factor": row.Factor}
+	if from.Notice != "" {
+		e.Details["notice_sha256"] = from.Notice
+	}
 	_, err := tx.AppendEvent(ctx, e)
 	return err
 }
@@ -92,7 +95,8 @@ func (s *Service) actor(ctx context.Context, token string, from Origin, use bool
 		return nil, unexpected("looking up a session", err)
 	}
 	now := s.clock()
-	if !now.Before(row.ExpiresAt) || !now.Before(row.LastUsedAt.Add(IdleLife)) {
+	policy := s.policy(ctx)
+	if !now.Before(row.ExpiresAt) || !now.Before(row.CreatedAt.Add(policy.Absolute)) || !now.Before(row.LastUsedAt.Add(policy.Idle)) {
 		return nil, ErrNoSession
 	}
 	user, version, err := s.catalog.UserStanding(ctx, row.User)
@@ -103,6 +107,9 @@ func (s *Service) actor(ctx context.Context, token string, from Origin, use bool
 	}
 	if !user.DisabledAt.IsZero() || user.Agency != s.agency || user.PasswordChangedAt.After(row.CreatedAt) {
 		return nil, ErrNoSession
+	}
+	if !policy.Networks.Allow(Role(user.Role), from.Address) {
+		return nil, s.refusePlace(ctx, user, from)
 	}
 	if use && now.Sub(row.LastUsedAt) >= touchEvery {
 		err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error { return tx.TouchSession(ctx, hash, now) })

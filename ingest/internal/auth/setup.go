@@ -191,7 +191,7 @@ func (s *Service) newUser(ctx context.Context, p Person, role Role) (*catalog.Us
 		return nil, &PersonError{"login", err.Error()}
 	}
 	words := append(strings.Fields(p.Name), p.Login, p.Name, string(s.agency))
-	if err := CheckPassword(p.Password, words...); err != nil {
+	if err := s.policy(ctx).CheckPassword(p.Password, words...); err != nil {
 		return nil, &PersonError{"password", err.Error()}
 	}
 	stored, err := s.hasher.Hash(ctx, p.Password)
@@ -206,7 +206,7 @@ func (s *Service) newUser(ctx context.Context, p Person, role Role) (*catalog.Us
 }
 
 func (s *Service) insertUser(ctx context.Context, tx *sqldb.Tx, user *catalog.User, by evidence.Actor, from Origin) error {
-	if err := tx.InsertUser(ctx, user); err != nil {
+	if err := errors.Join(tx.InsertUser(ctx, user), s.keepPassword(ctx, tx, user)); err != nil {
 		return err
 	}
 	e := s.event(evidence.EventUserCreated, by, from, "user:"+user.ID, evidence.OutcomeDone)

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -68,7 +69,7 @@ func (s *Service) SignInWithCode(ctx context.Context, login, password, code stri
 // each; further errors are ErrBusy, *TooManyError, and ErrPepper, which counts
 // as nobody's failure.
 func (s *Service) PasswordStep(ctx context.Context, login, password string, b Browser, from Origin) (*Entry, error) {
-	if err := s.sources.admit(from.Address); err != nil {
+	if err := errors.Join(s.sources.admit(from.Address), s.Admit(ctx, from)); err != nil {
 		return nil, err
 	}
 	login = canonicalLogin(login)
@@ -85,7 +86,7 @@ func (s *Service) PasswordStep(ctx context.Context, login, password string, b Br
 	var e *Entry
 	refused := false
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
-		reason, err := s.judge(ctx, tx, login, user, right)
+		reason, err := s.judge(ctx, tx, login, user, right, from)
 		if err != nil {
 			return err
 		}
@@ -143,7 +144,7 @@ func (s *Service) PendingFactors(ctx context.Context, pending string) (*Factors,
 // the lock of the account, and is an event; after the lock the sign-in is over.
 // ErrPending, *TooManyError.
 func (s *Service) CodeStep(ctx context.Context, pending, code string, b Browser, from Origin) (*Entry, error) {
-	if err := s.sources.admit(from.Address); err != nil {
+	if err := errors.Join(s.sources.admit(from.Address), s.Admit(ctx, from)); err != nil {
 		return nil, err
 	}
 	var e *Entry
@@ -158,7 +159,7 @@ func (s *Service) CodeStep(ctx context.Context, pending, code string, b Browser,
 			return err
 		}
 		factor := ""
-		reason, err := s.judge(ctx, tx, user.Login, user, true)
+		reason, err := s.judge(ctx, tx, user.Login, user, true, from)
 		if err == nil && reason == "" {
 			factor, reason, err = s.takeCode(ctx, tx, user, code, from)
 		}
@@ -217,7 +218,7 @@ func (s *Service) enter(ctx context.Context, tx *sqldb.Tx, user *catalog.User, f
 		}
 	}
 	var row *catalog.Session
-	e.Session, row = s.newSession(user, from)
+	e.Session, row = s.newSession(ctx, user, from)
 	row.Factor = factor
 	if factor != Password || !f.Any() { // the best that the person has
 		row.FactorAt = row.CreatedAt
@@ -262,7 +263,7 @@ func (s *Service) userByLogin(ctx context.Context, login string) (*catalog.User,
 }
 
 // judge returns why the sign-in is refused, for the record, or "".
-func (s *Service) judge(ctx context.Context, tx *sqldb.Tx, login string, user *catalog.User, right bool) (string, error) {
+func (s *Service) judge(ctx context.Context, tx *sqldb.Tx, login string, user *catalog.User, right bool, from Origin) (string, error) {
 	locked, err := tx.LoginLockedUntil(ctx, s.loginKey(login))
 	if err != nil {
 		return "", err
@@ -276,6 +277,8 @@ func (s *Service) judge(ctx context.Context, tx *sqldb.Tx, login string, user *c
 		return "wrong password", nil
 	case !user.DisabledAt.IsZero():
 		return "the account is disabled", nil
+	case !s.policy(ctx).Networks.Allow(Role(user.Role), from.Address):
+		return "this network is not allowed for the role", nil
 	}
 	return "", nil
 }
@@ -291,8 +294,8 @@ type refusal struct {
 // Unknown names lock like known ones: nobody can tell them apart.
 func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *catalog.User, what refusal, from Origin) error {
 	key := s.loginKey(login)
-	now := s.clock()
-	if _, err := tx.DeleteLoginFailures(ctx, now.Add(-failureWindow)); err != nil {
+	now, policy := s.clock(), s.policy(ctx)
+	if _, err := tx.DeleteLoginFailures(ctx, now.Add(-policy.Window)); err != nil {
 		return err
 	}
 	if err := tx.InsertLoginFailure(ctx, &catalog.LoginFailure{Login: key, Address: from.Address, At: now}); err != nil {
@@ -307,15 +310,15 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 	if _, err := tx.AppendEvent(ctx, e); err != nil {
 		return err
 	}
-	failures, err := tx.CountLoginFailures(ctx, key, "", now.Add(-failureWindow))
+	failures, err := tx.CountLoginFailures(ctx, key, "", now.Add(-policy.Window))
 	if err != nil {
 		return err
 	}
 	locked, err := tx.LoginLockedUntil(ctx, key)
-	if err != nil || failures < maxFailures || locked.After(now) {
+	if err != nil || failures < int64(policy.Failures) || locked.After(now) {
 		return err
 	}
-	if err := tx.LockLogin(ctx, key, untilReleased()); err != nil {
+	if err := tx.LockLogin(ctx, key, policy.lockedUntil(now)); err != nil {
 		return err
 	}
 	if user.ID != "" {
@@ -324,9 +327,17 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 		}
 	}
 	e = s.event(evidence.EventAccountLocked, evidence.Actor{Kind: "server", ID: "server"}, from, object, evidence.OutcomeDone)
-	e.Reason = "5 refused sign-ins within 15 minutes"
+	e.Reason = fmt.Sprintf("%d refused sign-ins within %d minutes", policy.Failures, int(policy.Window.Minutes()))
 	_, err = tx.AppendEvent(ctx, e)
 	return err
+}
+
+// lockedUntil is when a lock that begins now ends.
+func (p Policy) lockedUntil(now time.Time) time.Time {
+	if p.Lock == 0 {
+		return untilReleased()
+	}
+	return now.Add(p.Lock)
 }
 
 // untilReleased is the end of a lock that only Release ends.

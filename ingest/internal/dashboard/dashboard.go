@@ -16,17 +16,21 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
+	"github.com/sealdock/sealdock/ingest/internal/throttle"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 )
 
 // Config is what the dashboard stands on.
 type Config struct {
-	Auth     *auth.Service    // required
-	Reading  *reading.Service // required
-	Packages *export.Service  // required
-	Derive   *derive.Service  // nil: no clips are made
-	Cameras  *cameras.Service // required
-	Uplink   *uplink.Service  // required
+	Auth     *auth.Service     // required
+	Reading  *reading.Service  // required
+	Packages *export.Service   // required
+	Derive   *derive.Service   // nil: no clips are made
+	Cameras  *cameras.Service  // required
+	Uplink   *uplink.Service   // required
+	Settings *settings.Service // nil: no rooms for them, and nothing that they decide
+	Slow     bool              // whoever asks too often is told to wait
 	// API answers below /api/v1/, see package api; nil: there is none.
 	API http.Handler
 	// Zone is the agency's time zone, in which pages show times; nil is UTC.
@@ -50,6 +54,7 @@ type Dashboard struct {
 	clients chan struct{}    // one per open live overview
 	streams chan struct{}    // one per footage being read
 	survey  survey
+	meters  meters
 }
 
 type asset struct {
@@ -71,7 +76,7 @@ func New(c Config) (http.Handler, error) {
 	if c.LiveClients <= 0 {
 		c.LiveClients = defaultLiveClients
 	}
-	d := &Dashboard{Config: c, clients: make(chan struct{}, c.LiveClients), streams: make(chan struct{}, maxStreams)}
+	d := &Dashboard{Config: c, clients: make(chan struct{}, c.LiveClients), streams: make(chan struct{}, maxStreams), meters: meters{new(throttle.Meter), new(throttle.Meter)}}
 	if err := d.loadAssets(); err != nil {
 		return nil, err
 	}
@@ -134,6 +139,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	d.actRoutes(mux)
 	d.uplinkRoutes(mux)
 	d.peopleRoutes(mux)
+	d.settingsRoutes(mux)
 	mux.HandleFunc("GET /alerts", d.private(d.alerts))
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {

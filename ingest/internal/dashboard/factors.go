@@ -27,7 +27,7 @@ func (d *Dashboard) showFactor(w http.ResponseWriter, r *http.Request, code int,
 	f, err := d.Auth.PendingFactors(r.Context(), auth.ShortToken(r, auth.PendingCookieName))
 	if errors.Is(err, auth.ErrPending) {
 		http.SetCookie(w, auth.ShortCookie(auth.PendingCookieName, ""))
-		v := d.signInView(next)
+		v := d.signInView(r, next)
 		v.Problem = sentence(err)
 		d.show(w, r, http.StatusConflict, "signin", v)
 		return

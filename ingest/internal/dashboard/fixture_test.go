@@ -38,7 +38,7 @@ func newSite(t *testing.T, adjust ...func(*dashboard.Config)) *site {
 	}
 	desks := cameras.New(cameras.Config{Catalog: store.DB, Blobs: store.Blobs, Agency: readingtest.Agency, Certify: store.Fleet.Certify, Now: store.Clock.Now, Log: log})
 	config := dashboard.Config{
-		Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Cameras: desks, Uplink: store.Uplink, Zone: zone, Now: store.Clock.Now, Log: log,
+		Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Cameras: desks, Uplink: store.Uplink, Settings: store.Settings, Zone: zone, Now: store.Clock.Now, Log: log,
 	}
 	for _, change := range adjust {
 		change(&config)

@@ -63,18 +63,21 @@ type signInView struct {
 	base
 	Login, Next, Problem, Notice string
 	PasskeyHost                  string // "": no passkeys
+	Use, UseHash                 string // use notice of the agency
 }
 
 // signInView is what the sign-in page shows in any case.
-func (d *Dashboard) signInView(next string) signInView {
-	return signInView{base: d.gateBase("Sign in", "passkey.js"), Next: next, PasskeyHost: d.Auth.PasskeyHost()}
+func (d *Dashboard) signInView(r *http.Request, next string) signInView {
+	v := signInView{base: d.gateBase("Sign in", "passkey.js"), Next: next, PasskeyHost: d.Auth.PasskeyHost()}
+	v.Use, v.UseHash = d.notice(r)
+	return v
 }
 
 func (d *Dashboard) signInPage(w http.ResponseWriter, r *http.Request) {
-	v := d.signInView(r.URL.Query().Get("next"))
+	v := d.signInView(r, r.URL.Query().Get("next"))
 	switch {
 	case r.URL.Query().Has("ended"):
-		v.Notice = "Your session has ended. After 30 minutes without use, and 12 hours in any case, you sign in anew."
+		v.Notice = "Your session has ended. After a time without use, and some hours in any case, you sign in anew."
 	case r.URL.Query().Has("out"):
 		v.Notice = "You are signed out."
 	}
@@ -85,9 +88,15 @@ func (d *Dashboard) signIn(w http.ResponseWriter, r *http.Request) {
 	if !d.form(w, r) {
 		return
 	}
-	v := d.signInView(r.PostForm.Get("next"))
+	v := d.signInView(r, r.PostForm.Get("next"))
 	v.Login = r.PostForm.Get("login")
-	entry, err := d.Auth.PasswordStep(r.Context(), v.Login, r.PostForm.Get("password"), auth.BrowserOf(r), auth.OriginOf(r))
+	from := auth.OriginOf(r)
+	if from.Notice = v.UseHash; r.PostForm.Get("notice") != v.UseHash {
+		v.Problem = errNotice
+		d.show(w, r, http.StatusForbidden, "signin", v)
+		return
+	}
+	entry, err := d.Auth.PasswordStep(r.Context(), v.Login, r.PostForm.Get("password"), auth.BrowserOf(r), from)
 	if err != nil {
 		code, problem := refusedEntry(w, err)
 		if code == 0 {

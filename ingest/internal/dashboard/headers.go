@@ -40,6 +40,9 @@ func (d *Dashboard) protect(next http.Handler) http.Handler {
 		if !strings.HasPrefix(r.URL.Path, "/api/") {
 			r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		}
+		if !d.admit(w, r) {
+			return
+		}
 		guarded.ServeHTTP(w, r)
 	})
 }

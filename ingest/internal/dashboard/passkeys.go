@@ -17,6 +17,7 @@ type passkeyAnswer struct {
 	Response json.RawMessage `json:"response"` // as PublicKeyCredential.toJSON makes it
 	Name     string          `json:"name"`     // of a new passkey
 	Next     string          `json:"next"`
+	Notice   string          `json:"notice"` // hash of the use notice that was accepted
 }
 
 // sendJSON answers the script.
@@ -81,7 +82,13 @@ func (d *Dashboard) passkeySignIn(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	entry, err := d.Auth.PasskeyStep(r.Context(), ceremony, a.Response, auth.BrowserOf(r), auth.OriginOf(r))
+	from := auth.OriginOf(r)
+	_, from.Notice = d.notice(r)
+	if _, err := d.Auth.PendingFactors(r.Context(), auth.ShortToken(r, auth.PendingCookieName)); err != nil && a.Notice != from.Notice {
+		d.sendJSON(w, r, http.StatusForbidden, map[string]string{"problem": errNotice}) // it was not accepted at the password either
+		return
+	}
+	entry, err := d.Auth.PasskeyStep(r.Context(), ceremony, a.Response, auth.BrowserOf(r), from)
 	if err != nil {
 		d.refuseJSON(w, r, err)
 		return

@@ -12,6 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 )
 
 // base is what every page shows around its content.
@@ -22,10 +23,11 @@ type base struct {
 	Open                uint64 // alerts that wait for people
 	Scripts             []string
 	Rooms               rooms
+	Report              string // whom to tell of a hole; "": nobody is named
 }
 
 // rooms says which rooms a person may enter at all.
-type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, People bool }
+type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, People, Settings, Posture bool }
 
 func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	agency := d.Auth.Agency()
@@ -33,6 +35,7 @@ func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	return rooms{
 		Overview: some(auth.SeeOverview), Alerts: auth.May(actor, auth.ListAlerts, auth.Object{Agency: agency}), Cameras: some(auth.ListCameras),
 		Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), People: d.Auth.Desk(actor).CanList(),
+		Settings: d.Settings != nil && some(auth.ManageAgency), Posture: d.Settings != nil && some(auth.SeePosture),
 	}
 }
 
@@ -47,6 +50,11 @@ func (d *Dashboard) roomBase(ctx context.Context, actor *auth.Actor, title, room
 	b.Room, b.Scripts = room, scripts
 	b.User.Name, b.User.Role = actor.Name, actor.RoleName
 	b.Rooms = d.roomsOf(actor)
+	if d.Settings != nil {
+		if contacts := d.Settings.Lines(ctx, settings.SecurityContact); len(contacts) > 0 {
+			b.Report = contacts[0]
+		}
+	}
 	held, err := d.Reading.HeldBack(ctx, actor)
 	if err != nil && !errors.Is(err, reading.ErrForbidden) { // the page itself says so where it matters
 		d.Log.WarnContext(ctx, "counting the items in quarantine", "error", err)
@@ -99,6 +107,8 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		code    int
 		heading string
 	}{
+		{auth.ErrPlace, http.StatusForbidden, "Not from here"},
+		{auth.ErrForbidden, http.StatusForbidden, "Not allowed"},
 		{reading.ErrForbidden, http.StatusForbidden, "Not allowed"},
 		{reading.ErrUnrecorded, http.StatusServiceUnavailable, "The custody record cannot be written"},
 		{reading.ErrMissing, http.StatusInternalServerError, "Stored bytes are missing"},

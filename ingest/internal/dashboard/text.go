@@ -47,6 +47,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		},
 		"pair":      func(a, b any) pair { return pair{a, b} },
 		"groupside": func(g groupCard, can bool) groupSide { return groupSide{can, g.Given} },
+		"contact":   contactLink,
 	}
 }
 

@@ -77,7 +77,7 @@ func (c *Config) withAccounts(ctx context.Context, now func() time.Time, step fu
 	if err != nil {
 		return err
 	}
-	people, err := auth.New(auth.Config{Catalog: db, Agency: c.agency(), Pepper: secrets.pepper, Now: now})
+	people, err := c.people(ctx, db, secrets, now)
 	if err == nil {
 		err = step(people)
 	}

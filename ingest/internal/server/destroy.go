@@ -32,7 +32,7 @@ func DestroyItem(ctx context.Context, c Config, id evidence.EvidenceID, reason s
 		return done, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	acts, err := c.keyActs(db, now)
+	acts, err := c.keyActs(ctx, db, now)
 	if err != nil {
 		return done, err
 	}

@@ -32,7 +32,7 @@ func MakeEscrow(ctx context.Context, c Config, path string, requester, approver 
 		return nil, fmt.Errorf("%s exists already: name a new file", path)
 	}
 	err = c.withRing(ctx, now, func(db *sqldb.DB, ring *keys.Ring) error {
-		acts, err := c.keyActs(db, now)
+		acts, err := c.keyActs(ctx, db, now)
 		if err != nil {
 			return err
 		}

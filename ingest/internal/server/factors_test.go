@@ -81,7 +81,7 @@ func TestTwoPeopleWithSecondFactorsAtTheCommandLine(t *testing.T) {
 	r.employ()
 	two := func(requester Credentials) error {
 		db := r.catalog()
-		acts, err := r.config.keyActs(db, time.Now)
+		acts, err := r.config.keyActs(r.ctx, db, time.Now)
 		r.must(err)
 		_, err = acts.sign(r.ctx, acts.both(requester, ben))
 		return err

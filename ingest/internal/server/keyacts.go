@@ -25,12 +25,12 @@ type keyActs struct {
 }
 
 // keyActs are those of the command line.
-func (c *Config) keyActs(db *sqldb.DB, now func() time.Time) (*keyActs, error) {
+func (c *Config) keyActs(ctx context.Context, db *sqldb.DB, now func() time.Time) (*keyActs, error) {
 	secrets, err := loadOwnSecrets(c)
 	if err != nil {
 		return nil, err
 	}
-	people, err := auth.New(auth.Config{Catalog: db, Agency: c.agency(), Pepper: secrets.pepper, Now: now})
+	people, err := c.people(ctx, db, secrets, now)
 	if err != nil {
 		return nil, err
 	}

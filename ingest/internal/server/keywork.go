@@ -82,7 +82,7 @@ type Credentials struct{ Login, Password, Code string }
 // any more. Two administrators sign in for it. The server may be running.
 func RetireKey(ctx context.Context, c Config, id keys.ID, requester, approver Credentials, now func() time.Time) (err error) {
 	return c.withRing(ctx, now, func(db *sqldb.DB, ring *keys.Ring) error {
-		acts, err := c.keyActs(db, now)
+		acts, err := c.keyActs(ctx, db, now)
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/stamp"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
@@ -103,24 +104,26 @@ func (s *secrets) trust(c *Config) proof.Trust {
 
 // parts are the server's parts, opened. Close them in any case.
 type parts struct {
-	config   *Config
-	version  string
-	secrets  *secrets
-	log      *slog.Logger
-	now      func() time.Time
-	catalog  *sqldb.DB
-	vault    *blobs.Store
-	tiles    tlog.Tiles
-	audit    *audit.Log
-	fleet    *fleet.Service
-	cameras  *cameras.Service
-	custody  *custody.Custody
-	live     *receive.Live
-	uplink   *uplink.Service
-	receiver *receive.Receiver
-	stamp    *stamp.Service   // nil: no time-stamp authority
-	witness  *witness.Service // nil: no witnesses
-	unlock   func() error
+	config       *Config
+	version      string
+	secrets      *secrets
+	log          *slog.Logger
+	now          func() time.Time
+	catalog      *sqldb.DB
+	settings     *settings.Service
+	certificates *certificates
+	vault        *blobs.Store
+	tiles        tlog.Tiles
+	audit        *audit.Log
+	fleet        *fleet.Service
+	cameras      *cameras.Service
+	custody      *custody.Custody
+	live         *receive.Live
+	uplink       *uplink.Service
+	receiver     *receive.Receiver
+	stamp        *stamp.Service   // nil: no time-stamp authority
+	witness      *witness.Service // nil: no witnesses
+	unlock       func() error
 
 	importing importing
 	derive    *derive.Service
@@ -159,6 +162,11 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 	if p.catalog, err = c.openCatalog(ctx, now); err != nil {
 		return p, err
 	}
+	p.certificates = &certificates{authority: p.secrets.authority, hosts: c.PublicNames, now: now}
+	if p.settings, err = c.openSettings(ctx, p.catalog, log, now); err != nil {
+		return p, err
+	}
+	p.settings.Facts = p.facts
 	if p.vault, err = blobs.NewReserving(c.vaultDir(), uint64(c.ReserveMiB)<<20); err != nil {
 		return p, err
 	}

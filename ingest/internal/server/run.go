@@ -70,7 +70,7 @@ func (d *doors) close() {
 
 func (p *parts) listen() (*doors, error) {
 	c := p.config
-	certificates := &certificates{authority: p.secrets.authority, hosts: c.PublicNames, now: p.now}
+	certificates := p.certificates
 	dockTLS, err := certificates.renewing(func(first tls.Certificate) *tls.Config { return identity.ServerTLS(first, p.secrets.authority.Pool()) })
 	if err != nil {
 		return nil, err
@@ -79,6 +79,7 @@ func (p *parts) listen() (*doors, error) {
 	if err != nil {
 		return nil, err
 	}
+	webTLS.GetConfigForClient = p.asDecided(webTLS.Clone())
 	quic, err := wire.Listen(c.ListenQUIC, dockTLS, wire.Options{MaxSessions: c.MaxDocks, ResetKey: &p.secrets.resetKey})
 	if err != nil {
 		return nil, fmt.Errorf("listen_quic: %w", err)
@@ -96,7 +97,7 @@ func (p *parts) listen() (*doors, error) {
 		return nil, errors.Join(err, https.Close(), quic.Close())
 	}
 	return &doors{quic: quic, local: local, https: tls.NewListener(https, webTLS), web: &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		Handler: cutSlow(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		TLSConfig: webTLS, ErrorLog: slog.NewLogLogger(telemetry.Component(p.log, "web").Handler(), slog.LevelDebug),
 	}}, nil
 }

@@ -39,7 +39,9 @@ func (p *parts) dashboard() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	people, err := auth.New(auth.Config{Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Hosts: p.config.PublicNames, Now: p.now})
+	people, err := auth.New(auth.Config{
+		Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Policy: p.settings.Policy, Hosts: p.config.PublicNames, Now: p.now,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +51,8 @@ func (p *parts) dashboard() (http.Handler, error) {
 	})
 	packages := p.packages(inProcess{p.audit})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive,
-		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Log: telemetry.Component(p.log, "api")}),
+		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Slow: true,
+		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Settings: p.settings, Log: telemetry.Component(p.log, "api")}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }

@@ -114,6 +114,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"roles, groups and grants are kept", powers},
 		{"an invitation works once", invitations},
 		{"settings are kept", settings},
+		{"former passwords are kept, so many", passwordHistory},
 		{"trust of cameras never goes back", cameraTrusts},
 		{"settings profiles grow over all models", cameraSettings},
 		{"firmware makers are told apart", firmwareMakers},

@@ -165,4 +165,29 @@ func settings(s suite) {
 	all, err := s.db.Settings(s.Context(), Agency)
 	s.must(err)
 	is(s, "settings", len(all), 1)
+	for range 2 {
+		s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.UnsetSetting(ctx, Agency, "retention") })
+	}
+	_, err = s.db.Setting(s.Context(), Agency, "retention")
+	s.isError(err, catalog.ErrNotFound)
+}
+
+func passwordHistory(s suite) {
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		if err := tx.InsertUser(ctx, &catalog.User{ID: "u7", Agency: Agency, Login: "o.history", Name: "O", Role: "operator", CreatedAt: s.clock.Now()}); err != nil {
+			return err
+		}
+		for n, password := range []string{"one", "two", "three", "four"} {
+			if err := tx.KeepPassword(ctx, "u7", password, s.clock.Now().Add(time.Duration(n)*time.Hour), 3); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	kept, err := s.db.PasswordHistory(s.Context(), "u7", 24)
+	s.must(err)
+	is(s, "former passwords", strings.Join(kept, " "), "four three two")
+	kept, err = s.db.PasswordHistory(s.Context(), "u7", 1)
+	s.must(err)
+	is(s, "the newest alone", strings.Join(kept, " "), "four")
 }

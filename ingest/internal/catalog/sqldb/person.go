@@ -221,3 +221,29 @@ func (tx *Tx) SetSetting(ctx context.Context, s *catalog.Setting) error {
 		s.Agency, clean(s.Name), clean(s.Value), micros(s.UpdatedAt), clean(s.UpdatedBy))
 	return err
 }
+
+// UnsetSetting forgets a value; a missing one is no error.
+func (tx *Tx) UnsetSetting(ctx context.Context, agency evidence.AgencyID, name string) error {
+	_, err := tx.change(ctx, "forgetting a setting", "DELETE FROM settings WHERE agency = $1 AND name = $2", agency, clean(name))
+	return err
+}
+
+// PasswordHistory returns the passwords that a user has had, as they were
+// stored, newest first, of which limit are kept.
+func (r *Reader) PasswordHistory(ctx context.Context, user string, limit int) ([]string, error) {
+	return list(ctx, r, "former passwords", func(s scanner, v *string) error { return s.Scan(v) },
+		fmt.Sprintf("SELECT password FROM password_history WHERE user_id = $1 ORDER BY at DESC LIMIT %d", limit), clean(user))
+}
+
+// KeepPassword remembers a user's password of a time and forgets all but the
+// newest keep.
+func (tx *Tx) KeepPassword(ctx context.Context, user, password string, at time.Time, keep int) error {
+	_, err := tx.change(ctx, "remembering a password", `INSERT INTO password_history (user_id, at, password) VALUES ($1, $2, $3)
+		ON CONFLICT (user_id, at) DO UPDATE SET password = excluded.password`, clean(user), micros(at), password)
+	if err != nil {
+		return err
+	}
+	_, err = tx.change(ctx, "forgetting older passwords", fmt.Sprintf(`DELETE FROM password_history WHERE user_id = $1 AND at NOT IN
+		(SELECT at FROM password_history WHERE user_id = $1 ORDER BY at DESC LIMIT %d)`, keep), clean(user))
+	return err
+}

@@ -25,6 +25,7 @@ function arrange(place) {
   const button = place.querySelector("button");
   const problem = place.querySelector(".notice");
   const name = place.querySelector("input");
+  const notice = document.querySelector("input[name=notice]"); // the agency's use notice, where it has one
   const say = (text) => {
     problem.textContent = text;
     problem.hidden = !text;
@@ -36,7 +37,7 @@ function arrange(place) {
     const credential = kind === "create"
       ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(begun.options) })
       : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(begun.options) });
-    const done = await post(at, { response: credential.toJSON(), name: name ? name.value : "", next });
+    const done = await post(at, { response: credential.toJSON(), name: name ? name.value : "", next, notice: notice && (notice.type !== "checkbox" || notice.checked) ? notice.value : "" });
     if (done.to) return location.assign(done.to);
     say(done.problem);
   };

@@ -18,6 +18,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -37,6 +38,7 @@ type Store struct {
 	Live     *Live
 	Clock    *Clock
 	Auth     *auth.Service
+	Settings *settings.Service // which Auth follows
 	Reading  *reading.Service
 	Packages *export.Service // whose receipts prove nothing: it makes none
 	Fleet    *fleet.Service
@@ -60,12 +62,14 @@ func New(t testing.TB) *Store {
 	check(t, err)
 	pepper := make([]byte, auth.PepperSize)
 	rand.Read(pepper)
-	people, err := auth.New(auth.Config{Catalog: db, Agency: Agency, Pepper: pepper, HashesAtOnce: 2, Hosts: []string{"localhost"}, Now: clock.Now})
+	decided, err := settings.New(t.Context(), settings.Config{Catalog: db, Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	check(t, err)
+	people, err := auth.New(auth.Config{Catalog: db, Agency: Agency, Pepper: pepper, HashesAtOnce: 2, Hosts: []string{"localhost"}, Policy: decided.Policy, Now: clock.Now})
 	check(t, err)
 	_, dockKey, _ := ed25519.GenerateKey(nil)
 	receiptPublic, receiptKey, _ := ed25519.GenerateKey(nil)
 	s := &Store{
-		DB: db, Ring: ring, Blobs: NewBlobs(), Live: NewLive(), Clock: clock, Auth: people,
+		DB: db, Ring: ring, Blobs: NewBlobs(), Live: NewLive(), Clock: clock, Auth: people, Settings: decided,
 		DockKey: dockKey, Receipts: receiptKey,
 	}
 	camera, err := identity.NewStatementKey(identity.PurposeCamera)
