@@ -100,6 +100,8 @@ const (
 	EventDestructionWanted EventType = "evidence.destruction_requested"
 	EventItemDestroyed     EventType = "evidence.destroyed" // its key was destroyed: approved by a second person
 	EventQueueUrgent       EventType = "queue.urgent"       // a recording made urgent by people, or no longer
+	EventAuditRead         EventType = "audit.read"         // the custody log was searched by a person
+	EventAuditExported     EventType = "audit.exported"     // what a search of it found was handed out
 )
 
 // Outcome says how an act ended. Refused and failed acts are events too.

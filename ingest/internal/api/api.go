@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
@@ -16,6 +17,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -23,16 +25,17 @@ import (
 
 // Config is what the API stands on. All fields are required.
 type Config struct {
-	Auth     *auth.Service
-	Reading  *reading.Service
-	Packages *export.Service
-	Derive   *derive.Service // nil: no clips are made
-	Keys     KeyWork         // nil: keys are for the command line
-	Fleet    *fleet.Service
-	Cameras  *cameras.Service
-	Uplink   *uplink.Service
-	Settings *settings.Service // nil: there are none over the API
-	Log      *slog.Logger
+	Auth       *auth.Service
+	Reading    *reading.Service
+	Packages   *export.Service
+	Derive     *derive.Service // nil: no clips are made
+	Keys       KeyWork         // nil: keys are for the command line
+	Fleet      *fleet.Service
+	Cameras    *cameras.Service
+	Uplink     *uplink.Service
+	Settings   *settings.Service // nil: there are none over the API
+	Inspection *inspection.Service
+	Log        *slog.Logger
 }
 
 // New returns the handler of everything below /api/v1/. Give it to
@@ -62,6 +65,7 @@ func Routes(c Config) *http.ServeMux {
 	a.uplinkRoutes(mux)
 	a.peopleRoutes(mux)
 	a.settingsRoutes(mux)
+	a.eventRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
 	return mux
 }
@@ -122,20 +126,22 @@ func (a *api) docks(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 }
 
 func (a *api) items(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	filter, cursor, limit, err := listQuery(r)
+	filter, order, cursor, limit, err := listQuery(r)
 	if err != nil {
 		problem(w, http.StatusBadRequest, "The search cannot be read", err.Error())
 		return
 	}
-	page, err := a.Reading.Items(r.Context(), actor, filter, cursor, limit)
-	if err != nil && cursor != "" && !errors.Is(err, reading.ErrForbidden) {
+	page, found, err := a.Reading.Search(r.Context(), actor, filter, order, cursor, limit)
+	if errors.Is(err, catalog.ErrCursor) {
 		problem(w, http.StatusBadRequest, "The search cannot be read", "cursor: take it from the next of the page before, with the same search")
 		return
 	} else if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	a.answer(w, r, itemsOf(page))
+	list := itemsOf(page)
+	list["found"], list["more"] = found.Items, found.More
+	a.answer(w, r, list)
 }
 
 func (a *api) item(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
@@ -186,11 +192,11 @@ func (a *api) receipt(w http.ResponseWriter, r *http.Request, actor *auth.Actor)
 // maxLimit is the longest page of a list.
 const maxLimit = 200
 
-func listQuery(r *http.Request) (f catalog.ItemFilter, cursor string, limit int, err error) {
+func listQuery(r *http.Request) (f catalog.ItemFilter, order catalog.Order, cursor string, limit int, err error) {
 	q := r.URL.Query()
 	for name, values := range q {
 		if len(values) != 1 || !utf8.ValidString(values[0]) || len(values[0]) > 1024 || strings.ContainsFunc(values[0], func(r rune) bool { return r < 0x20 || r == 0x7f }) {
-			return f, "", 0, errors.New(clip(name) + ": once, as text of at most 1024 bytes")
+			return f, "", "", 0, errors.New(clip(name) + ": once, as text of at most 1024 bytes")
 		}
 		switch value := values[0]; name {
 		case "q":
@@ -207,22 +213,43 @@ func listQuery(r *http.Request) (f catalog.ItemFilter, cursor string, limit int,
 			f.Station = evidence.StationID(value)
 		case "unassigned":
 			if f.NoWearer = value == "true"; !f.NoWearer {
-				return f, "", 0, errors.New("unassigned: true")
+				return f, "", "", 0, errors.New("unassigned: true")
+			}
+		case "officer":
+			f.Officer = value
+		case "category":
+			f.Category = value
+		case "recorded_from", "recorded_to", "arrived_from", "arrived_to":
+			at, err := time.Parse(time.RFC3339Nano, value)
+			if err != nil || at.Year() < 1970 || at.Year() > 9999 {
+				return f, "", "", 0, errors.New(name + ": a time as RFC 3339 writes it: 2026-11-22T14:03:07Z")
+			}
+			*map[string]*time.Time{"recorded_from": &f.From, "recorded_to": &f.To, "arrived_from": &f.ArrivedFrom, "arrived_to": &f.ArrivedTo}[name] = at
+		case "sort":
+			var known bool
+			if order, known = orders[value]; !known {
+				return f, "", "", 0, errors.New("sort: arrived, recorded, length or officer, with - before it for the other way round")
 			}
 		case "cursor":
 			cursor = value
 		case "limit":
 			if limit, err = strconv.Atoi(value); err != nil || limit < 1 || limit > maxLimit {
-				return f, "", 0, errors.New("limit: 1 to 200")
+				return f, "", "", 0, errors.New("limit: 1 to 200")
 			}
 		default:
-			return f, "", 0, errors.New(clip(name) + ": not a parameter; there are q, state, kind, camera, dock, station, unassigned, cursor, limit")
+			return f, "", "", 0, errors.New(clip(name) + ": not a parameter; there are q, state, kind, camera, dock, station, officer, category, recorded_from, recorded_to, arrived_from, arrived_to, unassigned, sort, cursor, limit")
 		}
 	}
 	if limit == 0 {
 		limit = 50
 	}
-	return f, cursor, limit, nil
+	return f, order, cursor, limit, nil
+}
+
+// orders are what sort may be.
+var orders = map[string]catalog.Order{
+	"arrived": catalog.OldestArrival, "-arrived": catalog.NewestArrival, "recorded": catalog.OldestRecording, "-recorded": catalog.NewestRecording,
+	"length": catalog.Shortest, "-length": catalog.Longest, "officer": catalog.OfficerUp, "-officer": catalog.OfficerDown,
 }
 
 // answer sends v as JSON.
@@ -281,6 +308,8 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		code, title, detail = http.StatusServiceUnavailable, "The custody log cannot be written", export.ErrUnlogged.Error()
 	case errors.Is(err, export.ErrUnproven):
 		title, detail = "It does not prove itself", export.ErrUnproven.Error()
+	case errors.Is(err, inspection.ErrUnrecorded):
+		code, title, detail = http.StatusServiceUnavailable, "The custody record cannot be written", inspection.ErrUnrecorded.Error()
 	case errors.Is(err, reading.ErrUnrecorded):
 		code, title, detail = http.StatusServiceUnavailable, "The custody record cannot be written", reading.ErrUnrecorded.Error()
 	}

@@ -23,6 +23,9 @@ const (
 	ManageAgency Action = "agency.manage" // its settings
 	SeePosture   Action = "posture.see"
 
+	ReadAudit   Action = "audit.read" // search and verify the custody log
+	ExportAudit Action = "audit.export"
+
 	ListCameras      Action = "cameras.list" // and each one's page, ledger and completeness
 	AssignCamera     Action = "cameras.assign"
 	HoldCamera       Action = "cameras.hold"
@@ -82,6 +85,9 @@ func Deeds() []Deed {
 
 		{SeePosture, "Agency", "See how safe the settings and the server are", true},
 		{ManageAgency, "Agency", "Decide the agency’s settings: passwords, sessions, networks", false},
+
+		{ReadAudit, "Audit", "Search and verify the record of all acts", true},
+		{ExportAudit, "Audit", "Take the record of acts away as a file", false},
 
 		{ManageKeys, "Keys", "Work on keys, and destroy recordings, with a second person", false},
 	}

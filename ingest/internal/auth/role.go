@@ -52,7 +52,7 @@ func shippedRoles() []shipped {
 		{Officer, "Officer", "Watches what they recorded themselves.", catalog.OnOwn, with()},
 		{Prosecutor, "Prosecutor", "Watches and takes away what was granted, and nothing else.", "", with(DownloadItem)},
 		{Auditor, "Auditor", "Sees everything, and who may do what; changes nothing and takes nothing away.", catalog.OnAgency,
-			with(ListDocks, ListCameras, ListAlerts, ListFirmware, ListSettings, ListAccounts)},
+			with(ListDocks, ListCameras, ListAlerts, ListFirmware, ListSettings, ListAccounts, ReadAudit, SeePosture)},
 	}
 }
 

@@ -140,21 +140,28 @@ const (
 	OldestArrival   Order = "arrival"  // by OfferedAt, oldest first
 	NewestRecording Order = "-started" // by CorrectedAt (else StartedAt, else OfferedAt), newest first
 	OldestRecording Order = "started"
+	Longest         Order = "-length"
+	Shortest        Order = "length"
+	OfficerUp       Order = "officer" // by the wearer's name, else the officer's
+	OfficerDown     Order = "-officer"
 )
 
 // ItemFilter says which items a list holds: all conditions that are set apply.
 type ItemFilter struct {
-	Agency  evidence.AgencyID // required: no list crosses agencies
-	Text    string            // each word occurs, whatever its case, in path, camera, model, officer, wearer, category, dock, station, id or SHA-256
-	State   ItemState
-	Camera  string // serial, exact
-	Dock    evidence.DockID
-	Station evidence.StationID
-	Officer string // officer or wearer, or id of either, exact
-	Kind    evidence.Kind
-	From    time.Time // recorded at or after (CorrectedAt, else StartedAt, else OfferedAt)
-	To      time.Time // recorded before
-	Erased  *bool     // whether the original was erased
+	Agency      evidence.AgencyID // required: no list crosses agencies
+	Text        string            // each word begins one of path, camera, model, officer, wearer, category, dock, station, id or SHA-256, whatever its case
+	State       ItemState
+	Camera      string // serial, exact
+	Dock        evidence.DockID
+	Station     evidence.StationID
+	Officer     string // officer or wearer, or id of either, exact
+	Kind        evidence.Kind
+	From        time.Time // recorded at or after (CorrectedAt, else StartedAt, else OfferedAt)
+	To          time.Time // recorded before
+	Category    string    // exact
+	ArrivedFrom time.Time // offered at or after
+	ArrivedTo   time.Time // offered before
+	Erased      *bool     // whether the original was erased
 
 	NoWearer bool // only items whose wearer is not known: the lane of the unassigned
 

@@ -16,6 +16,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/throttle"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
@@ -31,6 +32,8 @@ type Config struct {
 	Uplink   *uplink.Service   // required
 	Settings *settings.Service // nil: no rooms for them, and nothing that they decide
 	Slow     bool              // whoever asks too often is told to wait
+	// Inspection is the audit desk; required.
+	Inspection *inspection.Service
 	// API answers below /api/v1/, see package api; nil: there is none.
 	API http.Handler
 	// Zone is the agency's time zone, in which pages show times; nil is UTC.
@@ -126,6 +129,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	mux.HandleFunc("GET /{$}", d.private(d.overview))
 	mux.HandleFunc("GET /live", d.live)
 	mux.HandleFunc("GET /evidence", d.private(d.items))
+	mux.HandleFunc("POST /evidence/searches", d.private(d.keepSearch))
 	mux.HandleFunc("GET /evidence/{id}", d.private(d.item))
 	mux.HandleFunc("GET /evidence/{id}/play", d.private(d.play))
 	mux.HandleFunc("POST /evidence/{id}/original", d.private(d.original))
@@ -140,6 +144,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	d.uplinkRoutes(mux)
 	d.peopleRoutes(mux)
 	d.settingsRoutes(mux)
+	d.auditRoutes(mux)
 	mux.HandleFunc("GET /alerts", d.private(d.alerts))
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {

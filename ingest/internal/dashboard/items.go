@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
@@ -29,20 +31,62 @@ type option struct {
 
 type itemsView struct {
 	base
-	Filter        catalog.ItemFilter
-	Narrowed      bool
-	States, Kinds []option
-	Wearers       []option
-	Docks         []string
-	Items         []itemRow
-	First, Older  string // addresses
+	Filter          catalog.ItemFilter
+	Q               map[string]string // what was typed, by field
+	Narrowed, Empty bool
+	States, Kinds   []option
+	Wearers, Orders []option
+	Docks, Stations []string
+	Zone            string
+	Problem         string
+	Items           []itemRow
+	Found           string
+	One             bool
+	First, Older    string // addresses
+	Tabs            []searchTab
+	Hidden          []hiddenField
+	Here            *searchTab // the kept search that is shown
+	CanKeep         bool
 }
+
+// searchTab is a search that somebody keeps.
+type searchTab struct {
+	Name, Link string
+	Here       bool
+}
+
+// searchFields are the fields of the search form.
+var searchFields = [...]string{"q", "state", "kind", "wearer", "camera", "dock", "station", "officer", "category", "recorded", "recorded-to", "arrived", "arrived-to", "order"}
 
 func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	q := r.URL.Query()
-	filter := filterOf(q)
-	page, err := d.Reading.Items(r.Context(), actor, filter, q.Get("from"), pageLength)
-	if err != nil && q.Get("from") != "" { // a cursor of another list: begin anew
+	if len(q) == 0 { // as it was left
+		if _, last, err := d.Reading.Searches(r.Context(), actor); err == nil && last != "" {
+			http.Redirect(w, r, "/evidence?"+last, http.StatusSeeOther)
+			return
+		}
+	}
+	d.itemsPage(w, r, actor, q, http.StatusOK, "")
+}
+
+// asked is a search as it stands in an address: each field once, and none that is empty.
+func asked(q url.Values) url.Values {
+	rest := url.Values{}
+	for _, name := range searchFields {
+		if value := q.Get(name); value != "" {
+			rest.Set(name, value)
+		}
+	}
+	return rest
+}
+
+func (d *Dashboard) itemsPage(w http.ResponseWriter, r *http.Request, actor *auth.Actor, q url.Values, code int, problem string) {
+	filter, order, err := d.filterOf(q)
+	if err != nil {
+		problem, code = sentence(err), http.StatusUnprocessableEntity
+	}
+	page, found, err := d.Reading.Search(r.Context(), actor, filter, order, q.Get("from"), pageLength)
+	if errors.Is(err, catalog.ErrCursor) { // a cursor of another list: begin anew
 		q.Del("from")
 		http.Redirect(w, r, "/evidence?"+q.Encode(), http.StatusSeeOther)
 		return
@@ -50,11 +94,22 @@ func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 		d.fail(w, r, actor, err)
 		return
 	}
-	v := itemsView{base: d.roomBase(r.Context(), actor, "Evidence", "evidence"), Filter: filter, Items: rows(page.Items)}
+	search := asked(q)
+	v := itemsView{base: d.roomBase(r.Context(), actor, "Evidence", "evidence"), Filter: filter, Items: rows(page.Items), Problem: problem, Zone: d.Now().In(d.Zone).Format("MST"), Q: map[string]string{}}
+	for name := range search {
+		v.Q[strings.ReplaceAll(name, "-", "")] = search.Get(name)
+		v.Hidden = append(v.Hidden, hiddenField{name, search.Get(name)})
+	}
 	v.Narrowed = filter != catalog.ItemFilter{}
+	v.Found, v.One = countText(found.Items), found.Items == 1 && !found.More
+	if found.More {
+		v.Found = "more than " + v.Found
+	}
 	v.States = options(string(filter.State), "", "Any state", "stored", "Stored", "receiving", "Receiving", "quarantined", "Quarantine", "superseded", "Superseded", "destroyed", "Destroyed")
 	v.Kinds = options(string(filter.Kind), "", "Any kind", "video", "Video", "metadata", "Sidecar", "derivative", "Clip", "other", "Other file")
 	v.Wearers = options(q.Get("wearer"), "", "Any", nobodys, "Camera not assigned")
+	v.Orders = options(string(order), "", "Arrived, newest first", "arrival", "Arrived, oldest first", "-started", "Recorded, newest first", "started", "Recorded, oldest first",
+		"-length", "Largest first", "length", "Smallest first", "officer", "Officer, A to Z", "-officer", "Officer, Z to A")
 	docks, err := d.Reading.Docks(r.Context(), actor)
 	if err != nil && !errors.Is(err, auth.ErrForbidden) {
 		d.fail(w, r, actor, err)
@@ -62,16 +117,78 @@ func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 	}
 	for _, dock := range docks {
 		v.Docks = append(v.Docks, dock.Dock)
+		if !slices.Contains(v.Stations, dock.Station) {
+			v.Stations = append(v.Stations, dock.Station)
+		}
+	}
+	if err := d.searchTabs(r, actor, &v, search); err != nil {
+		d.fail(w, r, actor, err)
+		return
 	}
 	v.First, v.Older = pageLinks("/evidence", q, page.Next)
-	d.show(w, r, http.StatusOK, "items", v)
+	d.show(w, r, code, "items", v)
 }
 
-// filterOf reads the search form. What cannot be meant is left out.
-func filterOf(q url.Values) catalog.ItemFilter {
-	f := catalog.ItemFilter{Text: searchText(q.Get("q"), 200), Camera: searchText(q.Get("camera"), 256), NoWearer: q.Get("wearer") == nobodys}
+// searchTabs adds the searches that somebody keeps, and notes this one as the last.
+func (d *Dashboard) searchTabs(r *http.Request, actor *auth.Actor, v *itemsView, search url.Values) error {
+	kept, _, err := d.Reading.Searches(r.Context(), actor)
+	if err != nil {
+		return err
+	}
+	here := search.Encode()
+	for _, one := range kept {
+		v.Tabs = append(v.Tabs, searchTab{one.Name, "/evidence?" + one.Query, one.Query == here})
+		if one.Query == here {
+			v.Here = &v.Tabs[len(v.Tabs)-1]
+		}
+	}
+	v.CanKeep = v.Here == nil && len(search) > 0 && v.Problem == ""
+	if v.Problem != "" {
+		return nil
+	}
+	return d.Reading.KeepSearch(r.Context(), actor, "", here)
+}
+
+// keepSearch keeps, renames or deletes a search, and shows it.
+func (d *Dashboard) keepSearch(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+	if !d.form(w, r) {
+		return
+	}
+	search := asked(r.PostForm)
+	name, other := searchText(r.PostForm.Get("name"), 240), searchText(r.PostForm.Get("as"), 240)
+	var err error
+	switch r.PostForm.Get("do") {
+	case "keep":
+		if err = reading.ErrName; other != "" {
+			err = d.Reading.KeepSearch(r.Context(), actor, other, search.Encode())
+		}
+	case "rename":
+		err = d.Reading.RenameSearch(r.Context(), actor, name, other)
+	case "delete":
+		err = d.Reading.DeleteSearch(r.Context(), actor, name)
+	}
+	if errors.Is(err, reading.ErrName) || errors.Is(err, reading.ErrManySearches) {
+		d.itemsPage(w, r, actor, search, http.StatusUnprocessableEntity, sentence(err))
+		return
+	} else if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		d.fail(w, r, actor, err)
+		return
+	}
+	http.Redirect(w, r, "/evidence?"+search.Encode(), http.StatusSeeOther)
+}
+
+// filterOf reads the search form. What cannot be meant is left out; a time that cannot be
+// read is an error for people.
+func (d *Dashboard) filterOf(q url.Values) (catalog.ItemFilter, catalog.Order, error) {
+	f := catalog.ItemFilter{
+		Text: searchText(q.Get("q"), 200), Camera: searchText(q.Get("camera"), 256), Officer: searchText(q.Get("officer"), 256), Category: searchText(q.Get("category"), 256),
+		NoWearer: q.Get("wearer") == nobodys,
+	}
 	if dock := strings.TrimSpace(q.Get("dock")); evidence.CheckName("dock", dock) == nil {
 		f.Dock = evidence.DockID(dock)
+	}
+	if station := strings.TrimSpace(q.Get("station")); evidence.CheckName("station", station) == nil {
+		f.Station = evidence.StationID(station)
 	}
 	switch state := catalog.ItemState(q.Get("state")); state {
 	case catalog.StateReceiving, catalog.StateStored, catalog.StateQuarantined, catalog.StateSuperseded, catalog.StateDestroyed:
@@ -81,7 +198,20 @@ func filterOf(q url.Values) catalog.ItemFilter {
 	case evidence.KindVideo, evidence.KindMetadata, evidence.KindOther, evidence.KindDerivative:
 		f.Kind = kind
 	}
-	return f
+	var bad error
+	for name, at := range map[string]*time.Time{"recorded": &f.From, "recorded-to": &f.To, "arrived": &f.ArrivedFrom, "arrived-to": &f.ArrivedTo} {
+		var err error
+		if *at, err = d.localMoment(q.Get(name)); err != nil {
+			bad = errors.New("one of the times cannot be read: choose it in the calendar, or write it as 2026-11-22T14:03")
+		}
+	}
+	order := catalog.Order(q.Get("order"))
+	switch order {
+	case catalog.NewestArrival, catalog.OldestArrival, catalog.NewestRecording, catalog.OldestRecording, catalog.Longest, catalog.Shortest, catalog.OfficerUp, catalog.OfficerDown:
+	default:
+		order = catalog.NewestArrival
+	}
+	return f, order, bad
 }
 
 // searchText bounds what was typed to text that a database takes.

@@ -12,6 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 )
 
@@ -27,7 +28,7 @@ type base struct {
 }
 
 // rooms says which rooms a person may enter at all.
-type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, People, Settings, Posture bool }
+type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, People, Audit, Settings, Posture bool }
 
 func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	agency := d.Auth.Agency()
@@ -35,6 +36,7 @@ func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	return rooms{
 		Overview: some(auth.SeeOverview), Alerts: auth.May(actor, auth.ListAlerts, auth.Object{Agency: agency}), Cameras: some(auth.ListCameras),
 		Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), People: d.Auth.Desk(actor).CanList(),
+		Audit:    auth.May(actor, auth.ReadAudit, auth.Object{Agency: agency}),
 		Settings: d.Settings != nil && some(auth.ManageAgency), Posture: d.Settings != nil && some(auth.SeePosture),
 	}
 }
@@ -111,6 +113,7 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		{auth.ErrForbidden, http.StatusForbidden, "Not allowed"},
 		{reading.ErrForbidden, http.StatusForbidden, "Not allowed"},
 		{reading.ErrUnrecorded, http.StatusServiceUnavailable, "The custody record cannot be written"},
+		{inspection.ErrUnrecorded, http.StatusServiceUnavailable, "The custody record cannot be written"},
 		{reading.ErrMissing, http.StatusInternalServerError, "Stored bytes are missing"},
 		{reading.ErrChanged, http.StatusInternalServerError, "Stored bytes have changed"},
 		{reading.ErrNotStored, http.StatusConflict, "Not in the store"},

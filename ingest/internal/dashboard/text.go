@@ -27,6 +27,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"plural64": func(n any, what string) string { return plural(number(n), what) },
 		"when":     d.when,
 		"short":    d.short,
+		"exact":    d.exact,
 		"clock":    d.clockText,
 		"soon":     d.soon,
 		"base":     baseName,
@@ -125,6 +126,9 @@ func (d *Dashboard) short(t time.Time) template.HTML {
 	}
 	return d.timeElement(t, here.Format(form))
 }
+
+// exact is when to the millisecond.
+func (d *Dashboard) exact(t time.Time) template.HTML { return d.timeElement(t, d.exactText(t)) }
 
 // timeElement writes only digits, month names and the zone's abbreviation,
 // which comes from the server's own zone table; it is escaped all the same.

@@ -216,7 +216,8 @@ func (w *eventWalk) row(row *catalog.EventRow, logged []byte) {
 
 // columns compares the columns that serve searching with the event.
 func (w *eventWalk) columns(row *catalog.EventRow, event *evidence.Event, problem func(string, ...any)) {
-	if row.Agency != event.Agency || row.Type != event.Type || !row.At.Equal(kept(event.At)) || row.ActorID != event.Actor.ID || row.Object != event.Object {
+	if row.Agency != event.Agency || row.Type != event.Type || !row.At.Equal(kept(event.At)) || row.ActorID != event.Actor.ID || row.Object != event.Object ||
+		row.ActorKind != event.Actor.Kind || row.Outcome != event.Outcome || row.Source != catalog.KeptSource(event.Source) {
 		problem("the columns beside the event do not say what the event says")
 	}
 	id, ok := strings.CutPrefix(event.Object, "item:")

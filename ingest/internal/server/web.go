@@ -10,6 +10,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
+	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/internal/telemetry"
 	"github.com/sealdock/sealdock/internal/tlog"
 )
@@ -50,9 +51,15 @@ func (p *parts) dashboard() (http.Handler, error) {
 		DerivativeKey: p.secrets.derivativePublic(), Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),
 	})
 	packages := p.packages(inProcess{p.audit})
+	desk := inspection.New(inspection.Config{
+		Catalog: p.catalog, Tiles: p.tiles, Origin: p.config.logOrigin(), LogKey: p.secrets.checkpoint.Public(), Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "inspection"),
+	})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Slow: true,
-		API:  api.New(api.Config{Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink, Settings: p.settings, Log: telemetry.Component(p.log, "api")}),
+		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Slow: true, Inspection: desk,
+		API: api.New(api.Config{
+			Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink,
+			Settings: p.settings, Inspection: desk, Log: telemetry.Component(p.log, "api"),
+		}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})
 }

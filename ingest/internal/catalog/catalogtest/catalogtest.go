@@ -72,6 +72,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"lists filter", listsFilter},
 		{"lists page without gaps or repeats", listsPage},
 		{"searching takes text literally", searchLiteral},
+		{"searches are kept by person", savedSearches},
 		{"totals add up", totals},
 		{"agencies are walls", agenciesAreWalls},
 		{"each item is visited once", eachItem},

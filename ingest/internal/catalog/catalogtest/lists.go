@@ -36,6 +36,7 @@ func listsFilter(s suite) {
 	items[6].CorrectedAt = base.Add(-9 * time.Hour)                     // the camera's clock was an hour ahead
 	items[6].Wearer, items[6].WearerID = "Joan Roe", "B900"
 	items[9].Wearer, items[9].WearerID = "", ""
+	items[10].Category = "arrest"
 	s.insert(items...)
 	s.store(items[5])
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
@@ -65,6 +66,9 @@ func listsFilter(s suite) {
 		{"no wearer", catalog.ItemFilter{NoWearer: true}, 1},
 		{"wearer by text", catalog.ItemFilter{Text: "joan ünal"}, 1},
 		{"erased", catalog.ItemFilter{Erased: &erased}, 1},
+		{"category", catalog.ItemFilter{Category: "arrest"}, 1},
+		{"arrived from", catalog.ItemFilter{ArrivedFrom: items[18].OfferedAt}, 2},
+		{"arrived before", catalog.ItemFilter{ArrivedTo: items[2].OfferedAt}, 2},
 		{"words in any case", catalog.ItemFilter{Text: "JANE garage"}, 1},
 		{"words beyond ASCII", catalog.ItemFilter{Text: "ÖZTÜRK"}, 19},
 		{"path", catalog.ItemFilter{Text: "clip00001"}, 10},
@@ -78,6 +82,13 @@ func listsFilter(s suite) {
 		count, err := s.db.CountItems(s.Context(), c.filter)
 		s.must(err)
 		is(s, c.name+", counted", count.Items, int64(c.want))
+		few, ok, err := s.db.CountUpTo(s.Context(), c.filter, 15, time.Minute)
+		s.must(err)
+		is(s, c.name+", counted up to 15", few, int64(min(c.want, 15)))
+		is(s, c.name+", counted", ok, true)
+		for _, order := range []catalog.Order{catalog.OldestRecording, catalog.Longest, catalog.OfficerUp} {
+			is(s, c.name+", by "+string(order), len(s.list(c.filter, order, 3)), c.want)
+		}
 	}
 }
 
@@ -91,15 +102,17 @@ func listsPage(s suite) {
 	}
 	s.insert(items...)
 	filter := catalog.ItemFilter{Agency: Agency}
-	for _, order := range []catalog.Order{catalog.NewestArrival, catalog.OldestArrival, catalog.NewestRecording, catalog.OldestRecording} {
+	for _, order := range []catalog.Order{catalog.NewestArrival, catalog.OldestArrival, catalog.NewestRecording, catalog.OldestRecording, catalog.Longest, catalog.Shortest, catalog.OfficerUp, catalog.OfficerDown} {
 		for _, limit := range []int{1, 7, 0} {
 			ids := s.list(filter, order, limit)
 			is(s, "items listed", len(ids), n)
 			want := items[0].ID
-			if order == catalog.NewestArrival || order == catalog.NewestRecording {
+			if order == catalog.NewestArrival || order == catalog.NewestRecording || order == catalog.Longest {
 				want = items[n-1].ID
 			}
-			is(s, "the first by "+string(order), ids[0], want)
+			if order != catalog.OfficerUp && order != catalog.OfficerDown {
+				is(s, "the first by "+string(order), ids[0], want)
+			}
 			seen := map[evidence.EvidenceID]bool{}
 			for _, id := range ids {
 				if seen[id] {
@@ -134,11 +147,39 @@ func searchLiteral(s suite) {
 		long[i] = 'é'
 	}
 	for text, want := range map[string]int{
-		`100%_\'`: 1, `%`: 1, `_`: 1, `\`: 1, `'`: 1, `";--`: 1, "": 2, "   ": 2, "\x00": 0, "\xff\xfe": 0, string(long): 0,
+		`100%_\'`: 2, `%`: 0, `_`: 0, `\`: 0, `'`: 0, `";--`: 0, "": 2, "   ": 2, "\x00": 0, "\xff\xfe": 0, string(long): 0,
 		"a b c d e f g h i j k": 0, "clip": 2,
 	} {
 		is(s, "found for "+text[:min(len(text), 20)], len(s.list(catalog.ItemFilter{Agency: Agency, Text: text}, catalog.NewestArrival, 10)), want)
 	}
+}
+
+func savedSearches(s suite) {
+	save := func(user, name, query string) {
+		s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+			return tx.SaveSearch(ctx, &catalog.SavedSearch{User: user, Name: name, Query: query, At: s.clock.Now()})
+		})
+	}
+	save("u1", "Mine", "q=a")
+	save("u1", "", "q=last")
+	save("u1", "Other", "q=b")
+	save("u1", "Mine", "q=c")
+	save("u2", "Mine", "q=d")
+	s.refused(catalog.ErrExists, func(ctx context.Context, tx *sqldb.Tx) error { return tx.RenameSearch(ctx, "u1", "Other", "Mine") })
+	s.refused(catalog.ErrNotFound, func(ctx context.Context, tx *sqldb.Tx) error { return tx.RenameSearch(ctx, "u2", "Other", "x") })
+	s.refused(catalog.ErrNotFound, func(ctx context.Context, tx *sqldb.Tx) error { return tx.DeleteSearch(ctx, "u2", "Other") })
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.RenameSearch(ctx, "u1", "Other", "Another") })
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.DeleteSearch(ctx, "u2", "Mine") })
+	got, err := s.db.SavedSearches(s.Context(), "u1")
+	s.must(err)
+	is(s, "searches", len(got), 3)
+	for n, want := range []catalog.SavedSearch{{User: "u1", Name: "", Query: "q=last"}, {User: "u1", Name: "Another", Query: "q=b"}, {User: "u1", Name: "Mine", Query: "q=c"}} {
+		want.At = s.clock.Now()
+		is(s, "search", got[n], want)
+	}
+	none, err := s.db.SavedSearches(s.Context(), "u2")
+	s.must(err)
+	is(s, "searches of another", len(none), 0)
 }
 
 func totals(s suite) {

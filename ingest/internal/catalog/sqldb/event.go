@@ -16,10 +16,10 @@ const (
 	maxColumn = 512 // bytes of what an index holds; PostgreSQL takes 2704
 )
 
-const eventColumns = "id, agency, type, at, actor_id, object, event, salt, log_index"
+const eventColumns = "id, agency, type, at, actor_kind, actor_id, object, outcome, source, event, salt, log_index"
 
 func scanEvent(s scanner, e *catalog.EventRow) error {
-	return s.Scan(&e.ID, &e.Agency, &e.Type, timeInto{&e.At}, &e.ActorID, &e.Object, &e.JSON, &e.Salt, &e.LogIndex)
+	return s.Scan(&e.ID, &e.Agency, &e.Type, timeInto{&e.At}, &e.ActorKind, &e.ActorID, &e.Object, &e.Outcome, &e.Source, &e.JSON, &e.Salt, &e.LogIndex)
 }
 
 // AppendEvent adds a custody event with a fresh salt and returns its row id. It
@@ -37,7 +37,7 @@ func (tx *Tx) AppendEvent(ctx context.Context, e evidence.Event) (int64, error) 
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
-	for name, value := range map[string]string{"type": string(e.Type), "actor": e.Actor.ID, "object": e.Object} {
+	for name, value := range map[string]string{"type": string(e.Type), "actor": e.Actor.ID, "object": e.Object, "kind of actor": e.Actor.Kind} {
 		if len(value) > maxColumn || clean(value) != value {
 			return 0, fmt.Errorf("%s: its %s is longer than %d bytes or no clean text", what, name, maxColumn)
 		}
@@ -45,8 +45,9 @@ func (tx *Tx) AppendEvent(ctx context.Context, e evidence.Event) (int64, error) 
 	salt := make([]byte, saltSize)
 	rand.Read(salt) // never fails: crypto/rand ends the program instead
 	var id int64
-	err = tx.q.QueryRowContext(ctx, tx.engine.rebind(`INSERT INTO events (agency, type, at, actor_id, object, event, salt)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`), e.Agency, string(e.Type), micros(e.At), e.Actor.ID, e.Object, encoded, salt).Scan(&id)
+	err = tx.q.QueryRowContext(ctx, tx.engine.rebind(`INSERT INTO events (agency, type, at, actor_kind, actor_id, object, outcome, source, event, salt)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`), e.Agency, string(e.Type), micros(e.At), e.Actor.Kind, e.Actor.ID, e.Object,
+		string(e.Outcome), clean(catalog.KeptSource(e.Source)), encoded, salt).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}

@@ -26,17 +26,20 @@ func (tx *Tx) InsertItem(ctx context.Context, item *catalog.Item) error {
 	what := fmt.Sprintf("adding item %s", item.ID)
 	_, err = tx.change(ctx, what, `INSERT INTO items (agency, id, state, `+itemFacts+`)
 		VALUES ($1, $2, 'receiving', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
-		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)`, values...)
+		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, 1)`, values...)
 	if err != nil {
+		return err
+	}
+	if err := tx.insertItemWords(ctx, item); err != nil {
 		return err
 	}
 	return tx.insertOffer(ctx, item)
 }
 
-// itemFacts are the columns that an offer sets, in the order of itemValues.
+// itemFacts are the columns that an offer sets, in the order of itemValues; the last is 1.
 const itemFacts = `attempt, dock, station, bay, docking, camera, camera_model, path, kind, length, sha256, merkle_root,
 	officer, officer_id, category, started_at, ended_at, marks, offered_at, recorded_at, manifest_digest, recording_key, stem_key, search,
-	corrected_at, uncertainty, wearer, wearer_id, wearer_search, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, original`
+	corrected_at, uncertainty, wearer, wearer_id, wearer_search, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, original, worded`
 
 // itemValues returns agency, id, and a value for each of itemFacts.
 func itemValues(i *catalog.Item) ([]any, error) {
@@ -53,8 +56,8 @@ func itemValues(i *catalog.Item) ([]any, error) {
 		clean(i.Path), i.Kind, int64(i.Length), i.SHA256.String(), i.MerkleRoot.String(),
 		clean(i.Officer), clean(i.OfficerID), clean(i.Category), micros(i.StartedAt), micros(i.EndedAt), clean(string(marked)),
 		micros(i.OfferedAt), micros(recorded), i.ManifestDigest.String(),
-		recordingKey(i.Camera, i.Path, i.SHA256), stemKey(i.Camera, i.Path), searchText(i),
-		micros(i.CorrectedAt), i.Uncertainty.Microseconds(), clean(i.Wearer), clean(i.WearerID), searchWearer(i.Wearer, i.WearerID), number(i.Sequence), i.SequenceSource, i.Confirmed, flag(i.Urgent), i.Placed.String(), i.Encoding, int64(i.Encoded), i.Original.String()}, nil
+		recordingKey(i.Camera, i.Path, i.SHA256), stemKey(i.Camera, i.Path), wordText(itemWords(i)),
+		micros(i.CorrectedAt), i.Uncertainty.Microseconds(), clean(i.Wearer), clean(i.WearerID), wordText(wearerWords(i.Wearer, i.WearerID)), number(i.Sequence), i.SequenceSource, i.Confirmed, flag(i.Urgent), i.Placed.String(), i.Encoding, int64(i.Encoded), i.Original.String()}, nil
 }
 
 func firstTime(times ...time.Time) time.Time {
@@ -97,9 +100,12 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 	err = tx.exec(ctx, fmt.Sprintf("beginning attempt %d at item %s", item.Attempt, item.ID), catalog.ErrConflict,
 		`UPDATE items SET (state, reason, durable_segments, stored_at, proven_at, mirrored_at, event_id, event_index, `+itemFacts+`) =
 		('receiving', '', 0, 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
-		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)
+		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, 1)
 		WHERE agency = $1 AND id = $2 AND state <> 'stored' AND attempt < $3`, values...)
 	if err != nil {
+		return err
+	}
+	if err := tx.insertItemWords(ctx, item); err != nil {
 		return err
 	}
 	return tx.insertOffer(ctx, item)

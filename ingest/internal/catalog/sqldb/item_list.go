@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,22 +12,6 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
-
-// Bounds of a search by text; what is beyond is not looked at.
-const (
-	maxWords = 8
-	maxWord  = 128 // bytes
-)
-
-// searchText is what a search by text looks at.
-func searchText(i *catalog.Item) string {
-	return strings.ToLower(clean(strings.Join([]string{i.Path, i.Camera, i.CameraModel, i.Officer, i.OfficerID, i.Category,
-		string(i.Dock), string(i.Station), i.ID.String(), i.SHA256.String()}, "\n")))
-}
-
-// searchWearer is what a search by text looks at besides: it changes when an
-// assignment becomes known later.
-func searchWearer(officer, id string) string { return strings.ToLower(clean(officer + "\n" + id)) }
 
 // where builds the conditions of a list, with $1… for args.
 type where struct {
@@ -62,6 +47,8 @@ func (w *where) between(column string, from, to time.Time) {
 
 func (w *where) String() string { return " WHERE " + strings.Join(w.conditions, " AND ") }
 
+// itemWhere are the conditions of a list of items: the one place that says what a list
+// holds.
 func itemWhere(f *catalog.ItemFilter) *where {
 	var w where
 	w.and("agency = ?", f.Agency)
@@ -77,11 +64,13 @@ func itemWhere(f *catalog.ItemFilter) *where {
 	w.andIf("dock", string(f.Dock))
 	w.andIf("station", string(f.Station))
 	w.andIf("kind", string(f.Kind))
+	w.andIf("category", f.Category)
 	if f.Officer != "" {
 		officer := clean(f.Officer)
 		w.and("(officer = ? OR officer_id = ? OR wearer = ? OR wearer_id = ?)", officer, officer, officer, officer)
 	}
 	w.between("recorded_at", f.From, f.To)
+	w.between("offered_at", f.ArrivedFrom, f.ArrivedTo)
 	if f.Erased != nil {
 		w.and(map[bool]string{true: "erased_at > 0", false: "erased_at = 0 AND kind <> 'derivative'"}[*f.Erased])
 	}
@@ -89,91 +78,132 @@ func itemWhere(f *catalog.ItemFilter) *where {
 		w.and("wearer = '' AND wearer_id = ''")
 	}
 	within(&w, f.Within)
-	for n, word := range strings.Fields(strings.ToLower(clean(f.Text))) {
-		if n == maxWords {
-			break
-		}
-		pattern := "%" + escapeLike(word) + "%"
-		w.and(`(search LIKE ? ESCAPE '\' OR wearer_search LIKE ? ESCAPE '\')`, pattern, pattern)
+	words := wordsOf(maxWords, f.Text)
+	for _, word := range words {
+		pattern := "% " + word + "%" // letters and digits: nothing to escape
+		w.and("(search LIKE ? OR wearer_search LIKE ?)", pattern, pattern)
+	}
+	if len(words) == 0 && strings.TrimSpace(f.Text) != "" {
+		w.and("1 = 0") // no word is in what was typed
 	}
 	return &w
 }
 
-// escapeLike makes a word mean itself in a LIKE pattern with ESCAPE '\'.
-func escapeLike(word string) string {
-	if len(word) > maxWord {
-		word = clean(word[:maxWord])
-	}
-	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(word)
+// sorted is how an order is said in SQL.
+type sorted struct {
+	column    string // index of this
+	unindexed string // the same value, for which no index can be used
+	text      bool   // it is text, not a number
+	up        bool
 }
 
-// sorting is how an order is said in SQL.
-func sorting(o catalog.Order) (column, direction, beyond string, err error) {
+// person is whom a recording is of: who wore the camera, or whom the recording names.
+const person = "(CASE WHEN wearer <> '' THEN wearer ELSE officer END)"
+
+func sorting(o catalog.Order) (sorted, error) {
+	number := func(column string, up bool) (sorted, error) {
+		return sorted{column: column, unindexed: "(" + column + " + 0)", up: up}, nil
+	}
 	switch o {
 	case catalog.NewestArrival:
-		return "offered_at", "DESC", "<", nil
+		return number("offered_at", false)
 	case catalog.OldestArrival:
-		return "offered_at", "ASC", ">", nil
+		return number("offered_at", true)
 	case catalog.NewestRecording:
-		return "recorded_at", "DESC", "<", nil
+		return number("recorded_at", false)
 	case catalog.OldestRecording:
-		return "recorded_at", "ASC", ">", nil
+		return number("recorded_at", true)
+	case catalog.Longest:
+		return number("length", false)
+	case catalog.Shortest:
+		return number("length", true)
+	case catalog.OfficerUp, catalog.OfficerDown:
+		return sorted{column: person, unindexed: "(" + person + " || '')", text: true, up: o == catalog.OfficerUp}, nil
 	}
-	return "", "", "", fmt.Errorf("listing items: order %q is unknown", clean(string(o)))
+	return sorted{}, fmt.Errorf("listing items: order %q is unknown", clean(string(o)))
+}
+
+// value is where a value of the order is read into.
+func (o sorted) value() any {
+	if o.text {
+		return new(string)
+	}
+	return new(int64)
 }
 
 // Items returns one page of a list, without statements. cursor is "" or the
 // Next of the page before, of the same filter and order; pages hold each item
 // once, whatever is added meanwhile. catalog.ErrCursor.
 func (r *Reader) Items(ctx context.Context, f catalog.ItemFilter, order catalog.Order, cursor string, limit int) (catalog.ItemPage, error) {
-	column, direction, beyond, err := sorting(order)
+	by, err := sorting(order)
+	if err != nil {
+		return catalog.ItemPage{}, err
+	}
+	var after place
+	if cursor != "" {
+		if after.key, after.id, err = parseCursor(cursor, by.text); err != nil {
+			return catalog.ItemPage{}, fmt.Errorf("listing items: %w", err)
+		}
+	}
+	s, err := r.sourceOf(ctx, &f, by)
 	if err != nil {
 		return catalog.ItemPage{}, err
 	}
 	limit = page(limit)
-	w := itemWhere(&f)
-	if cursor != "" {
-		at, id, err := parseCursor(cursor)
-		if err != nil {
-			return catalog.ItemPage{}, fmt.Errorf("listing items: %w", err)
-		}
-		w.and("("+column+", id) "+beyond+" (?, ?)", at, id)
-	}
-	query := fmt.Sprintf("SELECT %s, %s FROM items %s ORDER BY %s %s, id %s LIMIT %d", itemColumns, column, w, column, direction, direction, limit+1)
-	type keyed struct {
-		item catalog.Item
-		at   int64
-	}
-	found, err := list(ctx, r, "items", func(s scanner, k *keyed) error { return scanItem(withLast{s, &k.at}, &k.item) }, query, w.args...)
-	if err != nil {
-		return catalog.ItemPage{}, err
-	}
 	var p catalog.ItemPage
-	if len(found) > limit {
-		found = found[:limit]
-		last := &found[limit-1]
-		p.Next = strconv.FormatInt(last.at, 10) + "." + last.item.ID.String()
+	for step := limit + 1; ; step = min(2*step, maxStep) {
+		ids, keys, err := r.next(ctx, s, after, step)
+		if err != nil {
+			return catalog.ItemPage{}, err
+		}
+		rows, err := r.rowsOf(ctx, &f, ids)
+		if err != nil {
+			return catalog.ItemPage{}, err
+		}
+		for n, id := range ids {
+			row := rows[id]
+			switch {
+			case row == nil:
+			case len(p.Items) == limit:
+				p.Next = cursorOf(after.key, p.Items[limit-1].ID)
+				return p, nil
+			default:
+				p.Items = append(p.Items, *row)
+				if len(p.Items) == limit {
+					after = place{keys[n], id}
+				}
+			}
+		}
+		if len(ids) < step {
+			return p, nil
+		}
+		if len(p.Items) < limit {
+			after = place{keys[len(keys)-1], ids[len(ids)-1]}
+		}
 	}
-	p.Items = make([]catalog.Item, len(found))
-	for n := range found {
-		p.Items[n] = found[n].item
-	}
-	return p, nil
 }
 
-// withLast scans one more column than it is asked for.
-type withLast struct {
-	scanner
-	last *int64
+func cursorOf(at any, id evidence.EvidenceID) string {
+	if text, ok := at.(*string); ok {
+		return base64.RawURLEncoding.EncodeToString([]byte(*text)) + "." + id.String()
+	}
+	return strconv.FormatInt(*at.(*int64), 10) + "." + id.String()
 }
 
-func (s withLast) Scan(dst ...any) error { return s.scanner.Scan(append(dst, s.last)...) }
-
-func parseCursor(cursor string) (at int64, id string, err error) {
+func parseCursor(cursor string, text bool) (at any, id string, err error) {
 	before, id, ok := strings.Cut(cursor, ".")
-	at, err = strconv.ParseInt(before, 10, 64)
+	if text {
+		var b []byte
+		b, err = base64.RawURLEncoding.Strict().DecodeString(before)
+		if clean(string(b)) != string(b) || len(b) > 4096 {
+			return nil, "", catalog.ErrCursor
+		}
+		at = string(b)
+	} else {
+		at, err = strconv.ParseInt(before, 10, 64)
+	}
 	if _, bad := evidence.ParseEvidenceID(id); !ok || err != nil || bad != nil {
-		return 0, "", catalog.ErrCursor
+		return nil, "", catalog.ErrCursor
 	}
 	return at, id, nil
 }

@@ -67,6 +67,9 @@ func Open(ctx context.Context, url string, now func() time.Time) (*DB, error) {
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the catalog: bringing its tables up to date: %w", err), db.Close())
 	}
+	if err := db.addWords(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the catalog: %w", err), db.Close())
+	}
 	return db, nil
 }
 

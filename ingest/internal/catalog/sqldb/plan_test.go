@@ -11,10 +11,12 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
+var fillBase = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // fill adds n items quickly.
 func fill(t testing.TB, db *DB, n int) {
 	t.Helper()
-	base := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	base := fillBase
 	const step = 5000
 	for from := 0; from < n; from += step {
 		err := db.Update(t.Context(), func(tx *Tx) error {
@@ -37,40 +39,96 @@ func fill(t testing.TB, db *DB, n int) {
 	}
 }
 
-// No list of a page reads the whole table or sorts it.
+// No list of a page reads the whole table or sorts it: it walks the index of its order,
+// or sorts the few that one condition holds of.
 func TestListsGoByAnIndex(t *testing.T) {
 	db := openTest(t, sqliteURL(t))
-	cursor := " AND (%s, id) < (5, 'x')"
+	fill(t, db, 8000)
+	cursor := "5.00000000000000000000000000000001"
 	for _, c := range []struct {
+		name   string
 		filter catalog.ItemFilter
-		column string
+		order  catalog.Order
 		want   string
+		few    bool
 	}{
-		{catalog.ItemFilter{}, "offered_at", "items_arrival"},
-		{catalog.ItemFilter{}, "recorded_at", "items_recorded"},
-		{catalog.ItemFilter{From: time.Unix(1, 0), To: time.Unix(2, 0)}, "recorded_at", "items_recorded"},
-		{catalog.ItemFilter{Camera: "C"}, "offered_at", "items_camera"},
-		{catalog.ItemFilter{State: catalog.StateQuarantined}, "offered_at", "items_state"},
-		{catalog.ItemFilter{Text: "clip"}, "offered_at", "items_arrival"},
+		{"all", catalog.ItemFilter{}, catalog.NewestArrival, "items_arrival", false},
+		{"all, by recording", catalog.ItemFilter{}, catalog.OldestRecording, "items_recorded", false},
+		{"all, by length", catalog.ItemFilter{}, catalog.Longest, "items_length", false},
+		{"all, by officer", catalog.ItemFilter{}, catalog.OfficerUp, "items_officer", false},
+		{"a station of many", catalog.ItemFilter{Station: "central"}, catalog.NewestArrival, "items_station", false},
+		{"a station of many, by recording", catalog.ItemFilter{Station: "central"}, catalog.NewestRecording, "items_recorded", false},
+		{"a word of many", catalog.ItemFilter{Text: "officer"}, catalog.NewestArrival, "items_arrival", false},
+		{"a long time", catalog.ItemFilter{From: time.Unix(1, 0)}, catalog.NewestArrival, "items_arrival", false},
+		{"a camera", catalog.ItemFilter{Camera: "CAM-0007"}, catalog.NewestRecording, "items_camera", true},
+		{"an officer", catalog.ItemFilter{Officer: "Officer 7"}, catalog.NewestArrival, "PRIMARY KEY", true},
+		{"a word of few", catalog.ItemFilter{Text: "clip00007"}, catalog.OfficerDown, "PRIMARY KEY", true},
+		{"nothing in quarantine", catalog.ItemFilter{State: catalog.StateQuarantined}, catalog.Shortest, "items_state", true},
+		{"an hour", catalog.ItemFilter{ArrivedFrom: fillBase, ArrivedTo: fillBase.Add(time.Hour)}, catalog.Longest, "items_arrival", true},
 	} {
 		c.filter.Agency = "metro-pd"
-		w := itemWhere(&c.filter)
-		query := fmt.Sprintf("EXPLAIN QUERY PLAN SELECT "+itemColumns+" FROM items %s"+cursor+" ORDER BY %s DESC, id DESC LIMIT 51", w, c.column, c.column)
-		var plan []string
-		if err := db.each(t.Context(), "plan", func(s scanner) error {
-			var a, b, d int
-			var line string
-			err := s.Scan(&a, &b, &d, &line)
-			plan = append(plan, line)
-			return err
-		}, query, w.args...); err != nil {
+		by, err := sorting(c.order)
+		if err != nil {
 			t.Fatal(err)
 		}
-		text := strings.Join(plan, "; ")
-		if !strings.Contains(text, "USING INDEX "+c.want) && !strings.Contains(text, "USING COVERING INDEX "+c.want) || strings.Contains(text, "TEMP B-TREE") {
-			t.Errorf("%+v by %s: %s", c.filter, c.column, text)
+		at := cursor
+		if by.text {
+			at = "Tw" + cursor[1:]
+		}
+		source, err := db.sourceWith(t.Context(), &c.filter, by, 5000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var after place
+		if after.key, after.id, err = parseCursor(at, by.text); err != nil {
+			t.Fatal(err)
+		}
+		query, args := source.query(after, 51)
+		plan := planOf(t, db, query, args)
+		if !strings.Contains(plan, c.want) || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") != c.few || strings.Contains(plan, "SCAN items") {
+			t.Errorf("%s: %s", c.name, plan)
 		}
 	}
+}
+
+// No search of the custody log reads the whole table or sorts more than a page.
+func TestSearchesOfTheLogGoByAnIndex(t *testing.T) {
+	db := openTest(t, sqliteURL(t))
+	after := catalog.EventPlace{At: time.Unix(5, 0), ID: 5}
+	for want, f := range map[string]catalog.EventSearch{
+		"events_time":     {From: time.Unix(1, 0), To: time.Unix(9, 0), Until: 100},
+		"events_actor":    {ActorKind: "user", ActorID: "u"},
+		"events_kind":     {ActorKind: "server"},
+		"events_object":   {Object: "item:1"},
+		"events_type":     {Types: []evidence.EventType{evidence.EventEvidenceViewed}},
+		"events_not_done": {Outcome: evidence.OutcomeRefused},
+		"events_source":   {Source: "192.0.2.1"},
+	} {
+		f.Agency = "metro-pd"
+		query, args := searchQuery(&f, after, 51)
+		if plan := planOf(t, db, query, args); !strings.Contains(plan, "INDEX "+want+" ") || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%+v: %s", f, plan)
+		}
+	}
+	query, args := searchQuery(&catalog.EventSearch{Agency: "metro-pd", ActorKind: "user", Types: []evidence.EventType{evidence.EventUserCreated, evidence.EventKeyDrill}}, after, 51)
+	if plan := planOf(t, db, query, args); strings.Count(plan, "INDEX events_type ")+strings.Count(plan, "INDEX events_kind ") != 2 || strings.Contains(plan, "SCAN events") {
+		t.Errorf("several types: %s", plan)
+	}
+}
+
+func planOf(t *testing.T, db *DB, query string, args []any) string {
+	t.Helper()
+	var plan []string
+	if err := db.each(t.Context(), "plan", func(s scanner) error {
+		var a, b, d int
+		var line string
+		err := s.Scan(&a, &b, &d, &line)
+		plan = append(plan, line)
+		return err
+	}, "EXPLAIN QUERY PLAN "+query, args...); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(plan, "; ")
 }
 
 func BenchmarkHundredThousandItems(b *testing.B) {

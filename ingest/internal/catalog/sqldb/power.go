@@ -251,3 +251,12 @@ func (tx *Tx) UseInvitation(ctx context.Context, hash evidence.Digest, at time.T
 func (r *Reader) LockedLogins(ctx context.Context, at time.Time) ([]string, error) {
 	return list(ctx, r, "locked logins", func(s scanner, login *string) error { return s.Scan(login) }, "SELECT login_key FROM login_locks WHERE locked_until > $1", micros(at))
 }
+
+// withLast scans one more column than it is asked for.
+type withLast struct {
+	scanner
+	last *int64
+}
+
+// Scan implements scanner.
+func (s withLast) Scan(dst ...any) error { return s.scanner.Scan(append(dst, s.last)...) }

@@ -11,15 +11,18 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
+	"github.com/sealdock/sealdock/ingest/internal/audit"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
+	"github.com/sealdock/sealdock/ingest/internal/vault/fs"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -27,27 +30,33 @@ import (
 // Agency is whose store it is.
 const Agency evidence.AgencyID = "harbour-city-pd"
 
+// LogOrigin is the custody log's name.
+const LogOrigin = "sealdock.example/log"
+
 // Password is the first administrator's.
 const Password = "ferry lantern wheat orbit"
 
 // Store is a filled server without its write side.
 type Store struct {
-	DB       *sqldb.DB
-	Ring     *keys.Ring
-	Blobs    *Blobs
-	Live     *Live
-	Clock    *Clock
-	Auth     *auth.Service
-	Settings *settings.Service // which Auth follows
-	Reading  *reading.Service
-	Packages *export.Service // whose receipts prove nothing: it makes none
-	Fleet    *fleet.Service
-	Cameras  *cameras.Service
-	Uplink   *uplink.Service
-	Docks    *Docks // what Uplink is told of
-	DockKey  ed25519.PrivateKey
-	Receipts ed25519.PrivateKey
-	entries  int64
+	Path       string // of the SQLite file
+	DB         *sqldb.DB
+	Ring       *keys.Ring
+	Blobs      *Blobs
+	Live       *Live
+	Clock      *Clock
+	Auth       *auth.Service
+	Settings   *settings.Service // which Auth follows
+	Reading    *reading.Service
+	Packages   *export.Service // whose receipts prove nothing: it makes none
+	Fleet      *fleet.Service
+	Cameras    *cameras.Service
+	Uplink     *uplink.Service
+	Docks      *Docks     // what Uplink is told of
+	Log        *audit.Log // the custody log, signed when a test says so
+	Inspection *inspection.Service
+	DockKey    ed25519.PrivateKey
+	Receipts   ed25519.PrivateKey
+	entries    int64
 }
 
 // New makes an empty store whose clock stands at 2026-11-22 14:03:07 UTC.
@@ -55,7 +64,8 @@ func New(t testing.TB) *Store {
 	t.Helper()
 	dir := t.TempDir()
 	clock := &Clock{at: time.Date(2026, 11, 22, 14, 3, 7, 120_000_000, time.UTC)}
-	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(dir, "catalog.db"), clock.Now)
+	path := filepath.Join(dir, "catalog.db")
+	db, err := sqldb.Open(t.Context(), "sqlite:"+path, clock.Now)
 	check(t, err)
 	t.Cleanup(func() { check(t, db.Close()) })
 	ring, err := keys.Create(filepath.Join(dir, "keys"), Agency)
@@ -69,7 +79,8 @@ func New(t testing.TB) *Store {
 	_, dockKey, _ := ed25519.GenerateKey(nil)
 	receiptPublic, receiptKey, _ := ed25519.GenerateKey(nil)
 	s := &Store{
-		DB: db, Ring: ring, Blobs: NewBlobs(), Live: NewLive(), Clock: clock, Auth: people, Settings: decided,
+		Path: path,
+		DB:   db, Ring: ring, Blobs: NewBlobs(), Live: NewLive(), Clock: clock, Auth: people, Settings: decided,
 		DockKey: dockKey, Receipts: receiptKey,
 	}
 	camera, err := identity.NewStatementKey(identity.PurposeCamera)
@@ -90,6 +101,13 @@ func New(t testing.TB) *Store {
 		Catalog: db, Blobs: s.Blobs, Keys: ring, Agency: Agency, LogOrigin: "sealdock.example/log", LogKey: receiptPublic, ReceiptKey: receiptPublic,
 		Now: clock.Now, Logger: slog.New(slog.DiscardHandler),
 	})
+	_, logKey, _ := ed25519.GenerateKey(nil)
+	tiles := fs.Tiles(filepath.Join(dir, "log"))
+	s.Log, err = audit.Open(t.Context(), audit.Config{Catalog: db, Tiles: tiles, Key: logKey, Origin: LogOrigin, Node: "node", Now: clock.Now, Logger: slog.New(slog.DiscardHandler)})
+	check(t, err)
+	s.Inspection = inspection.New(inspection.Config{
+		Catalog: db, Tiles: tiles, Origin: LogOrigin, LogKey: logKey.Public().(ed25519.PublicKey), Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
 	s.RequireFactor(t, "nobody")
 	return s
 }
@@ -101,6 +119,13 @@ func (s *Store) RequireFactor(t testing.TB, whom string) {
 	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
 		return tx.SetSetting(ctx, &catalog.Setting{Agency: Agency, Name: "auth.factor_required", Value: whom, UpdatedAt: s.Clock.Now(), UpdatedBy: "local"})
 	})
+}
+
+// Sequence has all events signed into the custody log.
+func (s *Store) Sequence(t testing.TB) {
+	t.Helper()
+	_, _, err := s.Log.Sequence(t.Context())
+	check(t, err)
 }
 
 // Enrol adds a dock. All docks of a store sign with DockKey.
