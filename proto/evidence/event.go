@@ -71,6 +71,9 @@ const (
 	EventRecoveryUsed      EventType = "account.recovery_code_used"  // once, in place of a factor
 	EventFactorRuleSet     EventType = "settings.factor_rule"        // of whom a second factor is required, and when it is asked for
 	EventPasskeyDoubted    EventType = "account.passkey_doubted"     // its count went back: there may be a copy
+	EventDirectoryChanged  EventType = "directory.changed"           // name, role or standing of a person follows the directory
+	EventDirectoryCutOff   EventType = "directory.cut_off"           // somebody is gone from the directory, and so from here
+	EventDirectoryUnproven EventType = "directory.unproven"          // it could not be asked about somebody for too long: they were signed out
 	EventServerStarted     EventType = "server.started"
 	EventSettingChanged    EventType = "setting.changed"       // what the agency has decided about access
 	EventPlaceRefused      EventType = "session.place_refused" // from a network that is not allowed

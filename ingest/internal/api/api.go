@@ -279,6 +279,10 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 		code, title, detail = http.StatusForbidden, "Set up a second factor first", auth.ErrMustEnrol.Error()
 	case errors.Is(err, auth.ErrFreshFactor):
 		code, title, detail = http.StatusForbidden, "Show a factor again", auth.ErrFreshFactor.Error()+". Send it to /api/v1/me/confirm, then ask again."
+	case errors.Is(err, auth.ErrDirectoryDown):
+		code, title, detail = http.StatusServiceUnavailable, "The directory does not answer", auth.ErrDirectoryDown.Error()
+	case errors.Is(err, auth.ErrDirectoryPassword):
+		code, title, detail = http.StatusConflict, "No password here", auth.ErrDirectoryPassword.Error()
 	case errors.Is(err, auth.ErrBusy):
 		code, title, detail = http.StatusServiceUnavailable, "Busy", auth.ErrBusy.Error()
 	case errors.As(err, &wait):

@@ -19,6 +19,7 @@ type Account struct {
 	Factors           *Factors
 	Sessions          []SessionInfo
 	Required          bool // a second factor is
+	Directory         bool // the agency's directory keeps the account; there is no password here
 }
 
 // Account returns what there is to know of the person's own account.
@@ -31,7 +32,7 @@ func (s *Service) Account(ctx context.Context, actor *Actor) (*Account, error) {
 	if err != nil {
 		return nil, unexpected("looking up settings", err)
 	}
-	a := &Account{PasswordChangedAt: user.PasswordChangedAt, Required: rule.requires(user)}
+	a := &Account{PasswordChangedAt: user.PasswordChangedAt, Required: rule.requires(user), Directory: user.Password == ""}
 	if a.Factors, err = s.Factors(ctx, actor); err != nil {
 		return nil, err
 	}
@@ -170,6 +171,9 @@ func (s *Service) ChangePassword(ctx context.Context, actor *Actor, old, passwor
 	user, err := s.catalog.User(ctx, actor.User)
 	if err != nil {
 		return "", unexpected("looking up an account", err)
+	}
+	if user.Password == "" {
+		return "", s.recordRefused(ctx, evidence.EventPasswordChanged, actor, from, ErrDirectoryPassword, nil)
 	}
 	right, err := s.hasher.Verify(ctx, user.Password, old)
 	if err != nil {

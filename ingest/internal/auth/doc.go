@@ -20,6 +20,8 @@
 //   - Each sign-in, refused sign-in, lock, release and sign-out, and each act on
 //     one's own account, is a custody event in the same transaction. Where the event cannot be written, the act
 //     does not take place.
+//   - Nobody of the agency's directory stays signed in for longer than 15 minutes
+//     after it last confirmed them, and nobody of it takes over an account by name.
 //   - May denies what no grant gives. ReachOf says the same for lists, and both come
 //     from the same grants. A change of roles, groups or grants counts from the next
 //     look-up of the session on, in every process.

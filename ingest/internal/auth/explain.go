@@ -70,7 +70,7 @@ func (k *Desk) someone(b *book, u *catalog.User, locked map[string]bool) Someone
 	switch {
 	case !u.DisabledAt.IsZero():
 		v.Standing = Disabled
-	case u.Password == "":
+	case u.Password == "" && u.LastSignInAt.IsZero(): // people of the directory have none here
 		v.Standing = Invited
 	case locked[k.s.loginKey(u.Login)]:
 		v.Standing = Locked

@@ -122,7 +122,7 @@ func (s *Service) Confirm(ctx context.Context, actor *Actor, proof Proof, from O
 	}
 	right := false
 	if proof.Code == "" {
-		if right, err = s.hasher.Verify(ctx, user.Password, proof.Password); err != nil {
+		if right, err = s.ownPassword(ctx, user, proof.Password); err != nil {
 			return err
 		}
 	}

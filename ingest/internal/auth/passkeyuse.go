@@ -52,6 +52,11 @@ func (s *Service) PasskeyStep(ctx context.Context, ceremony string, response []b
 	if err != nil {
 		return nil, s.refusePasskey(ctx, evidence.EventSignInFailed, holder.user, err, from)
 	}
+	if err := s.confirmStanding(ctx, holder.user); errors.Is(err, errStanding) {
+		return nil, s.refusePasskey(ctx, evidence.EventSignInFailed, holder.user, err, from)
+	} else if err != nil {
+		return nil, unexpected("signing in", err)
+	}
 	var e *Entry
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		user, err := tx.User(ctx, holder.user.ID)

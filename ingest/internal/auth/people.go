@@ -95,6 +95,11 @@ func (k *Desk) InviteAgain(ctx context.Context, id string) (token string, err er
 		case u.Password != "" || !u.DisabledAt.IsZero():
 			return fmt.Errorf("inviting a person again: %w", catalog.ErrConflict)
 		}
+		if link, err := k.s.linkOf(ctx, &c.Reader, u); err != nil {
+			return err
+		} else if link != nil { // a password here would take the account out of the directory's hands
+			return fmt.Errorf("inviting a person of the directory: %w", catalog.ErrConflict)
+		}
 		if err := k.beyondUser(c.book, u); err != nil {
 			return err
 		}

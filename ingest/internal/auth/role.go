@@ -100,6 +100,15 @@ func isShipped(role string) bool {
 	return slices.ContainsFunc(shippedRoles(), func(s shipped) bool { return string(s.id) == role })
 }
 
+// shippedIDs names the roles of the program.
+func shippedIDs() string {
+	var ids []string
+	for _, s := range shippedRoles() {
+		ids = append(ids, string(s.id))
+	}
+	return strings.Join(ids, ", ")
+}
+
 // ShippedPowers are those of a role as it is shipped, for an actor that no catalog
 // knows.
 func ShippedPowers(role Role) *Powers {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
@@ -42,7 +43,8 @@ type Config struct {
 	HashesAtOnce int
 	// Hosts are the names under which browsers reach the server. Passkeys belong
 	// to the first that is a name and no address; without one there are none.
-	Hosts []string
+	Hosts     []string
+	Directory *Directory // nil: all accounts are of this server alone
 	// Policy returns what the agency has decided, as of now; nil: nothing.
 	Policy func(context.Context) Policy
 	Now    func() time.Time
@@ -60,6 +62,9 @@ type Service struct {
 	shelf   shelf
 	decided func(context.Context) Policy // nil: nothing
 	noted   seldom                       // refused places that are on record
+
+	directory  Directory
+	rechecking sync.Mutex // one at a time asks the directory again
 }
 
 // New returns a Service.
@@ -71,8 +76,16 @@ func New(c Config) (*Service, error) {
 	if err := evidence.CheckName("agency", string(c.Agency)); err != nil {
 		return nil, fmt.Errorf("starting sign-in: %w", err)
 	}
+	var agencys Directory
+	if c.Directory != nil {
+		agencys = *c.Directory
+		if err := agencys.Check(); err != nil {
+			return nil, fmt.Errorf("starting sign-in: %w", err)
+		}
+	}
 	return &Service{
-		catalog: c.Catalog, agency: c.Agency, hasher: hasher, pepper: append([]byte(nil), c.Pepper...),
+		directory: agencys,
+		catalog:   c.Catalog, agency: c.Agency, hasher: hasher, pepper: append([]byte(nil), c.Pepper...),
 		now: c.Now, sources: newSources(c.Now), party: newParty(c.Hosts, string(c.Agency)), decided: c.Policy,
 	}, nil
 }

@@ -111,6 +111,9 @@ func (s *Service) actor(ctx context.Context, token string, from Origin, use bool
 	if !policy.Networks.Allow(Role(user.Role), from.Address) {
 		return nil, s.refusePlace(ctx, user, from)
 	}
+	if err := s.standing(ctx, user); err != nil {
+		return nil, err
+	}
 	if use && now.Sub(row.LastUsedAt) >= touchEvery {
 		err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error { return tx.TouchSession(ctx, hash, now) })
 		if errors.Is(err, catalog.ErrNotFound) {

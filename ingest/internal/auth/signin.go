@@ -83,30 +83,39 @@ func (s *Service) PasswordStep(ctx context.Context, login, password string, b Br
 	if err != nil {
 		return nil, err
 	}
+	asked, err := s.askDirectory(ctx, login, user, password)
+	if err != nil {
+		return nil, err
+	}
 	var e *Entry
 	refused := false
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
-		reason, err := s.judge(ctx, tx, login, user, right, from)
+		who, reason, counts, err := s.judgeAnswer(ctx, tx, login, user, right, asked, from)
 		if err != nil {
 			return err
 		}
-		if refused = reason != ""; refused {
-			return s.refuse(ctx, tx, login, user, refusal{evidence.EventSignInFailed, reason}, from)
+		if refused = reason != ""; refused && !counts {
+			return s.recordFailed(ctx, tx, who, refusal{evidence.EventSignInFailed, reason}, from)
+		} else if refused {
+			return s.refuse(ctx, tx, login, who, refusal{evidence.EventSignInFailed, reason}, from)
 		}
-		e, err = s.afterPassword(ctx, tx, user, b, from)
+		e, err = s.afterFirst(ctx, tx, who, Password, b, from)
 		return err
 	})
 	switch {
 	case err != nil:
 		return nil, unexpected("signing in", err)
+	case refused && asked != nil && asked.down != nil:
+		return nil, ErrSignInDown
 	case refused:
 		return nil, ErrSignIn
 	}
 	return e, nil
 }
 
-// afterPassword goes on where the password was right.
-func (s *Service) afterPassword(ctx context.Context, tx *sqldb.Tx, user *catalog.User, b Browser, from Origin) (*Entry, error) {
+// afterFirst goes on where the first thing shown was right: a password, or the
+// word of a provider.
+func (s *Service) afterFirst(ctx context.Context, tx *sqldb.Tx, user *catalog.User, first string, b Browser, from Origin) (*Entry, error) {
 	f, err := s.factors(ctx, &tx.Reader, user.ID)
 	if err != nil {
 		return nil, err
@@ -120,12 +129,12 @@ func (s *Service) afterPassword(ctx context.Context, tx *sqldb.Tx, user *catalog
 		return nil, err
 	}
 	if !f.Any() || !rule.always() && !rule.requires(user) && !where.new() {
-		return s.enter(ctx, tx, user, Password, where, b, from)
+		return s.enter(ctx, tx, user, first, where, b, from)
 	}
 	if err := s.recordPlace(ctx, tx, user, where, from); err != nil {
 		return nil, err
 	}
-	token, row := s.newCeremony(ceremonySecond, user.ID, "")
+	token, row := s.newCeremony(ceremonySecond, user.ID, first)
 	return &Entry{Pending: token, Factors: *f}, tx.InsertCeremony(ctx, row)
 }
 
@@ -177,7 +186,7 @@ func (s *Service) CodeStep(ctx context.Context, pending, code string, b Browser,
 			return err
 		}
 		where.newDevice, where.newNetwork = false, false // was recorded at the password
-		e, err = s.enter(ctx, tx, user, factor, where, b, from)
+		e, err = s.enter(ctx, tx, user, shown(row.Data, factor), where, b, from)
 		return err
 	})
 	switch {
@@ -220,10 +229,10 @@ func (s *Service) enter(ctx context.Context, tx *sqldb.Tx, user *catalog.User, f
 	var row *catalog.Session
 	e.Session, row = s.newSession(ctx, user, from)
 	row.Factor = factor
-	if factor != Password || !f.Any() { // the best that the person has
+	if factor != Password && factor != Provider || !f.Any() { // the best that the person has
 		row.FactorAt = row.CreatedAt
 	}
-	row.MustEnrol = !f.Any() && rule.requires(user) && !s.clock().Before(user.CreatedAt.Add(rule.grace()))
+	row.MustEnrol = factor != ProviderFactor && !f.Any() && rule.requires(user) && !s.clock().Before(user.CreatedAt.Add(rule.grace()))
 	e.MustEnrol = row.MustEnrol
 	if err := s.recordPlace(ctx, tx, user, where, from); err != nil {
 		return nil, err
@@ -301,13 +310,7 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 	if err := tx.InsertLoginFailure(ctx, &catalog.LoginFailure{Login: key, Address: from.Address, At: now}); err != nil {
 		return err
 	}
-	by, object := evidence.Actor{Kind: "user", ID: "unknown"}, ""
-	if user.ID != "" {
-		by, object = evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}, "user:"+user.ID
-	}
-	e := s.event(what.kind, by, from, object, evidence.OutcomeRefused)
-	e.Reason = what.reason
-	if _, err := tx.AppendEvent(ctx, e); err != nil {
+	if err := s.recordFailed(ctx, tx, user, what, from); err != nil {
 		return err
 	}
 	failures, err := tx.CountLoginFailures(ctx, key, "", now.Add(-policy.Window))
@@ -326,7 +329,8 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 			return err
 		}
 	}
-	e = s.event(evidence.EventAccountLocked, evidence.Actor{Kind: "server", ID: "server"}, from, object, evidence.OutcomeDone)
+	_, object := whoTried(user)
+	e := s.event(evidence.EventAccountLocked, evidence.Actor{Kind: "server", ID: "server"}, from, object, evidence.OutcomeDone)
 	e.Reason = fmt.Sprintf("%d refused sign-ins within %d minutes", policy.Failures, int(policy.Window.Minutes()))
 	_, err = tx.AppendEvent(ctx, e)
 	return err
@@ -338,6 +342,22 @@ func (p Policy) lockedUntil(now time.Time) time.Time {
 		return untilReleased()
 	}
 	return now.Add(p.Lock)
+}
+
+// recordFailed appends the event of a refusal.
+func (s *Service) recordFailed(ctx context.Context, tx *sqldb.Tx, user *catalog.User, what refusal, from Origin) error {
+	by, object := whoTried(user)
+	e := s.event(what.kind, by, from, object, evidence.OutcomeRefused)
+	e.Reason = what.reason
+	_, err := tx.AppendEvent(ctx, e)
+	return err
+}
+
+func whoTried(user *catalog.User) (by evidence.Actor, object string) {
+	if user.ID == "" {
+		return evidence.Actor{Kind: "user", ID: "unknown"}, ""
+	}
+	return evidence.Actor{Kind: "user", ID: user.ID, Name: user.Name}, "user:" + user.ID
 }
 
 // untilReleased is the end of a lock that only Release ends.

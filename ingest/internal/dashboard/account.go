@@ -100,7 +100,8 @@ type accountView struct {
 	Fresh                bool
 	PasskeyHost          string
 	*auth.Account
-	Others int // sessions besides this one
+	Others int  // sessions besides this one
+	Proven bool // the provider saw a second factor for this session
 }
 
 // Last reports whether a factor must stay because it is the only one.
@@ -138,7 +139,7 @@ func (d *Dashboard) showAccount(w http.ResponseWriter, r *http.Request, actor *a
 		return
 	}
 	v := &accountView{base: d.roomBase(r.Context(), actor, "Your account", "account"), Login: actor.Login, Account: account, Problem: problem,
-		Done: doneWords(r.URL.Query().Get("done")), Fresh: auth.Fresh(actor, d.Now()) == nil, PasskeyHost: d.Auth.PasskeyHost(), Others: len(account.Sessions) - 1}
+		Done: doneWords(r.URL.Query().Get("done")), Fresh: auth.Fresh(actor, d.Now()) == nil, PasskeyHost: d.Auth.PasskeyHost(), Others: len(account.Sessions) - 1, Proven: actor.Factor == auth.ProviderFactor}
 	d.show(w, r, code, "account", v)
 }
 

@@ -39,6 +39,14 @@ func factorText(factor string) string {
 		return "by password and code"
 	case "password+recovery":
 		return "by password and recovery code"
+	case "provider":
+		return "at the agency’s provider"
+	case "provider+factor":
+		return "at the agency’s provider, with a second factor"
+	case "provider+code":
+		return "at the agency’s provider, and by code"
+	case "provider+recovery":
+		return "at the agency’s provider, and by recovery code"
 	}
 	return "by password"
 }

@@ -125,6 +125,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	mux.HandleFunc("POST /sign-in", d.signIn)
 	mux.HandleFunc("POST /sign-out", d.signOut)
 	d.accountRoutes(mux)
+	d.providerRoutes(mux)
 	mux.HandleFunc("GET /session", d.session)
 	mux.HandleFunc("GET /{$}", d.private(d.overview))
 	mux.HandleFunc("GET /live", d.live)

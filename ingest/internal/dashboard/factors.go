@@ -15,7 +15,8 @@ type factorView struct {
 	Next, Problem string
 	PasskeyHost   string
 	Factors       *auth.Factors
-	ByPassword    bool // nothing else can be shown
+	ByPassword    bool   // nothing else can be shown
+	ProviderName  string // of a provider that can ask anew; "": none
 }
 
 // factorPage is the second step of a sign-in by password.
@@ -67,7 +68,7 @@ func (d *Dashboard) showConfirm(w http.ResponseWriter, r *http.Request, actor *a
 		d.fail(w, r, actor, err)
 		return
 	}
-	d.show(w, r, code, "confirm", factorView{base: d.ownBase(r, actor, "Is it still you?", "passkey.js"), Next: next, Problem: problem, PasskeyHost: d.Auth.PasskeyHost(), Factors: f, ByPassword: !f.Any()})
+	d.show(w, r, code, "confirm", factorView{base: d.ownBase(r, actor, "Is it still you?", "passkey.js"), Next: next, Problem: problem, PasskeyHost: d.Auth.PasskeyHost(), Factors: f, ByPassword: !f.Any() && !byProvider(actor), ProviderName: d.askingAnew(actor)})
 }
 
 func (d *Dashboard) confirm(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {

@@ -63,12 +63,13 @@ type signInView struct {
 	base
 	Login, Next, Problem, Notice string
 	PasskeyHost                  string // "": no passkeys
+	ProviderName                 string // "": no provider
 	Use, UseHash                 string // use notice of the agency
 }
 
 // signInView is what the sign-in page shows in any case.
 func (d *Dashboard) signInView(r *http.Request, next string) signInView {
-	v := signInView{base: d.gateBase("Sign in", "passkey.js"), Next: next, PasskeyHost: d.Auth.PasskeyHost()}
+	v := signInView{base: d.gateBase("Sign in", "passkey.js"), Next: next, PasskeyHost: d.Auth.PasskeyHost(), ProviderName: d.Auth.ProviderName()}
 	v.Use, v.UseHash = d.notice(r)
 	return v
 }
@@ -77,7 +78,7 @@ func (d *Dashboard) signInPage(w http.ResponseWriter, r *http.Request) {
 	v := d.signInView(r, r.URL.Query().Get("next"))
 	switch {
 	case r.URL.Query().Has("ended"):
-		v.Notice = "Your session has ended. After a time without use, and some hours in any case, you sign in anew."
+		v.Notice = "Your session has ended. After a time without use, and some hours in any case, you sign in anew; earlier where the agency's directory no longer confirms you."
 	case r.URL.Query().Has("out"):
 		v.Notice = "You are signed out."
 	}
@@ -136,7 +137,10 @@ func refusedEntry(w http.ResponseWriter, err error) (code int, problem string) {
 	switch {
 	case errors.Is(err, auth.ErrSignIn), errors.Is(err, auth.ErrFactor), errors.Is(err, auth.ErrPasskey):
 		return http.StatusUnauthorized, sentence(err)
-	case errors.Is(err, auth.ErrPending), errors.Is(err, auth.ErrNoPasskeys), errors.Is(err, auth.ErrNoFactor):
+	case errors.Is(err, auth.ErrDirectoryDown):
+		return http.StatusServiceUnavailable, sentence(auth.ErrDirectoryDown)
+	case errors.Is(err, auth.ErrPending), errors.Is(err, auth.ErrNoPasskeys), errors.Is(err, auth.ErrNoFactor),
+		errors.Is(err, auth.ErrNoProvider), errors.Is(err, auth.ErrDirectoryPassword):
 		return http.StatusConflict, sentence(err)
 	case errors.As(err, &wait):
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.RetryAfter.Seconds())+1))

@@ -53,6 +53,8 @@ type Config struct {
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" help:"How: text or json."`
 
+	Directory DirectoryConfig `toml:"directory" help:"The agency's own directory of people. Accounts of this server's own go on beside it, and are the way in when it is down."`
+
 	// restored is how many entries the custody log was left with at each restore from a
 	// backup, as the catalog says; openCatalog sets it.
 	restored []int64
@@ -85,6 +87,7 @@ func Defaults() Config {
 		RootProtection: string(keys.None), TransitMount: "transit",
 		DrainTime: Duration(30 * time.Second), SegmentTime: Duration(5 * time.Second), LogLevel: "info", LogFormat: "text",
 		StampEvery: Duration(24 * time.Hour), WitnessQuorum: 1, WitnessEvery: Duration(time.Minute), ScrubCycle: Duration(7 * 24 * time.Hour), ScrubMiB: 64, ClipMiB: 512,
+		Directory: defaultDirectory(),
 	}
 }
 
@@ -116,6 +119,7 @@ func LoadConfig(path string) (Config, error) {
 	if c.PassphraseFile != "" && !filepath.IsAbs(c.PassphraseFile) {
 		c.PassphraseFile = filepath.Join(base, c.PassphraseFile)
 	}
+	c.Directory.relativeTo(base)
 	if err := c.Check(); err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
@@ -164,7 +168,7 @@ func (c *Config) Check() error {
 	if c.ClipMiB < 1 || c.ClipMiB > 1<<20 {
 		return fmt.Errorf("clip_mib: %d, allowed are 1 to %d", c.ClipMiB, 1<<20)
 	}
-	if err := errors.Join(c.checkGuard(), c.checkMirror(), c.checkWitnesses()); err != nil {
+	if err := errors.Join(c.checkGuard(), c.checkMirror(), c.checkWitnesses(), c.checkDirectory()); err != nil {
 		return err
 	}
 	return c.checkStamps()

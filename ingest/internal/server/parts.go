@@ -123,6 +123,7 @@ type parts struct {
 	receiver     *receive.Receiver
 	stamp        *stamp.Service   // nil: no time-stamp authority
 	witness      *witness.Service // nil: no witnesses
+	people       *auth.Service    // since there are pages
 	unlock       func() error
 
 	importing importing

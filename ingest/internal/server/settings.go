@@ -23,7 +23,11 @@ func (c *Config) people(ctx context.Context, db *sqldb.DB, s *secrets, now func(
 	if err != nil {
 		return nil, err
 	}
-	return auth.New(auth.Config{Catalog: db, Agency: c.agency(), Pepper: s.pepper, Policy: decided.Policy, Now: now})
+	agencys, err := c.openDirectory(now)
+	if err != nil { // which must keep nobody from letting somebody in; nobody of it signs in meanwhile
+		agencys = nil
+	}
+	return auth.New(auth.Config{Catalog: db, Agency: c.agency(), Pepper: s.pepper, Policy: decided.Policy, Directory: agencys, Now: now})
 }
 
 // WithSettings runs one step on the agency's settings, as whoever may run the

@@ -40,12 +40,17 @@ func (p *parts) dashboard() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	agencys, err := p.config.openDirectory(p.now)
+	if err != nil {
+		return nil, err
+	}
 	people, err := auth.New(auth.Config{
-		Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Policy: p.settings.Policy, Hosts: p.config.PublicNames, Now: p.now,
+		Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Policy: p.settings.Policy, Hosts: p.config.PublicNames, Directory: agencys, Now: p.now,
 	})
 	if err != nil {
 		return nil, err
 	}
+	p.people = people
 	services := reading.New(reading.Config{
 		Catalog: p.catalog, Blobs: p.vault, Keys: p.secrets.ring, Live: liveView{p.live}, ReceiptKey: p.secrets.receipt.Public(),
 		DerivativeKey: p.secrets.derivativePublic(), Agency: p.config.agency(), Space: p.vault.Space, Now: p.now, Log: telemetry.Component(p.log, "reading"),

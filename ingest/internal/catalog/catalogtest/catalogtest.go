@@ -108,6 +108,8 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"a setup token works once", setupTokens},
 		{"refused sign-ins are counted", loginFailures},
 		{"a passkey's count goes up", passkeys},
+		{"a user is one person of the directory", directoryPeople},
+		{"people of the directory are asked for again while they have sessions", directoryDue},
 		{"no code of an authenticator is taken twice", authenticators},
 		{"a recovery code works once", recoveryCodes},
 		{"places are remembered", knownPlaces},
