@@ -136,7 +136,7 @@ func TestACursorIsOfOnesOwnSearch(t *testing.T) {
 func TestOnlyWhoMayReadsTheLogAndARefusalIsAnEvent(t *testing.T) {
 	d := newDesk(t)
 	operator := auditor()
-	operator.Role = auth.Operator
+	operator.Role, operator.Powers = auth.Operator, auth.ShippedPowers(auth.Operator)
 	if _, err := d.Search(t.Context(), operator, inspection.Query{}, "", 50); !errors.Is(err, auth.ErrForbidden) {
 		t.Errorf("search: %v", err)
 	}

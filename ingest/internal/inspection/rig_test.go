@@ -123,7 +123,7 @@ func (d *desk) day() {
 }
 
 func auditor() *auth.Actor {
-	return &auth.Actor{User: alba, Agency: agency, Name: "Alba Moreno", Role: auth.Administrator, Origin: auth.Origin{Address: "192.0.2.7", Browser: "Firefox"}}
+	return &auth.Actor{User: alba, Agency: agency, Name: "Alba Moreno", Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator), Origin: auth.Origin{Address: "192.0.2.7", Browser: "Firefox"}}
 }
 
 func (d *desk) search(q inspection.Query) *inspection.Page {

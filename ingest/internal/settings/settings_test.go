@@ -45,7 +45,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) desk(role auth.Role, address string) *Desk {
-	return r.For(&auth.Actor{User: "u1", Agency: agency, Name: "Alba Moreno", Role: role, Origin: auth.Origin{Address: address}})
+	return r.For(&auth.Actor{User: "u1", Agency: agency, Name: "Alba Moreno", Role: role, Powers: auth.ShippedPowers(role), Origin: auth.Origin{Address: address}})
 }
 
 func (r *rig) administrator() *Desk { return r.desk(auth.Administrator, "10.20.0.7") }
@@ -175,7 +175,7 @@ func TestRefusedChangesAreEventsAndChangeNothing(t *testing.T) {
 	}{
 		{r.desk(auth.Operator, "10.20.0.7"), Change{Name: PasswordLength, Value: "20"}, auth.ErrForbidden},
 		{r.For(nil), Change{Name: PasswordLength, Value: "20"}, auth.ErrForbidden},
-		{r.For(&auth.Actor{User: "u9", Agency: "other-pd", Role: auth.Administrator}), Change{Name: PasswordLength, Value: "20"}, auth.ErrForbidden},
+		{r.For(&auth.Actor{User: "u9", Agency: "other-pd", Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator)}), Change{Name: PasswordLength, Value: "20"}, auth.ErrForbidden},
 		{r.administrator(), Change{Name: PasswordLength, Value: "8"}, ErrValue},
 		{r.administrator(), Change{Name: PasswordLength, Value: strings.Repeat("9\n", 20_000)}, ErrValue},
 		{r.administrator(), Change{Name: PasswordLength, Value: "20", Was: &was}, ErrConflict},
