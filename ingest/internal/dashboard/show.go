@@ -24,7 +24,7 @@ type base struct {
 	Open                uint64 // alerts that wait for people
 	Scripts             []string
 	Rooms               rooms
-	Report              string // whom to tell of a hole; "": nobody is named
+	ReportTo            string // whom to tell of a hole; "": nobody is named
 }
 
 // rooms says which rooms a person may enter at all.
@@ -54,7 +54,7 @@ func (d *Dashboard) roomBase(ctx context.Context, actor *auth.Actor, title, room
 	b.Rooms = d.roomsOf(actor)
 	if d.Settings != nil {
 		if contacts := d.Settings.Lines(ctx, settings.SecurityContact); len(contacts) > 0 {
-			b.Report = contacts[0]
+			b.ReportTo = contacts[0]
 		}
 	}
 	held, err := d.Reading.HeldBack(ctx, actor)
