@@ -29,7 +29,20 @@ const site = "https://evidence.example.org:8443"
 
 func (d *desk) newKey(kind virtualwebauthn.KeyType) *key {
 	return &key{d: d, site: virtualwebauthn.RelyingParty{ID: "evidence.example.org", Name: "Sealdock", Origin: site},
-		body: virtualwebauthn.NewAuthenticator(), cred: virtualwebauthn.NewCredential(kind), count: true}
+		body: virtualwebauthn.NewAuthenticator(), cred: newCredential(kind), count: true}
+}
+
+// newCredential draws until the library writes the key as it should: it leaves out
+// leading zeros of a P-256 key's coordinates, one key in 128, which RFC 9053 section
+// 7.1.1 forbids and the server refuses.
+func newCredential(kind virtualwebauthn.KeyType) virtualwebauthn.Credential {
+	const whole = 77 // bytes of a COSE key with two coordinates of 32
+	for {
+		cred := virtualwebauthn.NewCredential(kind)
+		if kind != virtualwebauthn.KeyTypeEC2 || len(cred.Key.AttestationData()) == whole {
+			return cred
+		}
+	}
 }
 
 // attest answers the options of BeginPasskey.
@@ -181,10 +194,10 @@ func TestPasskeysThatAreNotAccepted(t *testing.T) {
 		"another user's handle":  change(func(k *key) { k.body.Options.UserHandle = []byte("0123") }),
 		"no handle":              change(func(k *key) { k.body.Options.UserHandle = nil }),
 		"another key": change(func(k *key) {
-			k.cred = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+			k.cred = newCredential(virtualwebauthn.KeyTypeEC2)
 			k.cred.ID = good.cred.ID
 		}),
-		"an unknown key": change(func(k *key) { k.cred = virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2) }),
+		"an unknown key": change(func(k *key) { k.cred = newCredential(virtualwebauthn.KeyTypeEC2) }),
 	} {
 		before := d.count(evidence.EventSignInFailed)
 		if e, err := k.signIn(); !errors.Is(err, ErrPasskey) || e != nil {
@@ -392,7 +405,7 @@ func TestAServerWithoutANameHasNoPasskeys(t *testing.T) {
 // FuzzPasskeyResponses gives the border what browsers could send.
 func FuzzPasskeyResponses(f *testing.F) {
 	site := virtualwebauthn.RelyingParty{ID: "evidence.example.org", Name: "Sealdock", Origin: site}
-	cred := virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2)
+	cred := newCredential(virtualwebauthn.KeyTypeEC2)
 	f.Add([]byte(virtualwebauthn.CreateAttestationResponse(site, virtualwebauthn.NewAuthenticator(), cred, virtualwebauthn.AttestationOptions{Challenge: []byte("0123456789abcdef")})))
 	f.Add([]byte(virtualwebauthn.CreateAssertionResponse(site, virtualwebauthn.NewAuthenticatorWithOptions(virtualwebauthn.AuthenticatorOptions{UserHandle: []byte("u1")}), cred, virtualwebauthn.AssertionOptions{Challenge: []byte("0123456789abcdef")})))
 	for _, s := range []string{"", "{}", "null", `{"id":"AA","rawId":"AA","type":"public-key","response":{"attestationObject":"oA","clientDataJSON":"e30"}}`} {
