@@ -15,7 +15,9 @@ type Options struct {
 	// smaller of both sides' values counts.
 	Idle time.Duration
 	// KeepAlive is the pause after which a packet is sent to keep the session
-	// and the path's address translation alive; default 15 s.
+	// and the path's address translation alive; default 15 s. Over QUIC it is the
+	// dialler's to send them: its answers reset the listener's idle time too, and a
+	// server with thousands of sessions has half as much to do.
 	KeepAlive time.Duration
 	// Handshake is how long a dial waits for any answer; default 5 s. The whole
 	// handshake may take twice as long.
@@ -75,7 +77,6 @@ func (o Options) config() *quic.Config {
 		Versions:              []quic.Version{quic.Version1},
 		HandshakeIdleTimeout:  orDefault(o.Handshake, 5*time.Second),
 		MaxIdleTimeout:        orDefault(o.Idle, 30*time.Second),
-		KeepAlivePeriod:       orDefault(o.KeepAlive, 15*time.Second),
 		MaxIncomingUniStreams: -1,
 	}
 }
@@ -89,6 +90,7 @@ func (o Options) listenerConfig(b *Budget) *quic.Config {
 func (o Options) diallerConfig(b *Budget) *quic.Config {
 	c := o.config()
 	c.MaxIncomingStreams = int64(orDefault(o.MaxStreams, -1))
+	c.KeepAlivePeriod = orDefault(o.KeepAlive, 15*time.Second)
 	return windows(c, b, diallerWindow, diallerMaxWindow)
 }
 

@@ -57,6 +57,11 @@ func (m *Direction) Validate() error {
 	); err != nil {
 		return err
 	}
+	if n := len(m.GetPolicyDigest()); n > 0 {
+		if err := size("Direction", "digest of the policy", n, HashSize, HashSize); err != nil {
+			return err
+		}
+	}
 	for _, list := range [][]string{m.GetOrder(), m.GetUrgent()} {
 		for _, id := range list {
 			if err := item("Direction", id); err != nil {

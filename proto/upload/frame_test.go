@@ -56,6 +56,7 @@ func samples() []Message {
 			StationBandwidth: &Bandwidth{Zone: "UTC"},
 			Order:            []string{"00112233445566778899aabbccddeeff"}, Urgent: []string{"ffeeddccbbaa99887766554433221100"},
 			UrgentOfficers: []string{"4711"}, Categories: []*Category{{Category: "Use of force", Weight: 50, Urgent: true}},
+			PolicyDigest: bytes.Repeat([]byte{5}, HashSize),
 		},
 		&Queue{Recordings: 2, Bytes: 300, Waiting: []*Waiting{{
 			EvidenceId: "00112233445566778899aabbccddeeff", Path: "DCIM/A.MP4", CameraSerial: "SN 1", Bay: "1-1.4", Officer: "Kim", Category: "Traffic",

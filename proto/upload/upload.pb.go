@@ -12,7 +12,7 @@
 // versions:
 // 	protoc-gen-go v1.36.12
 // 	protoc        v3.21.12
-// source: proto/upload/upload.proto
+// source: upload.proto
 
 package upload
 
@@ -47,7 +47,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_proto_upload_upload_proto_msgTypes[0]
+	mi := &file_upload_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -59,7 +59,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[0]
+	mi := &file_upload_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -72,7 +72,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{0}
+	return file_upload_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Hello) GetProtocol() uint32 {
@@ -141,7 +141,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_proto_upload_upload_proto_msgTypes[1]
+	mi := &file_upload_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -153,7 +153,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[1]
+	mi := &file_upload_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -166,7 +166,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{1}
+	return file_upload_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Welcome) GetProtocol() uint32 {
@@ -264,7 +264,7 @@ type Inventory struct {
 
 func (x *Inventory) Reset() {
 	*x = Inventory{}
-	mi := &file_proto_upload_upload_proto_msgTypes[2]
+	mi := &file_upload_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -276,7 +276,7 @@ func (x *Inventory) String() string {
 func (*Inventory) ProtoMessage() {}
 
 func (x *Inventory) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[2]
+	mi := &file_upload_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -289,7 +289,7 @@ func (x *Inventory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
 func (*Inventory) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{2}
+	return file_upload_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Inventory) GetEnvelope() []byte {
@@ -308,7 +308,7 @@ type InventoryAck struct {
 
 func (x *InventoryAck) Reset() {
 	*x = InventoryAck{}
-	mi := &file_proto_upload_upload_proto_msgTypes[3]
+	mi := &file_upload_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -320,7 +320,7 @@ func (x *InventoryAck) String() string {
 func (*InventoryAck) ProtoMessage() {}
 
 func (x *InventoryAck) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[3]
+	mi := &file_upload_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -333,7 +333,7 @@ func (x *InventoryAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InventoryAck.ProtoReflect.Descriptor instead.
 func (*InventoryAck) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{3}
+	return file_upload_proto_rawDescGZIP(), []int{3}
 }
 
 // Status tells how the dock is doing. It has no answer and nothing is decided
@@ -361,7 +361,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_proto_upload_upload_proto_msgTypes[4]
+	mi := &file_upload_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -373,7 +373,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[4]
+	mi := &file_upload_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -386,7 +386,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{4}
+	return file_upload_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Status) GetAtUs() int64 {
@@ -476,7 +476,7 @@ type Transport struct {
 
 func (x *Transport) Reset() {
 	*x = Transport{}
-	mi := &file_proto_upload_upload_proto_msgTypes[5]
+	mi := &file_upload_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -488,7 +488,7 @@ func (x *Transport) String() string {
 func (*Transport) ProtoMessage() {}
 
 func (x *Transport) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[5]
+	mi := &file_upload_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -501,7 +501,7 @@ func (x *Transport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transport.ProtoReflect.Descriptor instead.
 func (*Transport) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{5}
+	return file_upload_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Transport) GetOver() string {
@@ -567,7 +567,7 @@ type Bay struct {
 
 func (x *Bay) Reset() {
 	*x = Bay{}
-	mi := &file_proto_upload_upload_proto_msgTypes[6]
+	mi := &file_upload_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +579,7 @@ func (x *Bay) String() string {
 func (*Bay) ProtoMessage() {}
 
 func (x *Bay) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[6]
+	mi := &file_upload_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +592,7 @@ func (x *Bay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bay.ProtoReflect.Descriptor instead.
 func (*Bay) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{6}
+	return file_upload_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Bay) GetPort() string {
@@ -697,7 +697,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_proto_upload_upload_proto_msgTypes[7]
+	mi := &file_upload_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -709,7 +709,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[7]
+	mi := &file_upload_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -722,7 +722,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{7}
+	return file_upload_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Release) GetEnvelope() []byte {
@@ -742,7 +742,7 @@ type ReleaseAck struct {
 
 func (x *ReleaseAck) Reset() {
 	*x = ReleaseAck{}
-	mi := &file_proto_upload_upload_proto_msgTypes[8]
+	mi := &file_upload_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +754,7 @@ func (x *ReleaseAck) String() string {
 func (*ReleaseAck) ProtoMessage() {}
 
 func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[8]
+	mi := &file_upload_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +767,7 @@ func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseAck.ProtoReflect.Descriptor instead.
 func (*ReleaseAck) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{8}
+	return file_upload_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReleaseAck) GetEvidenceId() string {
@@ -794,7 +794,7 @@ type Offer struct {
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[9]
+	mi := &file_upload_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +806,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[9]
+	mi := &file_upload_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +819,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{9}
+	return file_upload_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Offer) GetManifest() []byte {
@@ -864,7 +864,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_proto_upload_upload_proto_msgTypes[10]
+	mi := &file_upload_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +876,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[10]
+	mi := &file_upload_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +889,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{10}
+	return file_upload_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Accept) GetResumeSegment() uint64 {
@@ -918,7 +918,7 @@ type Join struct {
 
 func (x *Join) Reset() {
 	*x = Join{}
-	mi := &file_proto_upload_upload_proto_msgTypes[11]
+	mi := &file_upload_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +930,7 @@ func (x *Join) String() string {
 func (*Join) ProtoMessage() {}
 
 func (x *Join) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[11]
+	mi := &file_upload_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +943,7 @@ func (x *Join) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Join.ProtoReflect.Descriptor instead.
 func (*Join) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{11}
+	return file_upload_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Join) GetEvidenceId() string {
@@ -973,7 +973,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_proto_upload_upload_proto_msgTypes[12]
+	mi := &file_upload_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +985,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[12]
+	mi := &file_upload_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +998,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{12}
+	return file_upload_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ack) GetDurableSegments() uint64 {
@@ -1024,7 +1024,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_proto_upload_upload_proto_msgTypes[13]
+	mi := &file_upload_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1036,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[13]
+	mi := &file_upload_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1049,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{13}
+	return file_upload_proto_rawDescGZIP(), []int{13}
 }
 
 // Receipt carries the server's signed statement that the recording is stored,
@@ -1063,7 +1063,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_proto_upload_upload_proto_msgTypes[14]
+	mi := &file_upload_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1075,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[14]
+	mi := &file_upload_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1088,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{14}
+	return file_upload_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Receipt) GetEnvelope() []byte {
@@ -1111,7 +1111,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_proto_upload_upload_proto_msgTypes[15]
+	mi := &file_upload_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1123,7 +1123,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[15]
+	mi := &file_upload_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1136,7 +1136,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{15}
+	return file_upload_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Failure) GetCode() string {
@@ -1181,7 +1181,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	mi := &file_upload_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1193,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[16]
+	mi := &file_upload_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1206,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{16}
+	return file_upload_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Queue) GetWaiting() []*Waiting {
@@ -1252,7 +1252,7 @@ type Waiting struct {
 
 func (x *Waiting) Reset() {
 	*x = Waiting{}
-	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	mi := &file_upload_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1264,7 +1264,7 @@ func (x *Waiting) String() string {
 func (*Waiting) ProtoMessage() {}
 
 func (x *Waiting) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[17]
+	mi := &file_upload_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1277,7 +1277,7 @@ func (x *Waiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
 func (*Waiting) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{17}
+	return file_upload_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Waiting) GetEvidenceId() string {
@@ -1386,13 +1386,16 @@ type Direction struct {
 	// Officers (by id) and categories whose recordings are urgent.
 	UrgentOfficers []string    `protobuf:"bytes,11,rep,name=urgent_officers,json=urgentOfficers,proto3" json:"urgent_officers,omitempty"`
 	Categories     []*Category `protobuf:"bytes,12,rep,name=categories,proto3" json:"categories,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Digest of the PolicyAnswer in force (32 bytes): a dock that has another asks.
+	// Empty: the server does not tell, and docks ask from time to time.
+	PolicyDigest  []byte `protobuf:"bytes,13,opt,name=policy_digest,json=policyDigest,proto3" json:"policy_digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Direction) Reset() {
 	*x = Direction{}
-	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	mi := &file_upload_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1407,7 @@ func (x *Direction) String() string {
 func (*Direction) ProtoMessage() {}
 
 func (x *Direction) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[18]
+	mi := &file_upload_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1420,7 @@ func (x *Direction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Direction.ProtoReflect.Descriptor instead.
 func (*Direction) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{18}
+	return file_upload_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Direction) GetLimited() bool {
@@ -1504,6 +1507,13 @@ func (x *Direction) GetCategories() []*Category {
 	return nil
 }
 
+func (x *Direction) GetPolicyDigest() []byte {
+	if x != nil {
+		return x.PolicyDigest
+	}
+	return nil
+}
+
 // Bandwidth is a weekly table: the first window that holds a moment says the
 // most bytes a second; outside of all windows there is no limit.
 type Bandwidth struct {
@@ -1517,7 +1527,7 @@ type Bandwidth struct {
 
 func (x *Bandwidth) Reset() {
 	*x = Bandwidth{}
-	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	mi := &file_upload_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1539,7 @@ func (x *Bandwidth) String() string {
 func (*Bandwidth) ProtoMessage() {}
 
 func (x *Bandwidth) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[19]
+	mi := &file_upload_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1552,7 @@ func (x *Bandwidth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bandwidth.ProtoReflect.Descriptor instead.
 func (*Bandwidth) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{19}
+	return file_upload_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Bandwidth) GetZone() string {
@@ -1575,7 +1585,7 @@ type Window struct {
 
 func (x *Window) Reset() {
 	*x = Window{}
-	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	mi := &file_upload_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1597,7 @@ func (x *Window) String() string {
 func (*Window) ProtoMessage() {}
 
 func (x *Window) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[20]
+	mi := &file_upload_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1610,7 @@ func (x *Window) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Window.ProtoReflect.Descriptor instead.
 func (*Window) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{20}
+	return file_upload_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Window) GetDays() uint32 {
@@ -1645,7 +1655,7 @@ type Category struct {
 
 func (x *Category) Reset() {
 	*x = Category{}
-	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	mi := &file_upload_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +1667,7 @@ func (x *Category) String() string {
 func (*Category) ProtoMessage() {}
 
 func (x *Category) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[21]
+	mi := &file_upload_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +1680,7 @@ func (x *Category) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Category.ProtoReflect.Descriptor instead.
 func (*Category) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{21}
+	return file_upload_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Category) GetCategory() string {
@@ -1707,7 +1717,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_proto_upload_upload_proto_msgTypes[22]
+	mi := &file_upload_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1729,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[22]
+	mi := &file_upload_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1742,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{22}
+	return file_upload_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Ask) GetClock() *ClockQuestion {
@@ -1768,7 +1778,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[23]
+	mi := &file_upload_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1790,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[23]
+	mi := &file_upload_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1803,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{23}
+	return file_upload_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Answer) GetClock() *ClockAnswer {
@@ -1828,7 +1838,7 @@ type ClockQuestion struct {
 
 func (x *ClockQuestion) Reset() {
 	*x = ClockQuestion{}
-	mi := &file_proto_upload_upload_proto_msgTypes[24]
+	mi := &file_upload_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1840,7 +1850,7 @@ func (x *ClockQuestion) String() string {
 func (*ClockQuestion) ProtoMessage() {}
 
 func (x *ClockQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[24]
+	mi := &file_upload_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1853,7 +1863,7 @@ func (x *ClockQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockQuestion.ProtoReflect.Descriptor instead.
 func (*ClockQuestion) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{24}
+	return file_upload_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ClockQuestion) GetDockUs() int64 {
@@ -1876,7 +1886,7 @@ type ClockAnswer struct {
 
 func (x *ClockAnswer) Reset() {
 	*x = ClockAnswer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[25]
+	mi := &file_upload_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +1898,7 @@ func (x *ClockAnswer) String() string {
 func (*ClockAnswer) ProtoMessage() {}
 
 func (x *ClockAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[25]
+	mi := &file_upload_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +1911,7 @@ func (x *ClockAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClockAnswer.ProtoReflect.Descriptor instead.
 func (*ClockAnswer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{25}
+	return file_upload_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ClockAnswer) GetDockUs() int64 {
@@ -1937,7 +1947,7 @@ type CameraQuestion struct {
 
 func (x *CameraQuestion) Reset() {
 	*x = CameraQuestion{}
-	mi := &file_proto_upload_upload_proto_msgTypes[26]
+	mi := &file_upload_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +1959,7 @@ func (x *CameraQuestion) String() string {
 func (*CameraQuestion) ProtoMessage() {}
 
 func (x *CameraQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[26]
+	mi := &file_upload_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +1972,7 @@ func (x *CameraQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CameraQuestion.ProtoReflect.Descriptor instead.
 func (*CameraQuestion) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{26}
+	return file_upload_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CameraQuestion) GetSerial() string {
@@ -2009,7 +2019,7 @@ type CameraAnswer struct {
 
 func (x *CameraAnswer) Reset() {
 	*x = CameraAnswer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[27]
+	mi := &file_upload_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2031,7 @@ func (x *CameraAnswer) String() string {
 func (*CameraAnswer) ProtoMessage() {}
 
 func (x *CameraAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[27]
+	mi := &file_upload_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2044,7 @@ func (x *CameraAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CameraAnswer.ProtoReflect.Descriptor instead.
 func (*CameraAnswer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{27}
+	return file_upload_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CameraAnswer) GetSerial() string {
@@ -2139,7 +2149,7 @@ type PolicyQuestion struct {
 
 func (x *PolicyQuestion) Reset() {
 	*x = PolicyQuestion{}
-	mi := &file_proto_upload_upload_proto_msgTypes[28]
+	mi := &file_upload_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2161,7 @@ func (x *PolicyQuestion) String() string {
 func (*PolicyQuestion) ProtoMessage() {}
 
 func (x *PolicyQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[28]
+	mi := &file_upload_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2174,7 @@ func (x *PolicyQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyQuestion.ProtoReflect.Descriptor instead.
 func (*PolicyQuestion) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{28}
+	return file_upload_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PolicyQuestion) GetHave() []byte {
@@ -2194,7 +2204,7 @@ type PolicyAnswer struct {
 
 func (x *PolicyAnswer) Reset() {
 	*x = PolicyAnswer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[29]
+	mi := &file_upload_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2216,7 @@ func (x *PolicyAnswer) String() string {
 func (*PolicyAnswer) ProtoMessage() {}
 
 func (x *PolicyAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[29]
+	mi := &file_upload_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2229,7 @@ func (x *PolicyAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyAnswer.ProtoReflect.Descriptor instead.
 func (*PolicyAnswer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{29}
+	return file_upload_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PolicyAnswer) GetDigest() []byte {
@@ -2279,7 +2289,7 @@ type FirmwareOffer struct {
 
 func (x *FirmwareOffer) Reset() {
 	*x = FirmwareOffer{}
-	mi := &file_proto_upload_upload_proto_msgTypes[30]
+	mi := &file_upload_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2301,7 @@ func (x *FirmwareOffer) String() string {
 func (*FirmwareOffer) ProtoMessage() {}
 
 func (x *FirmwareOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[30]
+	mi := &file_upload_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2314,7 @@ func (x *FirmwareOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareOffer.ProtoReflect.Descriptor instead.
 func (*FirmwareOffer) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{30}
+	return file_upload_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FirmwareOffer) GetStatement() []byte {
@@ -2348,7 +2358,7 @@ type FirmwareFetch struct {
 
 func (x *FirmwareFetch) Reset() {
 	*x = FirmwareFetch{}
-	mi := &file_proto_upload_upload_proto_msgTypes[31]
+	mi := &file_upload_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2370,7 @@ func (x *FirmwareFetch) String() string {
 func (*FirmwareFetch) ProtoMessage() {}
 
 func (x *FirmwareFetch) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[31]
+	mi := &file_upload_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2383,7 @@ func (x *FirmwareFetch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareFetch.ProtoReflect.Descriptor instead.
 func (*FirmwareFetch) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{31}
+	return file_upload_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *FirmwareFetch) GetSha256() []byte {
@@ -2402,7 +2412,7 @@ type FirmwareBlock struct {
 
 func (x *FirmwareBlock) Reset() {
 	*x = FirmwareBlock{}
-	mi := &file_proto_upload_upload_proto_msgTypes[32]
+	mi := &file_upload_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2424,7 @@ func (x *FirmwareBlock) String() string {
 func (*FirmwareBlock) ProtoMessage() {}
 
 func (x *FirmwareBlock) ProtoReflect() protoreflect.Message {
-	mi := &file_proto_upload_upload_proto_msgTypes[32]
+	mi := &file_upload_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2437,7 @@ func (x *FirmwareBlock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareBlock.ProtoReflect.Descriptor instead.
 func (*FirmwareBlock) Descriptor() ([]byte, []int) {
-	return file_proto_upload_upload_proto_rawDescGZIP(), []int{32}
+	return file_upload_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *FirmwareBlock) GetOffset() uint64 {
@@ -2444,11 +2454,11 @@ func (x *FirmwareBlock) GetData() []byte {
 	return nil
 }
 
-var File_proto_upload_upload_proto protoreflect.FileDescriptor
+var File_upload_proto protoreflect.FileDescriptor
 
-const file_proto_upload_upload_proto_rawDesc = "" +
+const file_upload_proto_rawDesc = "" +
 	"\n" +
-	"\x19proto/upload/upload.proto\x12\x12sealdock.upload.v1\"\x94\x01\n" +
+	"\fupload.proto\x12\x12sealdock.upload.v1\"\x94\x01\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12#\n" +
 	"\ragent_version\x18\x02 \x01(\tR\fagentVersion\x12\x16\n" +
@@ -2564,7 +2574,7 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\n" +
 	"urgent_why\x18\n" +
 	" \x01(\tR\turgentWhy\x12\"\n" +
-	"\rspooled_at_us\x18\v \x01(\x03R\vspooledAtUs\"\xf2\x03\n" +
+	"\rspooled_at_us\x18\v \x01(\x03R\vspooledAtUs\"\x97\x04\n" +
 	"\tDirection\x12\x18\n" +
 	"\alimited\x18\x01 \x01(\bR\alimited\x12(\n" +
 	"\x10bytes_per_second\x18\x02 \x01(\x04R\x0ebytesPerSecond\x12\x1b\n" +
@@ -2580,7 +2590,8 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\x0furgent_officers\x18\v \x03(\tR\x0eurgentOfficers\x12<\n" +
 	"\n" +
 	"categories\x18\f \x03(\v2\x1c.sealdock.upload.v1.CategoryR\n" +
-	"categories\"U\n" +
+	"categories\x12#\n" +
+	"\rpolicy_digest\x18\r \x01(\fR\fpolicyDigest\"U\n" +
 	"\tBandwidth\x12\x12\n" +
 	"\x04zone\x18\x01 \x01(\tR\x04zone\x124\n" +
 	"\awindows\x18\x02 \x03(\v2\x1a.sealdock.upload.v1.WindowR\awindows\"p\n" +
@@ -2652,19 +2663,19 @@ const file_proto_upload_upload_proto_rawDesc = "" +
 	"\x04data\x18\x02 \x01(\fR\x04dataB+Z)github.com/sealdock/sealdock/proto/uploadb\x06proto3"
 
 var (
-	file_proto_upload_upload_proto_rawDescOnce sync.Once
-	file_proto_upload_upload_proto_rawDescData []byte
+	file_upload_proto_rawDescOnce sync.Once
+	file_upload_proto_rawDescData []byte
 )
 
-func file_proto_upload_upload_proto_rawDescGZIP() []byte {
-	file_proto_upload_upload_proto_rawDescOnce.Do(func() {
-		file_proto_upload_upload_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_proto_upload_upload_proto_rawDesc), len(file_proto_upload_upload_proto_rawDesc)))
+func file_upload_proto_rawDescGZIP() []byte {
+	file_upload_proto_rawDescOnce.Do(func() {
+		file_upload_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_upload_proto_rawDesc), len(file_upload_proto_rawDesc)))
 	})
-	return file_proto_upload_upload_proto_rawDescData
+	return file_upload_proto_rawDescData
 }
 
-var file_proto_upload_upload_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
-var file_proto_upload_upload_proto_goTypes = []any{
+var file_upload_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_upload_proto_goTypes = []any{
 	(*Hello)(nil),          // 0: sealdock.upload.v1.Hello
 	(*Welcome)(nil),        // 1: sealdock.upload.v1.Welcome
 	(*Inventory)(nil),      // 2: sealdock.upload.v1.Inventory
@@ -2699,7 +2710,7 @@ var file_proto_upload_upload_proto_goTypes = []any{
 	(*FirmwareFetch)(nil),  // 31: sealdock.upload.v1.FirmwareFetch
 	(*FirmwareBlock)(nil),  // 32: sealdock.upload.v1.FirmwareBlock
 }
-var file_proto_upload_upload_proto_depIdxs = []int32{
+var file_upload_proto_depIdxs = []int32{
 	6,  // 0: sealdock.upload.v1.Status.bays:type_name -> sealdock.upload.v1.Bay
 	5,  // 1: sealdock.upload.v1.Status.transport:type_name -> sealdock.upload.v1.Transport
 	17, // 2: sealdock.upload.v1.Queue.waiting:type_name -> sealdock.upload.v1.Waiting
@@ -2721,26 +2732,26 @@ var file_proto_upload_upload_proto_depIdxs = []int32{
 	0,  // [0:14] is the sub-list for field type_name
 }
 
-func init() { file_proto_upload_upload_proto_init() }
-func file_proto_upload_upload_proto_init() {
-	if File_proto_upload_upload_proto != nil {
+func init() { file_upload_proto_init() }
+func file_upload_proto_init() {
+	if File_upload_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_upload_upload_proto_rawDesc), len(file_proto_upload_upload_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_upload_proto_rawDesc), len(file_upload_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_proto_upload_upload_proto_goTypes,
-		DependencyIndexes: file_proto_upload_upload_proto_depIdxs,
-		MessageInfos:      file_proto_upload_upload_proto_msgTypes,
+		GoTypes:           file_upload_proto_goTypes,
+		DependencyIndexes: file_upload_proto_depIdxs,
+		MessageInfos:      file_upload_proto_msgTypes,
 	}.Build()
-	File_proto_upload_upload_proto = out.File
-	file_proto_upload_upload_proto_goTypes = nil
-	file_proto_upload_upload_proto_depIdxs = nil
+	File_upload_proto = out.File
+	file_upload_proto_goTypes = nil
+	file_upload_proto_depIdxs = nil
 }

@@ -34,7 +34,8 @@ type dock struct {
 	place int
 	id    *Identity
 	lanes *lanes.Lanes
-	busy  atomic.Int32 // recordings that have no receipt yet
+	busy  atomic.Int32           // recordings that have no receipt yet
+	told  atomic.Pointer[[]byte] // digest of the policy that the server told of last
 
 	mu      sync.Mutex // guards all below
 	up      *use       // that takes recordings; nil: none
@@ -174,6 +175,8 @@ func (d *dock) listen(u *use) error {
 // follow does what the server directs.
 func (d *dock) follow(u *use, m *protocol.Direction) {
 	d.lanes.SetLimit(m.GetLimited(), m.GetBytesPerSecond())
+	told := m.GetPolicyDigest()
+	d.told.Store(&told)
 	if m.GetDraining() {
 		u.lane.Leave(time.Duration(m.GetBackWithinMs()) * time.Millisecond)
 		return
@@ -232,17 +235,20 @@ func (d *dock) talk(u *use) (retired bool) {
 	for range clockExchanges {
 		d.say(u, &protocol.Ask{Clock: &protocol.ClockQuestion{DockUs: time.Now().UnixMicro()}})
 	}
-	asked := time.Time{}
+	var asked time.Time
+	var known []byte // the digest that was told before
 	// Docks that connected at one moment do not tell their status at one.
 	timer := time.NewTimer(time.Duration(rand.Float64() * float64(look)))
 	defer timer.Stop()
 	var told time.Time
 	var waiting int32
 	for {
-		if now := time.Now(); now.Sub(asked) >= d.f.opt.PolicyEvery {
+		policy := d.toldPolicy()
+		if now := time.Now(); asked.IsZero() || policy == nil && now.Sub(asked) >= d.f.opt.PolicyEvery || known != nil && !bytes.Equal(policy, known) {
 			asked = now
 			d.askPolicy(u)
 		}
+		known = policy
 		select {
 		case <-u.ctx.Done():
 			return false
@@ -257,6 +263,13 @@ func (d *dock) talk(u *use) (retired bool) {
 			}
 		}
 	}
+}
+
+func (d *dock) toldPolicy() []byte {
+	if told := d.told.Load(); told != nil {
+		return *told
+	}
+	return nil
 }
 
 func (d *dock) askPolicy(u *use) {

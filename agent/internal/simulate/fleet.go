@@ -24,15 +24,15 @@ type Options struct {
 	Version string
 
 	NoQUIC, NoTCP bool
-	StatusEvery   time.Duration // how often an unchanged status is repeated, default 15 s, as a dock does
-	PolicyEvery   time.Duration // default 20 s, as a dock does
+	StatusEvery   time.Duration // how often an unchanged status is repeated, default 1 min, as a dock does
+	PolicyEvery   time.Duration // for a server that does not tell of its policy, default 20 s, as a dock does
 	InFlight      int           // recordings that a dock has under way at once, default 4
 	Log           *slog.Logger  // of the connections; nil: none
 }
 
 func (o Options) withDefaults() Options {
 	if o.StatusEvery <= 0 {
-		o.StatusEvery = 15 * time.Second
+		o.StatusEvery = time.Minute
 	}
 	if o.PolicyEvery <= 0 {
 		o.PolicyEvery = 20 * time.Second

@@ -35,8 +35,8 @@ func TestAllDocksConnectAtTheirPaceAndDoWhatDocksDo(t *testing.T) {
 			t.Errorf("30 docks at 20 a second took %.2f s, at most %d in a second", r.ConnectSeconds, r.ConnectMost)
 		}
 		c.set(func() {
-			if c.status < docks*4 || c.status > docks*6 {
-				t.Errorf("%d reports of status in a minute, want one each 15 s of each of %d", c.status, docks)
+			if c.status < docks || c.status > docks*3 {
+				t.Errorf("%d reports of status in a minute, want one or two of each of %d", c.status, docks)
 			}
 			if c.policies < docks*3 || c.policies > docks*5 || c.known < docks*2 {
 				t.Errorf("%d questions for the policy, %d by docks that have it; want one each 20 s of each of %d", c.policies, c.known, docks)

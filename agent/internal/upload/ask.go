@@ -1,10 +1,12 @@
 package upload
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"time"
 
 	"github.com/sealdock/sealdock/agent/internal/clock"
@@ -21,6 +23,7 @@ var ErrAway = errors.New("the server is not reached")
 const (
 	clockExchanges = 8                // readings of the server's clock in a row
 	clockEvery     = 10 * time.Minute // how often it is compared again
+	policySpread   = 2 * time.Second  // over which docks ask for a policy that they were all told of
 )
 
 // question is an Ask on its way.
@@ -111,6 +114,7 @@ func (q *question) fits(a *protocol.Answer) bool {
 func (u *Uploader) attend(ctx context.Context, s lanes.Session) error {
 	var compared time.Time
 	for {
+		told := u.toldPolicy()
 		if compared.IsZero() || u.opt.Now().Sub(compared) >= clockEvery {
 			if err := u.compareClocks(ctx); err != nil {
 				return err
@@ -120,18 +124,42 @@ func (u *Uploader) attend(ctx context.Context, s lanes.Session) error {
 		if err := u.askPolicy(ctx); err != nil {
 			return err
 		}
-		if u.opt.Images != nil {
-			u.fetchImages(ctx, s)
+		whole := u.opt.Images == nil || u.fetchImages(ctx, s)
+		pause := u.opt.PolicyEvery
+		if len(told) > 0 && whole {
+			pause = clockEvery
 		}
-		timer := time.NewTimer(u.opt.PolicyEvery)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
+		if err := u.settle(ctx, told, pause); err != nil {
+			return err
 		}
 	}
 }
+
+// settle waits for a while, or until the server tells of another policy than told
+// and than the one that is here: thousands of docks hear that at one moment, and do
+// not ask at one.
+func (u *Uploader) settle(ctx context.Context, told []byte, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for hurried := false; ; {
+		called := u.called()
+		if now := u.toldPolicy(); !hurried && u.opt.Policy != nil && len(now) > 0 && !bytes.Equal(now, told) && !bytes.Equal(now, u.opt.Policy.Current().Digest) {
+			hurried = true
+			timer.Reset(rand.N(min(policySpread, pause)))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			return nil
+		case <-called:
+		}
+	}
+}
+
+// toldPolicy is the digest of the policy that the server told of last; nil: it
+// does not tell.
+func (u *Uploader) toldPolicy() []byte { return u.Direction().GetPolicyDigest() }
 
 // compareClocks measures how far the dock's clock is ahead of the server's.
 func (u *Uploader) compareClocks(ctx context.Context) error {
@@ -186,8 +214,10 @@ func (u *Uploader) askPolicy(ctx context.Context) error {
 	return nil
 }
 
-// fetchImages fetches what firmware the policy offers and is not there yet.
-func (u *Uploader) fetchImages(ctx context.Context, s lanes.Session) {
+// fetchImages fetches what firmware the policy offers and is not there yet. It
+// reports whether all of it is there now.
+func (u *Uploader) fetchImages(ctx context.Context, s lanes.Session) (whole bool) {
+	whole = true
 	offers := u.opt.Policy.Current().Firmware
 	if err := u.opt.Images.Keep(offers); err != nil {
 		u.opt.Log.Warn("tidying firmware", "error", err)
@@ -199,10 +229,12 @@ func (u *Uploader) fetchImages(ctx context.Context, s lanes.Session) {
 		}
 		if err := u.fetchImage(ctx, s, f); err != nil {
 			u.opt.Log.Warn("a firmware image was not fetched whole, it goes on by itself", "release", f.Release, "error", err)
+			whole = false
 			continue
 		}
 		u.opt.Log.Info("firmware image fetched", "model", f.Model, "release", f.Release, "bytes", f.Length)
 	}
+	return whole
 }
 
 func (u *Uploader) fetchImage(ctx context.Context, s lanes.Session, f *policy.Firmware) error {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sealdock/sealdock/agent/internal/policy"
@@ -114,6 +115,47 @@ func TestPolicyAndFirmwareAreFetchedAndGoOnAfterABreak(t *testing.T) {
 		// The reset may overtake blocks that were sent before it.
 		if f := s.server.fetches; len(f) != 2 || f[0] != 0 || f[1] == 0 || f[1] > 2*mib {
 			t.Errorf("fetched from %v", s.server.fetches)
+		}
+	})
+}
+
+func TestThePolicyIsAskedForWhenTheServerTellsOfAnother(t *testing.T) {
+	kept := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		digest := func(b byte) []byte { return bytes.Repeat([]byte{b}, 32) }
+		keeper := policy.Open(kept, "riverton", slog.New(slog.DiscardHandler))
+		if err := keeper.Take(&protocol.PolicyAnswer{Digest: digest(1)}); err != nil {
+			t.Fatal(err)
+		}
+		u := &Uploader{opt: Options{Policy: keeper}, call: make(chan struct{})}
+		tell := func(b byte) {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			u.direction = &protocol.Direction{PolicyDigest: digest(b)}
+			u.ring()
+		}
+		const pause = time.Hour
+		for _, c := range []struct {
+			what         string
+			before, then byte
+			hurries      bool
+		}{
+			{"the same is told again", 1, 1, false},
+			{"another", 1, 2, true},
+			{"another that could not be taken, again", 2, 2, false},
+			{"the one that is here", 2, 1, false},
+		} {
+			tell(c.before)
+			began := time.Now()
+			time.AfterFunc(time.Minute, func() { tell(c.then) })
+			time.AfterFunc(time.Minute+time.Millisecond, func() { tell(c.then) })
+			if err := u.settle(t.Context(), digest(c.before), pause); err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(began)
+			if hurried := took <= time.Minute+policySpread; hurried != c.hurries || took < time.Minute || took > pause {
+				t.Errorf("%s: asks after %v", c.what, took)
+			}
 		}
 	})
 }

@@ -43,7 +43,7 @@ type Options struct {
 
 	Lanes       int           // most connections at once, 0 for what package lanes thinks right
 	OnlyQUIC    bool          // no TLS over TCP, whatever the network does
-	PolicyEvery time.Duration // how often the server is asked for its policy, default 20 s
+	PolicyEvery time.Duration // how often a server that does not tell of its policy is asked for it, default 20 s
 	InFlight    int           // long recordings under way at once, default 8; short ones are more
 	StatusEvery time.Duration // default 1 s
 	Answer      time.Duration // how long the server may take to greet or to answer an offer, default 60 s

@@ -36,6 +36,12 @@ func (s *Service) Policy(ctx context.Context, agency evidence.AgencyID, have []b
 	return policy, nil
 }
 
+// Digest returns the digest of the present policy, which is not to be changed.
+func (s *Service) Digest(ctx context.Context) ([]byte, error) {
+	policy, err := s.current(ctx)
+	return policy.GetDigest(), err
+}
+
 func (s *Service) current(ctx context.Context) (*upload.PolicyAnswer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -321,7 +321,7 @@ func TestWithoutTheAuthoritysKeyTheRestGoesOn(t *testing.T) {
 	g.must(g.db.Update(t.Context(), func(tx *sqldb.Tx) error {
 		return tx.SetSetting(t.Context(), &catalog.Setting{Agency: "springfield", Name: authoritySetting, Value: "xyz", UpdatedAt: g.now(), UpdatedBy: "x"})
 	}))
-	lost.forget()
+	lost.Forget()
 	policy, err = lost.Policy(t.Context(), "springfield", nil)
 	g.must(err)
 	if len(policy.GetAuthority()) != 0 || len(policy.GetTrust()) != 0 || policy.GetKeepDays() != 5 {

@@ -76,12 +76,13 @@ func (s *Service) event(kind evidence.EventType, by By, object string, details m
 
 // update changes the catalog, and the policy with it.
 func (s *Service) update(ctx context.Context, change func(*sqldb.Tx) error) error {
-	defer s.forget()
+	defer s.Forget()
 	return s.Catalog.Update(ctx, change)
 }
 
-// forget makes the next question read the policy anew.
-func (s *Service) forget() {
+// Forget makes the next question read the policy anew: for who has changed it
+// through the catalog.
+func (s *Service) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.policy = nil

@@ -31,6 +31,7 @@ type dockBudget struct {
 	data, control *semaphore.Weighted
 	firmware      *semaphore.Weighted // streams
 	sessions      int
+	dismissed     chan struct{} // closed and replaced when the connections that there are have to end
 }
 
 func newBudget(o Options) *budget {
@@ -44,20 +45,22 @@ func newBudget(o Options) *budget {
 	}
 }
 
-// enter counts a connection of the dock; false when it has too many.
-func (b *budget) enter(name dockName) (*dockBudget, bool) {
+// enter counts a connection of the dock; false when it has too many. dismissed is
+// closed when the connection has to end.
+func (b *budget) enter(name dockName) (d *dockBudget, dismissed <-chan struct{}, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d := b.docks[name]
+	d = b.docks[name]
 	if d == nil {
-		d = &dockBudget{data: semaphore.NewWeighted(b.perDock), control: semaphore.NewWeighted(b.perDock), firmware: semaphore.NewWeighted(b.firmwareLimit)}
+		d = &dockBudget{data: semaphore.NewWeighted(b.perDock), control: semaphore.NewWeighted(b.perDock), firmware: semaphore.NewWeighted(b.firmwareLimit),
+			dismissed: make(chan struct{})}
 		b.docks[name] = d
 	}
 	if d.sessions >= b.sessionLimit {
-		return nil, false
+		return nil, nil, false
 	}
 	d.sessions++
-	return d, true
+	return d, d.dismissed, true
 }
 
 // count is how many docks are connected.
@@ -73,6 +76,16 @@ func (b *budget) leave(name dockName) {
 	d := b.docks[name]
 	if d.sessions--; d.sessions == 0 {
 		delete(b.docks, name)
+	}
+}
+
+// dismiss ends the connections that a dock has now.
+func (b *budget) dismiss(name dockName) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if d := b.docks[name]; d != nil {
+		close(d.dismissed)
+		d.dismissed = make(chan struct{})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealdock/sealdock/proto/evidence"
 	"github.com/sealdock/sealdock/proto/upload"
 )
 
@@ -24,6 +25,16 @@ type Observer interface {
 	Gone(dock Peer) // its last connection has ended
 }
 
+// errDismissed is what a dock hears that was let in once and is no longer.
+var errDismissed = upload.Errorf(upload.CodeUnknownDevice, "this dock is no longer let in at the server")
+
+// Dismiss ends all connections of a dock that is not to be let in any more; that
+// it gets no new one is for the Acceptor to see to. A dock that is not connected
+// is none of its business. Safe for concurrent use.
+func (r *Receiver) Dismiss(agency evidence.AgencyID, dock evidence.DockID) {
+	r.all.dismiss(dockName{agency, dock})
+}
+
 // talk is the server's side of a control stream. Safe for concurrent use.
 type talk struct {
 	stream stream
@@ -38,7 +49,8 @@ func (t *talk) write(m upload.Message) error {
 
 // direct tells the dock how to send: the first word returns when it is written,
 // the others follow until ctx ends, in a goroutine that running counts.
-func (s *session) direct(ctx context.Context, control *talk, running *sync.WaitGroup) error {
+// It ends the connection, by calling end, when the dock is dismissed.
+func (s *session) direct(ctx context.Context, control *talk, running *sync.WaitGroup, end context.CancelCauseFunc) error {
 	direction, changed := s.direction()
 	if err := control.write(direction); err != nil {
 		return err
@@ -51,6 +63,10 @@ func (s *session) direct(ctx context.Context, control *talk, running *sync.WaitG
 		for {
 			select {
 			case <-ctx.Done():
+				return
+			case <-s.dismissed:
+				control.write(errDismissed)
+				end(errDismissed)
 				return
 			case <-draining:
 				draining = nil
@@ -87,7 +103,8 @@ func (s *session) direction() (*upload.Direction, <-chan struct{}) {
 			Limited: told.GetLimited(), BytesPerSecond: told.GetBytesPerSecond(), LimitWhy: told.GetLimitWhy(),
 			DockBandwidth: told.GetDockBandwidth(), StationBandwidth: told.GetStationBandwidth(), SharePpm: told.GetSharePpm(),
 			Order: told.GetOrder(), Urgent: told.GetUrgent(), UrgentOfficers: told.GetUrgentOfficers(), Categories: told.GetCategories(),
-			Draining: draining, BackWithinMs: uint32(min(within/time.Millisecond, upload.MaxRetryAfter)),
+			PolicyDigest: told.GetPolicyDigest(),
+			Draining:     draining, BackWithinMs: uint32(min(within/time.Millisecond, upload.MaxRetryAfter)),
 		}
 	}
 	if told == nil {

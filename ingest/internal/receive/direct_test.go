@@ -79,6 +79,34 @@ func TestDirectionsReachEveryConnectionOfADock(t *testing.T) {
 	}
 }
 
+func TestADismissedDockLosesItsConnections(t *testing.T) {
+	w := start(t, receive.Options{})
+	one, two := w.connect(), w.connect()
+	other, err := receivetest.Connect(w.ctx, w.address, w.tls("back-door"), w.hello("back-door"))
+	w.ok(err)
+	t.Cleanup(other.Close)
+	w.receiver.Dismiss("springfield", "nobody")
+	w.receiver.Dismiss("springfield", "front-desk")
+	w.receiver.Dismiss("springfield", "front-desk")
+	for i, c := range []*receivetest.Client{one, two} {
+		if err := c.AwaitDirection(); code(err) != upload.CodeUnknownDevice {
+			t.Errorf("connection %d hears %v", i, err)
+		}
+		w.ok(c.Control.CloseWrite())
+	}
+	for i, c := range []*receivetest.Client{one, two} {
+		select {
+		case <-c.Session.Context().Done():
+		case <-w.ctx.Done():
+			t.Errorf("connection %d stays", i)
+		}
+	}
+	if _, err := other.Ask(&upload.Inventory{Envelope: []byte("{}")}); err != nil {
+		t.Errorf("another dock suffers: %v", err)
+	}
+	w.connect() // whom to let in is the acceptor's to say
+}
+
 func TestReportsReachTheObserver(t *testing.T) {
 	p := newPlanner()
 	w := start(t, receive.Options{Observer: p})

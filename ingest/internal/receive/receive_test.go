@@ -223,6 +223,7 @@ type world struct {
 	ctx       context.Context
 	shelf     *shelf
 	live      *receive.Live
+	receiver  *receive.Receiver
 	authority *pki.Authority
 	address   string
 	stop      context.CancelFunc
@@ -242,8 +243,8 @@ func start(t *testing.T, options receive.Options) *world {
 	w.address = listener.Addr().String()
 	serving, stop := context.WithCancel(ctx)
 	w.stop = stop
-	receiver := receive.New(w.shelf, w.live, slog.New(slog.NewTextHandler(io.Discard, nil)), options)
-	go func() { w.done <- receiver.Serve(serving, listener) }()
+	w.receiver = receive.New(w.shelf, w.live, slog.New(slog.NewTextHandler(io.Discard, nil)), options)
+	go func() { w.done <- w.receiver.Serve(serving, listener) }()
 	t.Cleanup(func() {
 		stop()
 		<-w.done

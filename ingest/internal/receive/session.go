@@ -127,6 +127,8 @@ type session struct {
 	all      *budget
 	open     *open
 	drain    *drain
+
+	dismissed <-chan struct{} // closed when the server lets the dock in no more
 }
 
 // session runs one connection to its end.
@@ -204,13 +206,13 @@ func (r *Receiver) greet(ctx context.Context, s *session, connection *wire.Sessi
 		return nil, err
 	}
 	peer.Station = station
-	own, ok := r.all.enter(dockName{peer.Agency, peer.Dock})
+	own, dismissed, ok := r.all.enter(dockName{peer.Agency, peer.Dock})
 	if !ok {
 		refused := upload.Errorf(upload.CodeRetryLater, "this dock has %d connections already: close one", r.options.SessionsPerDock)
 		refused.RetryAfter = 30 * time.Second
 		return nil, refused
 	}
-	s.peer, s.budget = peer, own
+	s.peer, s.budget, s.dismissed = peer, own, dismissed
 	if err := upload.WriteMessage(control, welcome); err != nil {
 		r.all.leave(dockName{peer.Agency, peer.Dock})
 		return nil, &goneError{err}
@@ -286,12 +288,12 @@ func farewell(control *wire.Stream, moment time.Duration) {
 // run serves the control stream and all others, until the control
 // stream ends, and returns how to close the connection.
 func (s *session) run(ctx context.Context, connection *wire.Session, control *wire.Stream) (code uint64, why string) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	var others sync.WaitGroup
 	defer others.Wait()
-	defer cancel()
+	defer cancel(nil)
 	talk := &talk{stream: control}
-	if err := s.direct(ctx, talk, &others); err != nil {
+	if err := s.direct(ctx, talk, &others, cancel); err != nil {
 		return upload.EndNormal, err.Error()
 	}
 	others.Go(func() {
@@ -306,6 +308,9 @@ func (s *session) run(ctx context.Context, connection *wire.Session, control *wi
 	err := s.control(ctx, talk)
 	var refused *upload.Error
 	switch {
+	case context.Cause(ctx) == errDismissed:
+		farewell(control, endTime)
+		return upload.EndRefused, errDismissed.Message
 	case err == nil:
 		return upload.EndNormal, "the dock has ended the control stream"
 	case errors.As(err, &refused):

@@ -136,6 +136,7 @@ func (e *enrolment) enrol(r *http.Request) (*EnrolAnswer, error) {
 	case err != nil:
 		return nil, err
 	}
+	e.fleet.Forget() // docks that follow it must trust this one's cameras
 	e.log.InfoContext(r.Context(), "a dock was enrolled", "dock", answer.Dock, "station", answer.Station, "address", r.RemoteAddr)
 	return answer, nil
 }

@@ -300,7 +300,7 @@ func TestADisabledDockIsTurnedAway(t *testing.T) {
 	r := newServer(t)
 	r.start()
 	d := r.enrol("front-desk")
-	r.mustConnect(d).Close()
+	connected := r.mustConnect(d)
 	enable := func(enabled bool) {
 		t.Helper()
 		if err := r.orders(func(s *fleet.Service) error {
@@ -310,6 +310,11 @@ func TestADisabledDockIsTurnedAway(t *testing.T) {
 		}
 	}
 	enable(false)
+	select { // by another process, as the command line is
+	case <-connected.Session.Context().Done():
+	case <-r.ctx.Done():
+		t.Error("a disabled dock stays connected")
+	}
 	if _, err := r.connect(d); code(err) != upload.CodeUnknownDevice {
 		t.Errorf("a disabled dock got %v", err)
 	}

@@ -201,7 +201,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 		return p, err
 	}
 	if p.uplink, err = uplink.New(ctx, uplink.Config{
-		Catalog: p.catalog, Agency: c.agency(), Live: dockReports{p.live}, Space: p.vault.Space, Zone: zone, Now: now, Log: telemetry.Component(log, "uplink"),
+		Catalog: p.catalog, Agency: c.agency(), Live: dockReports{p.live}, Space: p.vault.Space, Zone: zone, Policy: p.fleet.Digest, Now: now, Log: telemetry.Component(log, "uplink"),
 	}); err != nil {
 		return p, err
 	}

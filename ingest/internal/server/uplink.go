@@ -38,6 +38,30 @@ func (d directions) Direction(dock receive.Peer) (*upload.Direction, <-chan stru
 	return d.Service.Direction(dock.Station, dock.Dock)
 }
 
+// dismissEvery is how soon a connected dock that is disabled, by whichever process,
+// loses its connections. What it asks for meanwhile is refused already.
+const dismissEvery = time.Second
+
+// dismissDocks ends the connections of docks that are disabled, until ctx ends.
+func (p *parts) dismissDocks(ctx context.Context) error {
+	ticker := time.NewTicker(dismissEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		disabled, err := p.catalog.DisabledDocks(ctx, p.config.agency())
+		if err != nil && ctx.Err() == nil {
+			p.log.ErrorContext(ctx, "looking for docks that are disabled failed, it is tried again; what they ask for is refused all the same", "error", err)
+		}
+		for _, dock := range disabled {
+			p.receiver.Dismiss(p.config.agency(), dock)
+		}
+	}
+}
+
 // WithUplink runs one step of the command line on how docks send. The server may
 // be running or not; a running one hears of it within seconds.
 func WithUplink(ctx context.Context, c Config, log *slog.Logger, now func() time.Time, step func(*uplink.Desk) error) error {

@@ -62,7 +62,7 @@ func (s *Service) compose(id evidence.DockID, station evidence.StationID, key di
 	m := &upload.Direction{
 		LimitWhy: key.why, SharePpm: key.ppm,
 		DockBandwidth: s.rules.docks[id].Bandwidth(), StationBandwidth: s.rules.stations[station].Bandwidth(),
-		UrgentOfficers: s.rules.sending.UrgentOfficers,
+		UrgentOfficers: s.rules.sending.UrgentOfficers, PolicyDigest: s.policy,
 	}
 	if key.limit != schedule.NoLimit {
 		m.Limited, m.BytesPerSecond = true, key.limit
@@ -84,6 +84,9 @@ func (s *Service) compose(id evidence.DockID, station evidence.StationID, key di
 // ppm is the part of the station's bandwidth, of a million, that a dock may count
 // on in its forecast: what it has now, or an equal part where there is no limit.
 func (s *Service) ppm(now time.Time, d *dock, members, eager int) uint32 {
+	if s.rules.stations[d.live.Station] == nil {
+		return upload.MaxShare // of nothing: it need not hear of each dock that comes
+	}
 	shared, _ := s.rules.stations[d.live.Station].At(now)
 	if shared != schedule.NoLimit && shared > 0 && d.eager() > 0 {
 		return uint32(min(float64(d.given)/float64(shared), 1) * upload.MaxShare)

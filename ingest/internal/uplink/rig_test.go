@@ -66,6 +66,8 @@ type rig struct {
 	space atomic.Uint64
 	db    *sqldb.DB
 	path  string
+
+	policy func(context.Context) ([]byte, error)
 }
 
 // virtual runs a test in a bubble of virtual time, which begins 2000-01-01 UTC, a
@@ -93,7 +95,7 @@ func virtual(t *testing.T, check func(*testing.T, *rig)) {
 
 func (g *rig) service() *Service {
 	g.Helper()
-	s, err := New(g.Context(), Config{Catalog: g.db, Agency: agency, Live: g.live, Space: func() (uint64, error) { return g.space.Load(), nil }, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(g.Context(), Config{Catalog: g.db, Agency: agency, Live: g.live, Space: func() (uint64, error) { return g.space.Load(), nil }, Policy: g.policy, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	g.must(err)
 	return s
 }

@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -141,11 +142,29 @@ func (d *dock) sample(now time.Time, limit uint64) {
 	d.history = append(d.history, Sample{At: now, Rate: rate, Limit: limit})
 }
 
+// lookPolicy has docks told when another policy is in force.
+func (s *Service) lookPolicy(ctx context.Context) error {
+	if s.Policy == nil {
+		return nil
+	}
+	digest, err := s.Policy(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !bytes.Equal(digest, s.policy) {
+		s.policy = digest
+		s.version++
+	}
+	return nil
+}
+
 // lookAround does what need not be done at every report. What fails is told in
 // the log and tried again.
 func (s *Service) lookAround(ctx context.Context) {
 	for what, do := range map[string]func(context.Context) error{
-		"reading how docks send": s.reload, "dropping marks of what is stored": s.dropStored, "alerts of spools and store": s.alarms,
+		"reading how docks send": s.reload, "reading what docks follow": s.lookPolicy, "dropping marks of what is stored": s.dropStored, "alerts of spools and store": s.alarms,
 	} {
 		if err := do(ctx); err != nil && ctx.Err() == nil {
 			s.Log.ErrorContext(ctx, "directing docks: a look around failed", "at", what, "error", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"time"
@@ -49,19 +50,24 @@ type Config struct {
 	Live    Source
 	Space   func() (free uint64, err error) // bytes that the store can still take
 	Zone    *time.Location                  // in which alerts tell times; nil is UTC
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Policy returns the digest of what docks and cameras have to follow, which
+	// directions name so that docks ask for it when it is another. nil: none is named.
+	Policy func(context.Context) ([]byte, error)
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Service directs the docks of one agency. Safe for concurrent use.
 type Service struct {
 	Config
+	seed   maphash.Seed
 	wake   chan struct{} // holds one when rules have changed
 	looked bool          // whether the alerts that stand were read; Run's own
 
 	mu      sync.Mutex // guards everything below
 	rules   *rules
-	version uint64 // of rules, counted
+	policy  []byte // digest, not changed in place
+	version uint64 // of rules and policy, counted
 	docks   map[evidence.DockID]*dock
 	shares  map[evidence.StationID]shareKey
 	full    bool // the store, by the last look
@@ -87,13 +93,13 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
-	s := &Service{Config: c, wake: make(chan struct{}, 1), docks: map[evidence.DockID]*dock{}, shares: map[evidence.StationID]shareKey{}}
+	s := &Service{Config: c, seed: maphash.MakeSeed(), wake: make(chan struct{}, 1), docks: map[evidence.DockID]*dock{}, shares: map[evidence.StationID]shareKey{}}
 	kept, err := s.load(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s.rules, s.version = kept, 1
-	return s, nil
+	return s, s.lookPolicy(ctx)
 }
 
 // Desk is the Service as one person may use it.

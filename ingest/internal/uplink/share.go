@@ -1,9 +1,9 @@
 package uplink
 
 import (
+	"hash/maphash"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sealdock/sealdock/internal/schedule"
@@ -28,22 +28,26 @@ const (
 type shareKey struct {
 	limit   uint64
 	version uint64
-	members string // who is connected, who has something to send, and what is urgent
+	members uint64 // hash of who is connected, who has something to send, and what is urgent
 }
 
 // share divides a station's limit among its docks at a moment. It runs with the
 // lock held.
 func (s *Service) share(now time.Time, station evidence.StationID, members []*dock) (until time.Time) {
 	limit, until := s.rules.stations[station].At(now)
-	key := shareKey{limit: limit, version: s.version}
+	var who maphash.Hash
+	who.SetSeed(s.seed)
 	demands := make([]schedule.Demand, len(members))
 	idle := uint64(0)
 	for _, d := range members {
-		key.members += string(d.live.Dock) + " " + strconv.Itoa(d.eager()) + "\n"
-		if d.eager() == 0 {
+		eager := d.eager()
+		who.WriteString(string(d.live.Dock))
+		who.WriteByte(byte(eager)) // ends the name too, which has no such byte
+		if eager == 0 {
 			idle++
 		}
 	}
+	key := shareKey{limit: limit, version: s.version, members: who.Sum64()}
 	for i, d := range members {
 		d.slow = d.slow && limit == s.shares[station].limit
 		own, end := s.rules.docks[d.live.Dock].At(now)

@@ -1,6 +1,9 @@
 package uplink
 
 import (
+	"bytes"
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,6 +235,59 @@ func TestADockOfAnotherStationHasItsOwnLimit(t *testing.T) {
 			pass(time.Second)
 			if front, pier := g.limit("front"), g.limit("pier"); front != 20*mbit || pier != NoLimit {
 				t.Errorf("%d and %d", front, pier)
+			}
+		})
+	})
+}
+
+func TestDirectionsNameThePolicy(t *testing.T) {
+	virtual(t, func(t *testing.T, g *rig) {
+		var policy atomic.Pointer[[]byte]
+		set := func(b byte) {
+			digest := bytes.Repeat([]byte{b}, 32)
+			policy.Store(&digest)
+		}
+		set(1)
+		g.policy = func(context.Context) ([]byte, error) { return *policy.Load(), nil }
+		g.Service = g.service()
+		direction, changed := g.Direction("north", "front")
+		if !bytes.Equal(direction.GetPolicyDigest(), *policy.Load()) {
+			t.Errorf("the first direction names %x", direction.GetPolicyDigest())
+		}
+		g.sends("front", 0, 0)
+		g.run(func() {
+			pass(time.Minute)
+			select {
+			case <-changed:
+				t.Error("a direction was told anew though nothing changed")
+			default:
+			}
+			set(2)
+			pass(look + gather)
+			select {
+			case <-changed:
+			default:
+				t.Fatal("another policy is not told")
+			}
+			if direction, _ = g.Direction("north", "front"); !bytes.Equal(direction.GetPolicyDigest(), *policy.Load()) || direction.Validate() != nil {
+				t.Errorf("another policy: the direction names %x", direction.GetPolicyDigest())
+			}
+		})
+	})
+}
+
+// Without a table nobody needs to hear of the others.
+func TestADockThatComesDirectsNoOther(t *testing.T) {
+	virtual(t, func(t *testing.T, g *rig) {
+		g.sends("front", 0, 0)
+		_, changed := g.Direction("north", "front")
+		g.run(func() {
+			g.sends("garage", 1<<30, mbit)
+			pass(time.Minute)
+			select {
+			case <-changed:
+				t.Error("the other dock was directed anew")
+			default:
 			}
 		})
 	})
