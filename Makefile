@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-search bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub bench-custody sweep power-cuts check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-wall bench-search bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub bench-custody sweep power-cuts check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -96,6 +96,9 @@ power-cuts: setup build ## the power of dock and server cut in 500 rounds on ext
 
 bench-search: ## searches over N=1000000 items on SQLite and PostgreSQL, with their plans (N=10000000: hours)
 	$(GO) test -run '^$$' -bench BenchmarkSearches -benchtime 1x -timeout 12h ./ingest/internal/catalog/sqldb -items $(or $(N),1000000)
+
+bench-wall: ## what a viewer of a wall of 500 docks costs, and how late it is
+	$(GO) test -count=1 -v -run '^TestWallCost$$' ./ingest/internal/dashboard -wall $(or $(WALL),60s)
 
 bench-load: setup build ## one server with up to 10,000 simulated docks: idle, restarted, all at once
 	@$(BENCH) load $(BENCHFLAGS)

@@ -57,6 +57,7 @@ type Dashboard struct {
 	clients chan struct{}    // one per open live overview
 	streams chan struct{}    // one per footage being read
 	survey  survey
+	cards   cards
 	meters  meters
 }
 

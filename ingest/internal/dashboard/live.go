@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -26,7 +27,8 @@ const (
 // drawing draws the live piece of a page for a person.
 type drawing struct {
 	changed func() <-chan struct{} // closed when there is something new to draw
-	draw    func(ctx context.Context, actor *auth.Actor) (html string, at time.Time, err error)
+	// draw may leave out what the page has, and notes in page what it will have.
+	draw func(ctx context.Context, actor *auth.Actor, page told) (html string, at time.Time, err error)
 }
 
 // live streams the overview.
@@ -44,7 +46,7 @@ func (d *Dashboard) watchOver(w http.ResponseWriter, r *http.Request, what drawi
 		d.turnAway(w, r)
 		return
 	}
-	if _, _, err := what.draw(r.Context(), actor); errors.Is(err, auth.ErrForbidden) || errors.Is(err, catalog.ErrNotFound) {
+	if _, _, err := what.draw(r.Context(), actor, nil); errors.Is(err, auth.ErrForbidden) || errors.Is(err, catalog.ErrNotFound) {
 		d.fail(w, r, actor, err)
 		return
 	}
@@ -68,6 +70,7 @@ func (d *Dashboard) watchOver(w http.ResponseWriter, r *http.Request, what drawi
 func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin auth.Origin, what drawing) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	page := told{}
 	for {
 		changed := what.changed() // before drawing, to miss nothing
 		actor, err := d.Auth.Peek(ctx, token, origin)
@@ -76,7 +79,7 @@ func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin a
 		} else if err != nil {
 			return err
 		}
-		if err := d.draw(ctx, s, actor, what); err != nil {
+		if err := d.draw(ctx, s, actor, page, what); err != nil {
 			return err
 		}
 		if err := rest(ctx, drawEvery, nil, pause); err != nil {
@@ -125,8 +128,8 @@ func rest(ctx context.Context, long time.Duration, early <-chan struct{}, timer 
 }
 
 // draw sends one drawing, with what the frame around it counts.
-func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor, what drawing) error {
-	html, at, err := what.draw(ctx, actor)
+func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor, page told, what drawing) error {
+	html, at, err := what.draw(ctx, actor, page)
 	if err != nil {
 		return err
 	}
@@ -138,19 +141,24 @@ func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor, what
 	if err != nil && !errors.Is(err, auth.ErrForbidden) {
 		return err
 	}
-	data, err := json.Marshal(map[string]any{"html": html, "at": d.clockText(at), "quarantined": max(held, 0), "alerts": max(open, 0)})
-	if err != nil {
+	var data bytes.Buffer
+	encoder := json.NewEncoder(&data)
+	encoder.SetEscapeHTML(false) // it stands in no page, and would be a third longer
+	if err := encoder.Encode(map[string]any{"html": html, "at": d.clockText(at), "quarantined": max(held, 0), "alerts": max(open, 0)}); err != nil {
 		return err
 	}
-	return s.send("wall", string(data))
+	return s.send("wall", strings.TrimSuffix(data.String(), "\n"))
 }
 
-func (d *Dashboard) drawWall(ctx context.Context, actor *auth.Actor) (string, time.Time, error) {
+func (d *Dashboard) drawWall(ctx context.Context, actor *auth.Actor, page told) (string, time.Time, error) {
 	o, err := d.Reading.Overview(ctx, actor)
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	v := d.wall(o)
+	v, err := d.wall(o, page)
+	if err != nil {
+		return "", time.Time{}, err
+	}
 	if v.Alerts, v.OpenAlerts, err = d.pressingAlerts(ctx, actor); err != nil {
 		return "", time.Time{}, err
 	}

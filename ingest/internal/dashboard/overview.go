@@ -3,6 +3,7 @@ package dashboard
 import (
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"time"
 
@@ -42,8 +43,9 @@ type storeView struct {
 
 type stationView struct {
 	Name  string
-	Docks []dockView
+	Cards []template.HTML // of its docks
 	Bays  int
+	docks []reading.LiveDock
 }
 
 type dockView struct {
@@ -82,7 +84,12 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, actor *auth
 		d.fail(w, r, actor, err)
 		return
 	}
-	v := overviewView{d.roomBase(r.Context(), actor, "Overview", "overview", "live.js"), d.wall(o)}
+	wall, err := d.wall(o, nil)
+	if err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
+	v := overviewView{d.roomBase(r.Context(), actor, "Overview", "overview", "live.js"), wall}
 	if v.Alerts, v.OpenAlerts, err = d.pressingAlerts(r.Context(), actor); err != nil {
 		d.fail(w, r, actor, err)
 		return
@@ -90,7 +97,8 @@ func (d *Dashboard) overview(w http.ResponseWriter, r *http.Request, actor *auth
 	d.show(w, r, http.StatusOK, "overview", v)
 }
 
-func (d *Dashboard) wall(o *reading.Overview) wallView {
+// wall is the live part of the overview for a page that has some cards already.
+func (d *Dashboard) wall(o *reading.Overview, page told) (wallView, error) {
 	stored := o.Totals.ByState[catalog.StateStored]
 	v := wallView{
 		At:          o.At,
@@ -106,8 +114,15 @@ func (d *Dashboard) wall(o *reading.Overview) wallView {
 			v.Stations = append(v.Stations, stationView{Name: dock.Station})
 		}
 		s := &v.Stations[len(v.Stations)-1]
-		s.Docks = append(s.Docks, drawDock(dock))
+		s.docks = append(s.docks, dock)
 		s.Bays += len(dock.Bays)
+	}
+	for i := range v.Stations {
+		s := &v.Stations[i]
+		var err error
+		if s.Cards, err = d.cards.draw(s.docks, page, o.At, d.drawn); err != nil {
+			return v, err
+		}
 	}
 	for i, t := range o.Transfers {
 		v.Rate += t.BytesPerSecond
@@ -116,7 +131,7 @@ func (d *Dashboard) wall(o *reading.Overview) wallView {
 		}
 	}
 	v.MoreTransfers = len(o.Transfers) - len(v.Transfers)
-	return v
+	return v, nil
 }
 
 func drawDock(dock reading.LiveDock) dockView {

@@ -160,7 +160,7 @@ func (s *site) listen(t *testing.T, ctx context.Context, client *http.Client) (*
 		defer close(events)
 		defer response.Body.Close()
 		lines := bufio.NewScanner(response.Body)
-		lines.Buffer(nil, 4<<20)
+		lines.Buffer(nil, 16<<20)
 		var e event
 		for lines.Scan() {
 			name, value, _ := strings.Cut(lines.Text(), ": ")

@@ -26,7 +26,7 @@ func (d *Dashboard) uplinkRoutes(mux *http.ServeMux) {
 	}))
 	mux.HandleFunc("GET /uplinks/docks/{dock}/live", func(w http.ResponseWriter, r *http.Request) {
 		dock := evidence.DockID(r.PathValue("dock"))
-		d.watchOver(w, r, drawing{d.uplinkChanged, func(ctx context.Context, actor *auth.Actor) (string, time.Time, error) {
+		d.watchOver(w, r, drawing{d.uplinkChanged, func(ctx context.Context, actor *auth.Actor, _ told) (string, time.Time, error) {
 			return d.drawDockLive(ctx, actor, dock)
 		}})
 	})
@@ -101,7 +101,7 @@ func (d *Dashboard) uplinks(w http.ResponseWriter, r *http.Request, actor *auth.
 	d.show(w, r, http.StatusOK, "uplinks", v)
 }
 
-func (d *Dashboard) drawUplinks(ctx context.Context, actor *auth.Actor) (string, time.Time, error) {
+func (d *Dashboard) drawUplinks(ctx context.Context, actor *auth.Actor, _ told) (string, time.Time, error) {
 	wall, err := d.uplinkWall(ctx, actor)
 	if err != nil {
 		return "", time.Time{}, err

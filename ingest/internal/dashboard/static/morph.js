@@ -1,5 +1,6 @@
 // Makes a live piece of the page equal to what the server drew, and touches
-// only what differs: focus, selection and running transitions stay.
+// only what differs: focus, selection and running transitions stay. An element
+// that the server marks data-same stays as it is.
 //
 // The server's html/template has escaped every text; this policy is the one
 // place where a string becomes elements.
@@ -46,6 +47,7 @@ function children(old, drawn) {
 }
 
 function node(old, wanted) {
+  if (wanted.nodeType === Node.ELEMENT_NODE && wanted.hasAttribute("data-same")) return;
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.nodeValue !== wanted.nodeValue) old.nodeValue = wanted.nodeValue;
     return;
