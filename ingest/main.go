@@ -30,6 +30,7 @@ type commands struct {
 	Release      releaseCommand       `cmd:"" name:"release-account" help:"Let an account sign in again that is locked after refused sign-ins. The server may be running."`
 	ResetFactors resetFactorsCommand  `cmd:"" name:"reset-factors" help:"Take all passkeys, the authenticator app and the recovery codes of an account away, for somebody who lost them. The server may be running."`
 	SetPassword  passwordCommand      `cmd:"" name:"set-password" help:"Give an account another password, which is asked for. The server may be running."`
+	Scim         scimCommands         `cmd:"" help:"Programs of the directory that provision people (SCIM): make, list and revoke their tokens. The server may be running."`
 	Items        itemsCommand         `cmd:"" help:"List the evidence that the catalog holds."`
 	Clip         clipCommand          `cmd:"" help:"Make a clip of a recording, an item of its own; the original stays as it is. The server may be running."`
 	Package      packageCommand       `cmd:"" help:"Make a custody package: recordings with everything that proves them offline. The server may be running."`

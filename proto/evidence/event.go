@@ -73,6 +73,10 @@ const (
 	EventPasskeyDoubted    EventType = "account.passkey_doubted"     // its count went back: there may be a copy
 	EventDirectoryChanged  EventType = "directory.changed"           // name, role or standing of a person follows the directory
 	EventDirectoryCutOff   EventType = "directory.cut_off"           // somebody is gone from the directory, and so from here
+	EventProvisionerMade   EventType = "directory.provisioner_made"  // a program of the directory may provision people
+	EventProvisionerEnded  EventType = "directory.provisioner_ended" // it may no longer
+	EventProvisionRefused  EventType = "directory.provision_refused" // it wanted what it may not, or came without a good token
+	EventDirectoryGroup    EventType = "directory.group_changed"     // it made, changed or removed a group
 	EventDirectoryUnproven EventType = "directory.unproven"          // it could not be asked about somebody for too long: they were signed out
 	EventServerStarted     EventType = "server.started"
 	EventSettingChanged    EventType = "setting.changed"       // what the agency has decided about access
@@ -119,7 +123,7 @@ const (
 
 // Actor is who acted.
 type Actor struct {
-	Kind   string `json:"kind"` // "dock", "user" or "server"
+	Kind   string `json:"kind"` // "dock", "user", "server" or "provisioner"
 	ID     string `json:"id"`
 	Name   string `json:"name,omitempty"`
 	Client string `json:"client,omitempty"` // with which program: a browser as it calls itself, a dock's agent and its version
@@ -164,6 +168,12 @@ func UserObject(id string) string { return "user:" + id }
 
 // RoleObject is the Object of an event about a role.
 func RoleObject(id string) string { return "role:" + id }
+
+// DirectoryGroupObject is the Object of an event about a group that was provisioned.
+func DirectoryGroupObject(id string) string { return "directory-group:" + id }
+
+// ProvisionerObject is the Object of an event about a program that provisions people.
+func ProvisionerObject(id string) string { return "provisioner:" + id }
 
 // GroupObject is the Object of an event about a group of people.
 func GroupObject(id string) string { return "group:" + id }

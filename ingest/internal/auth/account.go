@@ -32,7 +32,11 @@ func (s *Service) Account(ctx context.Context, actor *Actor) (*Account, error) {
 	if err != nil {
 		return nil, unexpected("looking up settings", err)
 	}
-	a := &Account{PasswordChangedAt: user.PasswordChangedAt, Required: rule.requires(user), Directory: user.Password == ""}
+	required, err := s.requires(ctx, &s.catalog.Reader, rule, user)
+	if err != nil {
+		return nil, unexpected("looking up what a person may do", err)
+	}
+	a := &Account{PasswordChangedAt: user.PasswordChangedAt, Required: required, Directory: user.Password == ""}
 	if a.Factors, err = s.Factors(ctx, actor); err != nil {
 		return nil, err
 	}

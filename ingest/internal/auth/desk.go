@@ -141,7 +141,7 @@ func (k *Desk) managed(ctx context.Context, tx *sqldb.Tx) (bool, error) {
 	b := newBook(merged(p, k.s.agency))
 	for i := range users {
 		u := &users[i]
-		if u.DisabledAt.IsZero() && u.Password != "" && b.of(u, circumstances{always: true}).reach(ManageAccount).All {
+		if u.Password != "" && b.canManage(u) {
 			return true, nil
 		}
 	}

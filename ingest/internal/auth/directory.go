@@ -175,9 +175,13 @@ func (s *Service) settle(ctx context.Context, tx *sqldb.Tx, source string, p *di
 	role := directory.RoleOf(p, s.directory.Appointments)
 	link, err := tx.DirectoryPersonBy(ctx, source, p.ID)
 	if errors.Is(err, catalog.ErrNotFound) {
-		return s.enlist(ctx, tx, source, p, role)
-	} else if err != nil {
-		return &catalog.User{}, "", err
+		link, reason, err = s.provisionedLink(ctx, tx, source, p)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return s.enlist(ctx, tx, source, p, role)
+		}
+	}
+	if err != nil || reason != "" {
+		return &catalog.User{}, reason, err
 	}
 	if user, err = tx.User(ctx, link.User); err != nil {
 		return &catalog.User{}, "", err
@@ -185,15 +189,27 @@ func (s *Service) settle(ctx context.Context, tx *sqldb.Tx, source string, p *di
 	if user.Agency != s.agency {
 		return &catalog.User{}, "the account is another agency's", nil
 	}
-	if role == "" {
-		return user, noRole, s.cutOff(ctx, tx, user, link, noRole)
+	name, keptOut := p.Name, ""
+	switch row, err := tx.ProvisionedPerson(ctx, user.ID); {
+	case err == nil: // its provisioner alone says what they are and are called
+		name = user.Name
+		if role, keptOut, err = s.provisionedRole(ctx, &tx.Reader, row); err != nil {
+			return user, "", err
+		}
+	case !errors.Is(err, catalog.ErrNotFound):
+		return user, "", err
+	case role == "":
+		keptOut = noRole
+	}
+	if keptOut != "" {
+		return user, keptOut, s.cutOff(ctx, tx, user, link, keptOut)
 	}
 	if !user.DisabledAt.IsZero() && !user.DisabledAt.Equal(link.CutOffAt) {
-		return user, "the account is disabled", nil
+		return user, disabledReason, nil
 	}
 	changed := map[string]string{}
-	if user.Name != p.Name {
-		changed["name"], changed["former_name"], user.Name = p.Name, user.Name, p.Name
+	if user.Name != name {
+		changed["name"], changed["former_name"], user.Name = name, user.Name, name
 	}
 	if user.Role != role {
 		changed["role"], changed["former_role"], user.Role = role, user.Role, role
@@ -217,6 +233,29 @@ func (s *Service) settle(ctx context.Context, tx *sqldb.Tx, source string, p *di
 }
 
 const noRole = "in no group of the directory that has a role here"
+
+// provisionedLink gives somebody who signs in for the first time the account that was
+// provisioned for them: the one whose external id is the directory's id of the person.
+// Names say nothing. catalog.ErrNotFound where there is none.
+func (s *Service) provisionedLink(ctx context.Context, tx *sqldb.Tx, source string, p *directory.Person) (link *catalog.DirectoryPerson, reason string, err error) {
+	rows, err := tx.ProvisionedByExternalID(ctx, s.agency, p.Provisioned)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case len(rows) == 0:
+		return nil, "", catalog.ErrNotFound
+	case len(rows) > 1:
+		return nil, "two accounts were provisioned with the same externalId, which is the person's: remove one", nil
+	}
+	if link, err = tx.DirectoryPerson(ctx, rows[0].User); err != nil {
+		return nil, "", err
+	}
+	if link.Source != provisionedSource {
+		return nil, "the account that was provisioned with the person's externalId belongs to another sign-in", nil
+	}
+	link.Source, link.Subject = source, p.ID
+	return link, "", tx.RelinkDirectoryPerson(ctx, link.User, source, p.ID)
+}
 
 // enlist makes the account of somebody new. An account that happens to have the
 // same name is somebody else's, and stays so.

@@ -28,7 +28,8 @@ type Someone struct {
 	Standing Standing
 	RoleName string
 	Groups   []catalog.Group
-	Dormant  bool // did not sign in for DormantAfter
+	Dormant  bool // nobody has used it for as long as Policy.Dormant says, or it was disabled for that
+	NoFactor bool // may sign in, and has no second factor
 }
 
 // People lists everybody, by sign-in name; with text those whose name, sign-in name,
@@ -46,9 +47,14 @@ func (k *Desk) People(ctx context.Context, text string) ([]Someone, error) {
 	if err != nil {
 		return nil, err
 	}
+	without, err := k.s.catalog.WithoutFactor(ctx, k.s.agency)
+	if err != nil {
+		return nil, err
+	}
 	var all []Someone
 	for i := range users {
-		v := k.someone(b, &users[i], locked)
+		v := k.someone(ctx, b, &users[i], locked)
+		v.NoFactor = slices.Contains(without, v.ID)
 		if text == "" || strings.Contains(strings.ToLower(strings.Join([]string{v.Name, v.Login, v.OfficerID, v.RoleName}, "\n")), strings.ToLower(text)) {
 			all = append(all, v)
 		}
@@ -65,7 +71,7 @@ func (k *Desk) locked(ctx context.Context) (map[string]bool, error) {
 	return set, err
 }
 
-func (k *Desk) someone(b *book, u *catalog.User, locked map[string]bool) Someone {
+func (k *Desk) someone(ctx context.Context, b *book, u *catalog.User, locked map[string]bool) Someone {
 	v := Someone{User: *u, Standing: Active, RoleName: b.roleName(u.Role)}
 	switch {
 	case !u.DisabledAt.IsZero():
@@ -75,11 +81,8 @@ func (k *Desk) someone(b *book, u *catalog.User, locked map[string]bool) Someone
 	case locked[k.s.loginKey(u.Login)]:
 		v.Standing = Locked
 	}
-	last := u.LastSignInAt
-	if last.IsZero() {
-		last = u.CreatedAt
-	}
-	v.Dormant = v.Standing != Disabled && k.s.clock().Sub(last) > DormantAfter
+	after := k.s.policy(ctx).Dormant
+	v.Dormant = v.Standing == Disabled && !u.DormantAt.IsZero() || v.Standing != Disabled && after > 0 && k.s.clock().Sub(u.UsedAt()) >= after
 	v.Password = ""
 	for _, id := range b.inGroups[u.ID] {
 		v.Groups = append(v.Groups, *b.groups[id])
@@ -138,7 +141,7 @@ func (k *Desk) Person(ctx context.Context, name string) (*Known, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Known{Someone: k.someone(b, u, locked)}
+	p := &Known{Someone: k.someone(ctx, b, u, locked)}
 	now, idle := k.s.clock(), k.s.policy(ctx).Idle
 	for _, s := range sessions {
 		if now.Before(s.ExpiresAt) && now.Before(s.LastUsedAt.Add(idle)) {
@@ -315,7 +318,7 @@ func (k *Desk) WhoSees(ctx context.Context, id evidence.EvidenceID, most int) (a
 		if len(all) == most {
 			return all, true, nil
 		}
-		all = append(all, Seer{k.someone(b, &users[i], nil), why})
+		all = append(all, Seer{k.someone(ctx, b, &users[i], nil), why})
 	}
 	return all, false, nil
 }

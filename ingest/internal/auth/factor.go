@@ -235,7 +235,11 @@ func (s *Service) RemoveFactor(ctx context.Context, actor *Actor, id string, fro
 		if !ok {
 			return fmt.Errorf("a factor of this id: %w", catalog.ErrNotFound)
 		}
-		if last = f.Count() == 1 && rule.requires(user); last {
+		required, err := s.requires(ctx, &tx.Reader, rule, user)
+		if err != nil {
+			return err
+		}
+		if last = f.Count() == 1 && required; last {
 			return nil
 		}
 		if kind == "app" {

@@ -58,13 +58,17 @@ func (s *Service) PasskeyStep(ctx context.Context, ceremony string, response []b
 		return nil, unexpected("signing in", err)
 	}
 	var e *Entry
+	var unused *DormantError
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		user, err := tx.User(ctx, holder.user.ID)
 		if err != nil {
 			return err
 		}
 		if !user.DisabledAt.IsZero() {
-			return fmt.Errorf("%w: the account is disabled", ErrPasskey)
+			if unused, err = s.dormant(ctx, &tx.Reader, user, disabledReason); err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: %s", ErrPasskey, disabledReason)
 		}
 		if !s.policy(ctx).Networks.Allow(Role(user.Role), from.Address) {
 			return fmt.Errorf("%w: this network is not allowed for the role", ErrPasskey)
@@ -81,7 +85,11 @@ func (s *Service) PasskeyStep(ctx context.Context, ceremony string, response []b
 	})
 	switch {
 	case errors.Is(err, ErrPasskey), errors.Is(err, errCopied):
-		return nil, s.refusePasskey(ctx, evidence.EventSignInFailed, holder.user, err, from)
+		refused := s.refusePasskey(ctx, evidence.EventSignInFailed, holder.user, err, from)
+		if unused != nil && errors.Is(refused, ErrPasskey) {
+			return nil, unused
+		}
+		return nil, refused
 	case err != nil:
 		return nil, unexpected("signing in", err)
 	}

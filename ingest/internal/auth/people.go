@@ -16,9 +16,6 @@ const (
 	invitePrefix = "sdi1."
 	// InviteLife is how long an invitation holds.
 	InviteLife = 72 * time.Hour
-	// DormantAfter is how long somebody may be away before the account counts as
-	// dormant.
-	DormantAfter = 90 * 24 * time.Hour
 )
 
 // ErrInvitation: an invitation that does not hold.
@@ -214,7 +211,7 @@ func (k *Desk) Enable(ctx context.Context, id string) error {
 		case u.DisabledAt.IsZero():
 			return fmt.Errorf("enabling an account: %w", catalog.ErrConflict)
 		}
-		u.DisabledAt = time.Time{}
+		u.DisabledAt, u.DormantAt, u.EnabledAt = time.Time{}, time.Time{}, k.s.clock()
 		c.details = map[string]string{"login": u.Login, "name": u.Name}
 		return c.UpdateUser(ctx, u)
 	})

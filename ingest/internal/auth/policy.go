@@ -26,6 +26,8 @@ type Policy struct {
 	Idle     time.Duration // a session without use ends
 	Absolute time.Duration // every session ends
 
+	Dormant time.Duration // an account that nobody uses for so long is disabled; 0: never
+
 	Networks Networks
 }
 
@@ -34,7 +36,7 @@ type Policy struct {
 func DefaultPolicy() Policy {
 	return Policy{
 		MinPassword: MinPassword, BlockList: true, History: 10,
-		Failures: maxFailures, Window: failureWindow, Idle: IdleLife, Absolute: AbsoluteLife,
+		Failures: maxFailures, Window: failureWindow, Idle: IdleLife, Absolute: AbsoluteLife, Dormant: 90 * 24 * time.Hour,
 	}
 }
 

@@ -304,7 +304,7 @@ func TestWhySomebodySeesAnItemIsSaid(t *testing.T) {
 	if p.Standing != Invited || p.Password != "" || !slices.Equal(p.May[1].On, []string{"their own recordings"}) || len(p.May[len(p.May)-1].On) != 0 {
 		t.Errorf("%+v", p)
 	}
-	o.clock.Advance(DormantAfter + time.Hour)
+	o.clock.Advance(DefaultPolicy().Dormant + time.Hour)
 	if p, err = boss.Person(t.Context(), officer); err != nil || !p.Dormant {
 		t.Errorf("not dormant: %v", err)
 	}

@@ -116,7 +116,13 @@ func (s *Service) FinishProvider(ctx context.Context, token string, back url.Val
 	case err != nil:
 		return nil, was.Next, unexpected("signing in at the provider", err)
 	case reason != "":
-		return nil, was.Next, s.refuseProvider(ctx, who, reason, from)
+		refusal := s.refuseProvider(ctx, who, reason, from)
+		if told, err := s.dormant(ctx, &s.catalog.Reader, who, reason); err != nil {
+			return nil, was.Next, unexpected("looking up whom to ask", err)
+		} else if told != nil && errors.As(refusal, new(*RefusedError)) {
+			return nil, was.Next, &RefusedError{told.Error()}
+		}
+		return nil, was.Next, refusal
 	}
 	return e, was.Next, nil
 }

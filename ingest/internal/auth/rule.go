@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ const maxGrace = 90
 
 // FactorRule is what an agency wants about second factors.
 type FactorRule struct {
-	Required  string `json:"required"`   // of whom: administrators, everyone or nobody
+	Required  string `json:"required"`   // of whom: administrators (who manages people, the agency's settings or keys), everyone or nobody
 	When      string `json:"when"`       // who has one shows it at each sign-in by password (always), or at new places alone, where it is not required (new-place)
 	GraceDays int    `json:"grace_days"` // how long a new account may do without
 }
@@ -55,8 +56,29 @@ func (r FactorRule) Weaker() bool {
 	return r.Required == "nobody" || r.When == "new-place" || r.GraceDays > 0
 }
 
-func (r FactorRule) requires(user *catalog.User) bool {
-	return r.Required == "everyone" || r.Required == "administrators" && Role(user.Role) == Administrator
+// managing are the powers that make somebody an administrator to the rule, whatever
+// their role is called and whatever it can be used on.
+var managing = []Action{ManageAccount, ManageAgency, ManageKeys}
+
+// manages reports whether any grant gives a user one of the managing powers, whether
+// its conditions hold now or not.
+func (b *book) manages(user *catalog.User) (does bool) {
+	b.grants(user, func(g *catalog.Grant) {
+		does = does || slices.ContainsFunc(b.gives(g), func(a Action) bool { return slices.Contains(managing, a) })
+	})
+	return does || Role(user.Role) == Administrator
+}
+
+// requires reports whether the rule wants a second factor of a user.
+func (s *Service) requires(ctx context.Context, r *sqldb.Reader, rule FactorRule, user *catalog.User) (bool, error) {
+	if rule.Required != "administrators" {
+		return rule.Required == "everyone", nil
+	}
+	p, err := r.Powers(ctx, s.agency)
+	if err != nil {
+		return false, err
+	}
+	return newBook(merged(p, s.agency)).manages(user), nil
 }
 
 func (r FactorRule) always() bool { return r.When != "new-place" }

@@ -88,10 +88,14 @@ func (s *Service) PasswordStep(ctx context.Context, login, password string, b Br
 		return nil, err
 	}
 	var e *Entry
+	var unused *DormantError
 	refused := false
 	err = s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		who, reason, counts, err := s.judgeAnswer(ctx, tx, login, user, right, asked, from)
 		if err != nil {
+			return err
+		}
+		if unused, err = s.dormant(ctx, &tx.Reader, who, reason); err != nil {
 			return err
 		}
 		if refused = reason != ""; refused && !counts {
@@ -105,6 +109,8 @@ func (s *Service) PasswordStep(ctx context.Context, login, password string, b Br
 	switch {
 	case err != nil:
 		return nil, unexpected("signing in", err)
+	case unused != nil:
+		return nil, unused
 	case refused && asked != nil && asked.down != nil:
 		return nil, ErrSignInDown
 	case refused:
@@ -128,7 +134,11 @@ func (s *Service) afterFirst(ctx context.Context, tx *sqldb.Tx, user *catalog.Us
 	if err != nil {
 		return nil, err
 	}
-	if !f.Any() || !rule.always() && !rule.requires(user) && !where.new() {
+	required, err := s.requires(ctx, &tx.Reader, rule, user)
+	if err != nil {
+		return nil, err
+	}
+	if !f.Any() || !rule.always() && !required && !where.new() {
 		return s.enter(ctx, tx, user, first, where, b, from)
 	}
 	if err := s.recordPlace(ctx, tx, user, where, from); err != nil {
@@ -232,7 +242,11 @@ func (s *Service) enter(ctx context.Context, tx *sqldb.Tx, user *catalog.User, f
 	if factor != Password && factor != Provider || !f.Any() { // the best that the person has
 		row.FactorAt = row.CreatedAt
 	}
-	row.MustEnrol = factor != ProviderFactor && !f.Any() && rule.requires(user) && !s.clock().Before(user.CreatedAt.Add(rule.grace()))
+	required, err := s.requires(ctx, &tx.Reader, rule, user)
+	if err != nil {
+		return nil, err
+	}
+	row.MustEnrol = factor != ProviderFactor && !f.Any() && required && !s.clock().Before(user.CreatedAt.Add(rule.grace()))
 	e.MustEnrol = row.MustEnrol
 	if err := s.recordPlace(ctx, tx, user, where, from); err != nil {
 		return nil, err
@@ -285,7 +299,7 @@ func (s *Service) judge(ctx context.Context, tx *sqldb.Tx, login string, user *c
 	case !right:
 		return "wrong password", nil
 	case !user.DisabledAt.IsZero():
-		return "the account is disabled", nil
+		return disabledReason, nil
 	case !s.policy(ctx).Networks.Allow(Role(user.Role), from.Address):
 		return "this network is not allowed for the role", nil
 	}

@@ -20,6 +20,19 @@ type User struct {
 	PasswordChangedAt time.Time
 	LastSignInAt      time.Time
 	DisabledAt        time.Time // zero: may sign in
+	DormantAt         time.Time // when it was disabled because nobody used it; zero: it was not
+	EnabledAt         time.Time // when it was last enabled after it was disabled; zero: never
+}
+
+// UsedAt is when the account was last used, or its person was last let in again.
+func (u *User) UsedAt() time.Time {
+	last := u.CreatedAt
+	for _, t := range []time.Time{u.LastSignInAt, u.EnabledAt} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
 }
 
 // Session is one signed-in browser. Only the hash of its token is kept.

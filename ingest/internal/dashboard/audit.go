@@ -182,7 +182,7 @@ func foundText(n, most int64) string {
 }
 
 func (d *Dashboard) auditChoices(r *http.Request, actor *auth.Actor, v *auditView, q url.Values) error {
-	v.Machines = options(v.Query.Machine, "", "Any", "server", "The server")
+	v.Machines = options(v.Query.Machine, "", "Any", "server", "The server", "provisioner", "The directory’s programs")
 	docks, err := d.Reading.Docks(r.Context(), actor)
 	if err != nil {
 		return err

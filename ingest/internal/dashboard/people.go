@@ -67,7 +67,7 @@ type peopleView struct {
 	Search               string
 	People               []personRow
 	More                 int
-	Dormant              int
+	Dormant, NoFactor    int
 	Typed                auth.NewPerson
 	Roles                []option
 }
@@ -91,7 +91,10 @@ func (d *Dashboard) showPeople(w http.ResponseWriter, r *http.Request, actor *au
 		if one.Dormant {
 			v.Dormant++
 		}
-		if r.URL.Query().Get("which") == "dormant" && !one.Dormant {
+		if one.NoFactor {
+			v.NoFactor++
+		}
+		if which := r.URL.Query().Get("which"); which == "dormant" && !one.Dormant || which == "no-factor" && !one.NoFactor {
 			continue
 		}
 		if len(v.People) == peopleShown {

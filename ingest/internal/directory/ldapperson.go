@@ -58,6 +58,7 @@ func (l *LDAP) person(c *ldap.Conn, e *ldap.Entry) (*Person, error) {
 	if l.binaryID() {
 		p.ID = hex.EncodeToString([]byte(p.ID))
 	}
+	p.Provisioned = p.ID
 	var full []string
 	if l.c.GroupLookup == GroupsByMemberOf {
 		full = e.GetEqualFoldAttributeValues("memberOf")

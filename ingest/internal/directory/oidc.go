@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"errors"
@@ -25,6 +26,7 @@ type OIDCConfig struct {
 	Scopes           []string // beside openid
 	LoginClaim       string
 	NameClaim        string
+	ProvisionedClaim string   // what provisioning gives as externalId; "": sub
 	GroupsClaim      string   // a claim's name, or a path in claims, as in realm_access.roles
 	UserInfo         bool     // ask the provider's UserInfo endpoint too
 	FactorAMR        []string // any of these in amr means that a second factor was shown; empty: none is trusted
@@ -67,6 +69,7 @@ func NewOIDC(c OIDCConfig) (*OIDC, error) {
 	if c.ClientID == "" {
 		return nil, errors.New("client_id is needed: the name that the provider gave this server")
 	}
+	c.ProvisionedClaim = cmp.Or(c.ProvisionedClaim, "sub")
 	if c.LoginClaim == "" || c.NameClaim == "" || c.GroupsClaim == "" {
 		return nil, errors.New("login_claim, name_claim and groups_claim must not be empty")
 	}

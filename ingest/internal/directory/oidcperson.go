@@ -104,6 +104,7 @@ func (p *OIDC) person(ctx context.Context, provider *oidc.Provider, id *oidc.IDT
 	}
 	person.Login, _ = claims[p.c.LoginClaim].(string)
 	person.Name, _ = claims[p.c.NameClaim].(string)
+	person.Provisioned, _ = claims[p.c.ProvisionedClaim].(string)
 	var err error
 	if person.Groups, err = groupsIn(claims, p.c.GroupsClaim); err != nil {
 		return nil, err

@@ -28,6 +28,9 @@ type Person struct {
 	Login  string   // as the directory has it
 	Name   string   // for people to read
 	Groups []string // names, and for LDAP full names too; see RoleOf
+	// Provisioned is the id that provisioning (SCIM) gives the person as externalId:
+	// for LDAP the ID, for OpenID Connect a claim; "": none.
+	Provisioned string
 
 	// The rest is of OpenID Connect alone.
 
@@ -52,6 +55,9 @@ func (p *Person) check() error {
 	}
 	if p.Name = strings.TrimSpace(p.Name); p.Name == "" || len(p.Name) > 200 || !printable(p.Name) {
 		p.Name = p.Login
+	}
+	if len(p.Provisioned) > maxText || !printable(p.Provisioned) {
+		p.Provisioned = ""
 	}
 	if len(p.Groups) > maxGroups {
 		return fmt.Errorf("%w: it gave more than %d groups of one person", ErrUnavailable, maxGroups)

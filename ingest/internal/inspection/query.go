@@ -19,7 +19,7 @@ import (
 // set applies.
 type Query struct {
 	Person  string // who acted: name, sign-in name or id; "local" is whoever ran the server's commands
-	Machine string // what acted: the name of a dock, or "server"
+	Machine string // what acted: the name of a dock, "server" or "provisioner"
 	About   string // kind of object: item, camera, dock, person
 	Object  string // which: id of an item or its first 8 digits, serial, name
 	Act     string // a type of event, or "group:" and the name of a Group
@@ -90,8 +90,8 @@ func (s *Service) resolve(ctx context.Context, q Query, people *people) (f catal
 		if f.ActorID, err = people.find("person", q.Person); err != nil {
 			return f, err
 		}
-	case q.Machine == "server":
-		f.ActorKind = "server"
+	case q.Machine == "server", q.Machine == "provisioner":
+		f.ActorKind = q.Machine
 	case q.Machine != "":
 		f.ActorKind, f.ActorID = "dock", q.Machine
 	}

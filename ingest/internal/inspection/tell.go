@@ -110,6 +110,10 @@ func (n *naming) who(a *evidence.Actor) string {
 		return "Dock " + a.ID
 	case a.Kind == "server":
 		return "The server"
+	case a.Kind == "provisioner" && a.Name != "":
+		return "The directory’s program " + a.Name
+	case a.Kind == "provisioner":
+		return "A program without a token that holds"
 	}
 	return a.Kind + " " + a.ID
 }

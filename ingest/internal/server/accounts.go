@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/internal/telemetry"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -85,3 +86,30 @@ func (c *Config) withAccounts(ctx context.Context, now func() time.Time, step fu
 }
 
 func (c *Config) setupLink(token string) string { return c.webAddress() + "/setup?token=" + token }
+
+// dormantEvery is how often it is looked for accounts that nobody uses.
+const dormantEvery = time.Hour
+
+// sweepDormant disables accounts that nobody uses until ctx ends, at the start too. A
+// fault of this machine is told and tried again.
+func (p *parts) sweepDormant(ctx context.Context) error {
+	log := telemetry.Component(p.log, "accounts")
+	for {
+		disabled, err := p.people.DisableDormant(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			log.ErrorContext(ctx, "disabling accounts that nobody uses failed; it is tried again in an hour", "error", err)
+		case disabled > 0:
+			log.InfoContext(ctx, "accounts that nobody uses were disabled", "accounts", disabled)
+		}
+		timer := time.NewTimer(dormantEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}

@@ -53,6 +53,7 @@ type OIDCConfig struct {
 	Scopes           []string `toml:"scopes" help:"What is asked for besides openid. Without offline_access, or whatever makes it give a refresh token, people sign in again every 15 minutes."`
 	LoginClaim       string   `toml:"login_claim" help:"The claim that holds the sign-in name."`
 	NameClaim        string   `toml:"name_claim" help:"The claim that holds the name to show."`
+	ProvisionedClaim string   `toml:"provisioned_claim" help:"The claim that holds what provisioning (SCIM) sends as externalId: sub, or for Entra ID oid. People sign in to the account that was provisioned with it."`
 	GroupsClaim      string   `toml:"groups_claim" help:"The claim that holds the groups, or the path to it, as in realm_access.roles."`
 	UserInfo         bool     `toml:"userinfo" help:"Whether claims are asked for at its UserInfo address too."`
 	FactorAMR        []string `toml:"factor_amr" help:"With any of these in the claim amr the provider has seen a second factor and none is asked for here, for example [\"mfa\"]. Empty: it is not trusted with that."`
@@ -62,7 +63,7 @@ type OIDCConfig struct {
 func defaultDirectory() DirectoryConfig {
 	return DirectoryConfig{
 		Recheck: Duration(10 * time.Minute), LDAP: LDAPConfig{Kind: directory.ActiveDirectory},
-		OIDC: OIDCConfig{Name: "your agency's account", Scopes: []string{"profile", "offline_access"}, LoginClaim: "preferred_username", NameClaim: "name", GroupsClaim: "groups"},
+		OIDC: OIDCConfig{Name: "your agency's account", Scopes: []string{"profile", "offline_access"}, LoginClaim: "preferred_username", NameClaim: "name", ProvisionedClaim: "sub", GroupsClaim: "groups"},
 	}
 }
 
@@ -116,7 +117,7 @@ func (c *Config) openDirectory(now func() time.Time) (*auth.Directory, error) {
 		}
 		opened, err := directory.NewOIDC(directory.OIDCConfig{
 			Issuer: o.Issuer, Authority: o.Authority, ClientID: o.ClientID, ClientSecretFile: o.ClientSecretFile, Redirect: back, Scopes: o.Scopes,
-			LoginClaim: o.LoginClaim, NameClaim: o.NameClaim, GroupsClaim: o.GroupsClaim, UserInfo: o.UserInfo, FactorAMR: o.FactorAMR, FactorACR: o.FactorACR, Now: now,
+			LoginClaim: o.LoginClaim, NameClaim: o.NameClaim, ProvisionedClaim: o.ProvisionedClaim, GroupsClaim: o.GroupsClaim, UserInfo: o.UserInfo, FactorAMR: o.FactorAMR, FactorACR: o.FactorACR, Now: now,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("directory.oidc: %w", err)

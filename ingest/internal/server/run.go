@@ -163,6 +163,7 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 	if p.config.Directory.any() {
 		group.Go(func() error { return p.recheckPeople(inner) })
 	}
+	group.Go(func() error { return p.sweepDormant(inner) })
 	group.Go(func() error {
 		if err := d.web.Serve(d.https); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving browsers: %w", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
+	"github.com/sealdock/sealdock/ingest/internal/scim"
 	"github.com/sealdock/sealdock/internal/telemetry"
 	"github.com/sealdock/sealdock/internal/tlog"
 )
@@ -31,6 +32,9 @@ func (p *parts) web(quic net.Addr) (http.Handler, error) {
 	mux.HandleFunc("GET /log/checkpoint", p.checkpoint)
 	mux.HandleFunc("GET /log/checkpoint.witnessed", p.witnessed)
 	mux.HandleFunc("GET /log/tile/{path...}", p.tile)
+	if p.config.Directory.any() {
+		mux.Handle(scim.Prefix+"/", p.provisioning())
+	}
 	mux.Handle("/", pages)
 	return mux, nil
 }

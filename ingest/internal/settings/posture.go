@@ -1,9 +1,9 @@
 package settings
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 )
@@ -15,6 +15,7 @@ type Fact struct {
 	Value    string // in words
 	Standing Standing
 	Todo     string // what to do; "": nothing
+	Link     string // the page that shows more; "": none
 }
 
 // Line is one line of the posture: a setting, or a fact.
@@ -80,22 +81,24 @@ func (d *Desk) accounts(ctx context.Context) ([]Fact, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at the accounts: %w", err)
 	}
-	days := d.Number(ctx, DormantDays)
-	since := d.Now().Add(-time.Duration(days) * 24 * time.Hour)
-	administrators, dormant := 0, 0
+	bare, err := d.Catalog.WithoutFactor(ctx, d.Agency)
+	if err != nil {
+		return nil, fmt.Errorf("looking at second factors: %w", err)
+	}
+	after := d.Policy(ctx).Dormant
+	administrators, unused, dormant := 0, 0, 0
 	for _, u := range users {
+		if !u.DormantAt.IsZero() {
+			dormant++
+		}
 		if !u.DisabledAt.IsZero() {
 			continue
 		}
 		if u.Role == string(auth.Administrator) {
 			administrators++
 		}
-		used := u.LastSignInAt
-		if used.IsZero() {
-			used = u.CreatedAt
-		}
-		if used.Before(since) {
-			dormant++
+		if d.Now().Sub(u.UsedAt()) >= cmp.Or(after, auth.DefaultPolicy().Dormant) {
+			unused++
 		}
 	}
 	admin := Fact{Name: "accounts.administrators", Title: "Administrators", Value: plural(administrators, "account", "accounts"), Standing: AsDefault}
@@ -105,11 +108,15 @@ func (d *Desk) accounts(ctx context.Context) ([]Fact, error) {
 	case administrators > 5:
 		admin.Standing, admin.Todo = Weaker, "Few people need everything: give the others a role that fits their work."
 	}
-	idle := Fact{Name: "accounts.dormant", Title: "Dormant accounts", Value: plural(dormant, "account", "accounts") + fmt.Sprintf(" unused for %d days", days), Standing: AsDefault}
-	if dormant > 0 {
+	idle := Fact{Name: "accounts.dormant", Title: "Dormant accounts", Value: fmt.Sprintf("%d unused and open, %d disabled for that", unused, dormant), Standing: AsDefault, Link: "/people?which=dormant"}
+	if unused > 0 {
 		idle.Standing, idle.Todo = Weaker, "Ask whose they are, and disable them."
 	}
-	return []Fact{admin, idle}, nil
+	factors := Fact{Name: "accounts.without_factor", Title: "Accounts without a second factor", Value: plural(len(bare), "account", "accounts"), Standing: AsDefault, Link: "/people?which=no-factor"}
+	if len(bare) > 0 {
+		factors.Todo = "Have them set up a passkey or an app, or require it of everyone."
+	}
+	return []Fact{admin, idle, factors}, nil
 }
 
 func plural(n int, one, many string) string {

@@ -47,6 +47,7 @@ const (
 	higher                     // the higher number, on, the later choice
 	lower                      // the lower number
 	zeroHigher                 // the higher number, and 0 most of all
+	zeroLower                  // the lower number, and 0 least of all
 	given                      // something over nothing
 )
 
@@ -110,8 +111,8 @@ var registry = []Definition{
 	{Name: RoleNetworks, Group: "Networks", Title: "Allowed networks by role", Kind: ByRole, Max: 200, Default: "", strong: given,
 		Help: "From where the people of one role may come, inside the allowed networks: one network a line behind the role, as administrator 10.20.5.0/24. A role without a line may come from all allowed networks."},
 
-	{Name: DormantDays, Group: "Accounts", Title: "Dormant after", Kind: Number, Unit: "days", Min: 1, Max: 365, Default: "90", strong: lower,
-		Help: "An account that has not been used for so many days counts as dormant. The posture page counts them.", Why: "CJIS AC-2(3): 90 days"},
+	{Name: DormantDays, Group: "Accounts", Title: "Disable unused accounts after", Kind: Number, Unit: "days", Min: 0, Max: 365, Zero: "never", Default: "90", strong: zeroLower,
+		Help: "An account that nobody has signed in to for so many days is disabled; whoever manages people enables it again. The last account of the server’s own that manages people stays. 0: none is disabled.", Why: "CJIS AC-2(3): 90 days"},
 
 	{Name: SessionRate, Group: "Limits", Title: "Requests of one session", Kind: Number, Unit: "a minute", Min: 60, Max: 6000, Default: "600", strong: lower,
 		Help: "Whoever asks more often is told to wait. People reach a tenth of the default; programs may need more."},

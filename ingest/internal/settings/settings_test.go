@@ -109,6 +109,7 @@ func TestValuesAreCheckedAndCompared(t *testing.T) {
 		{PasswordLength, "14", "!", ""}, {PasswordLength, "65", "!", ""}, {PasswordLength, " 020 ", "20", Stronger}, {PasswordLength, "15", "15", AsDefault}, {PasswordLength, "1e3", "!", ""}, {PasswordLength, "", "!", ""},
 		{PasswordList, "off", "off", Weaker}, {PasswordList, "true", "!", ""}, {PasswordClasses, "3", "3", Stronger}, {PasswordHistory, "0", "0", Weaker},
 		{SignInFailures, "10", "10", Weaker}, {SignInFailures, "3", "3", Stronger}, {SignInFailures, "11", "!", ""}, {SignInFailures, "0", "!", ""},
+		{DormantDays, "0", "0", Weaker}, {DormantDays, "30", "30", Stronger}, {DormantDays, "120", "120", Weaker}, {DormantDays, "366", "!", ""},
 		{SignInLock, "30", "30", Weaker}, {SignInLock, "0", "0", AsDefault}, {SessionIdle, "60", "60", Weaker}, {SessionIdle, "61", "!", ""}, {SessionIdle, "5", "5", Stronger},
 		{TLSMinimum, "1.2", "1.2", Weaker}, {TLSMinimum, "1.1", "!", ""},
 		{Networks, "10.20.5.9/16\r\n\r\n 2001:DB8::1/32 \n10.20.0.0/16\n192.0.2.7", "10.20.0.0/16\n2001:db8::/32\n192.0.2.7/32", Stronger},
@@ -268,7 +269,7 @@ func TestThePostureNamesWhatIsWeaker(t *testing.T) {
 		for _, u := range []catalog.User{
 			{ID: "u1", Agency: agency, Login: "a.moreno", Role: "administrator", CreatedAt: r.at.AddDate(-1, 0, 0), LastSignInAt: r.at},
 			{ID: "u2", Agency: agency, Login: "gone", Role: "operator", CreatedAt: r.at.AddDate(-1, 0, 0), LastSignInAt: r.at.AddDate(0, -4, 0)},
-			{ID: "u3", Agency: agency, Login: "out", Role: "operator", CreatedAt: r.at.AddDate(-1, 0, 0), DisabledAt: r.at},
+			{ID: "u3", Agency: agency, Login: "out", Role: "operator", CreatedAt: r.at.AddDate(-1, 0, 0), DisabledAt: r.at, DormantAt: r.at},
 		} {
 			if err := tx.InsertUser(t.Context(), &u); err != nil {
 				return err
@@ -285,7 +286,7 @@ func TestThePostureNamesWhatIsWeaker(t *testing.T) {
 	}
 	want := map[string]string{
 		SignInFailures: "weaker 8 tries", PasswordLength: "stronger 20 characters", SessionIdle: "default 30 minutes", "clock": "default kept",
-		"accounts.administrators": "weaker 1 account", "accounts.dormant": "weaker 1 account unused for 90 days", SignInLock: "default until an administrator releases it",
+		"accounts.administrators": "weaker 1 account", "accounts.dormant": "weaker 1 unused and open, 1 disabled for that", "accounts.without_factor": "default 2 accounts", SignInLock: "default until an administrator releases it",
 	}
 	for _, l := range lines {
 		if w, ok := want[l.Name]; ok && string(l.Standing)+" "+l.Value != w {

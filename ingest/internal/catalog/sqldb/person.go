@@ -10,11 +10,11 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-const userColumns = "id, agency, login, name, email, password, role, created_at, password_changed_at, last_sign_in_at, disabled_at, officer_id"
+const userColumns = "id, agency, login, name, email, password, role, created_at, password_changed_at, last_sign_in_at, disabled_at, officer_id, dormant_at, enabled_at"
 
 func scanUser(s scanner, u *catalog.User) error {
 	return s.Scan(&u.ID, &u.Agency, &u.Login, &u.Name, &u.Email, &u.Password, &u.Role,
-		timeInto{&u.CreatedAt}, timeInto{&u.PasswordChangedAt}, timeInto{&u.LastSignInAt}, timeInto{&u.DisabledAt}, &u.OfficerID)
+		timeInto{&u.CreatedAt}, timeInto{&u.PasswordChangedAt}, timeInto{&u.LastSignInAt}, timeInto{&u.DisabledAt}, &u.OfficerID, timeInto{&u.DormantAt}, timeInto{&u.EnabledAt})
 }
 
 // loginKey is what logins are compared by.
@@ -35,6 +35,14 @@ func (r *Reader) Users(ctx context.Context, agency evidence.AgencyID) ([]catalog
 	return list(ctx, r, "users", scanUser, "SELECT "+userColumns+" FROM users WHERE agency = $1 ORDER BY login_key", agency)
 }
 
+// WithoutFactor returns the ids of an agency's users who may sign in and have neither
+// passkey nor app here, without those whom an OpenID Connect provider signs in.
+func (r *Reader) WithoutFactor(ctx context.Context, agency evidence.AgencyID) ([]string, error) {
+	return list(ctx, r, "users without a second factor", func(s scanner, id *string) error { return s.Scan(id) }, `SELECT id FROM users WHERE agency = $1 AND disabled_at = 0
+		AND NOT EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = users.id) AND NOT EXISTS (SELECT 1 FROM authenticators a WHERE a.user_id = users.id)
+		AND NOT EXISTS (SELECT 1 FROM directory_people d WHERE d.user_id = users.id AND d.source LIKE 'oidc:%') ORDER BY login_key`, agency)
+}
+
 // CountUsers counts the users of all agencies.
 func (r *Reader) CountUsers(ctx context.Context) (int64, error) {
 	var n int64
@@ -44,9 +52,9 @@ func (r *Reader) CountUsers(ctx context.Context) (int64, error) {
 
 // InsertUser adds a user. catalog.ErrExists when id or login is taken.
 func (tx *Tx) InsertUser(ctx context.Context, u *catalog.User) error {
-	_, err := tx.change(ctx, "adding a user", "INSERT INTO users ("+userColumns+", login_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	_, err := tx.change(ctx, "adding a user", "INSERT INTO users ("+userColumns+", login_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
 		clean(u.ID), u.Agency, clean(u.Login), clean(u.Name), clean(u.Email), u.Password, u.Role,
-		micros(u.CreatedAt), micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt), clean(u.OfficerID), loginKey(u.Login))
+		micros(u.CreatedAt), micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt), clean(u.OfficerID), micros(u.DormantAt), micros(u.EnabledAt), loginKey(u.Login))
 	return err
 }
 
@@ -54,8 +62,8 @@ func (tx *Tx) InsertUser(ctx context.Context, u *catalog.User) error {
 // catalog.ErrNotFound.
 func (tx *Tx) UpdateUser(ctx context.Context, u *catalog.User) error {
 	return tx.exec(ctx, "changing a user", catalog.ErrNotFound,
-		"UPDATE users SET name = $2, email = $3, password = $4, role = $5, password_changed_at = $6, last_sign_in_at = $7, disabled_at = $8, officer_id = $9 WHERE id = $1",
-		clean(u.ID), clean(u.Name), clean(u.Email), u.Password, u.Role, micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt), clean(u.OfficerID))
+		"UPDATE users SET name = $2, email = $3, password = $4, role = $5, password_changed_at = $6, last_sign_in_at = $7, disabled_at = $8, officer_id = $9, dormant_at = $10, enabled_at = $11 WHERE id = $1",
+		clean(u.ID), clean(u.Name), clean(u.Email), u.Password, u.Role, micros(u.PasswordChangedAt), micros(u.LastSignInAt), micros(u.DisabledAt), clean(u.OfficerID), micros(u.DormantAt), micros(u.EnabledAt))
 }
 
 const sessionColumns = "token_hash, user_id, created_at, last_used_at, expires_at, address, agent, factor, factor_at, must_enrol"
