@@ -160,6 +160,8 @@ var forbidden = []struct {
 	{"ingest/internal/export", "ingest/internal/custody/...", nil, "the read side never imports the write side"},
 	{"ingest/internal/export", "ingest/internal/audit", nil, "who exports waits for the log, through an interface that it declares itself, and does not write it"},
 	{"ingest/internal/inspection", "ingest/internal/...", []string{"ingest/internal/auth", "ingest/internal/catalog/..."}, "who proves the log to people shares no step with who writes it"},
+	{"ingest/internal/webhook", "ingest/internal/...", []string{"ingest/internal/alarm", "ingest/internal/auth", "ingest/internal/catalog/...", "ingest/internal/inspection"}, "who tells others of events reads them in the log like anybody, and no act waits for it"},
+	{"ingest/internal/eventstream", "ingest/internal/...", nil, "who writes events to a reader knows none of them"},
 	{"ingest/internal/vault/...", "ingest/internal/catalog/...", nil, "blobs and rows are kept apart"},
 	{"ingest/internal/catalog/...", "ingest/internal/vault/...", nil, "blobs and rows are kept apart"},
 }
@@ -192,6 +194,8 @@ var doors = []struct {
 	{"github.com/go-webauthn/webauthn", []string{"ingest/internal/auth"}, "it reads what anybody at the door sends: one place bounds it"},
 	{"github.com/pquerna/otp", []string{"ingest/internal/auth", "ingest/internal/api", "ingest/internal/dashboard", "ingest/internal/server", "internal/e2e/..."}, "codes are judged in one place; the others' tests are authenticator apps"},
 	{"github.com/descope/virtualwebauthn", []string{"ingest/internal/auth"}, "tests only: who answers our questions must not be part of us"},
+	{"code.dny.dev/ssrf", []string{"ingest/internal/webhook"}, "one place decides where this server connects to because somebody typed it"},
+	{"github.com/standard-webhooks/standard-webhooks", []string{"ingest/internal/webhook", "ingest/internal/dashboard", "ingest/internal/server"}, "tests only: who verifies our signatures must not be part of us"},
 	{"github.com/boombuler/barcode", []string{"ingest/internal/dashboard"}, "QR codes are drawn in one place"},
 	{"github.com/prometheus/client_golang", []string{"agent", "agent/internal/metrics"}, "figures are gathered in one place, and the work knows nothing of them"},
 	{"github.com/alecthomas/kong", []string{"agent", "ingest", "ingest/verifier/sealdock-verify", "ingest/witness/sealdock-witness", "firmware-sim", "scripts/..."}, "command lines belong to programs"},

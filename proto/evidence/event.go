@@ -109,6 +109,13 @@ const (
 	EventQueueUrgent       EventType = "queue.urgent"       // a recording made urgent by people, or no longer
 	EventAuditRead         EventType = "audit.read"         // the custody log was searched by a person
 	EventAuditExported     EventType = "audit.exported"     // what a search of it found was handed out
+	EventWebhookMade       EventType = "webhook.made"       // somebody outside is told of custody events
+	EventWebhookChanged    EventType = "webhook.changed"    // its name, address or types
+	EventWebhookRotated    EventType = "webhook.rotated"    // it got a new secret
+	EventWebhookTested     EventType = "webhook.tested"     // a test message was sent
+	EventWebhookDisabled   EventType = "webhook.disabled"   // nothing is sent any more, by a person or the server
+	EventWebhookEnabled    EventType = "webhook.enabled"    // sent again
+	EventWebhookDeleted    EventType = "webhook.deleted"
 )
 
 // Outcome says how an act ended. Refused and failed acts are events too.
@@ -183,6 +190,9 @@ func GrantObject(id string) string { return "grant:" + id }
 
 // LogObject is the Object of an event about the custody log.
 func LogObject(origin string) string { return "log:" + origin }
+
+// WebhookObject is the Object of an event about a webhook.
+func WebhookObject(id string) string { return "webhook:" + id }
 
 // KeyObject is the Object of an event about a key.
 func KeyObject(id string) string { return "key:" + id }

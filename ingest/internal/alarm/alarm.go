@@ -2,7 +2,7 @@
 // its custody event are one act, in the caller's transaction.
 //
 // It promises one event for each thing that people have to look at anew, none for
-// something that they already see. custody, uplink and stamp call it.
+// something that they already see. custody, uplink, stamp, webhook and others call it.
 package alarm
 
 import (

@@ -20,6 +20,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
+	"github.com/sealdock/sealdock/ingest/internal/webhook"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -35,6 +36,8 @@ type Config struct {
 	Uplink     *uplink.Service
 	Settings   *settings.Service // nil: there are none over the API
 	Inspection *inspection.Service
+	Webhooks   *webhook.Service // nil: there are none
+	Streams    Streams
 	Log        *slog.Logger
 }
 
@@ -66,6 +69,8 @@ func Routes(c Config) *http.ServeMux {
 	a.peopleRoutes(mux)
 	a.settingsRoutes(mux)
 	a.eventRoutes(mux)
+	a.webhookRoutes(mux)
+	a.streamRoutes(mux)
 	mux.HandleFunc("/api/v1/", a.private(a.nothing))
 	return mux
 }

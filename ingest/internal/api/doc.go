@@ -2,7 +2,7 @@
 // overview, docks, the list of items, one item with its checks, its custody
 // events and its receipt; firmware and settings of cameras, and the withdrawal of
 // firmware; cameras, their completeness, alerts, and what people decide about
-// them.
+// them; webhooks, and a stream of what happens.
 //
 // It promises the same answers, the same rights and the same custody events as
 // the dashboard, because both ask the same services. Errors are problem details

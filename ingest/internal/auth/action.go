@@ -23,6 +23,8 @@ const (
 	ManageAgency Action = "agency.manage" // its settings
 	SeePosture   Action = "posture.see"
 
+	ManageWebhooks Action = "webhooks.manage" // with ReadAudit: who outside is told of custody events
+
 	ReadAudit   Action = "audit.read" // search and verify the custody log
 	ExportAudit Action = "audit.export"
 
@@ -85,6 +87,7 @@ func Deeds() []Deed {
 
 		{SeePosture, "Agency", "See how safe the settings and the server are", true},
 		{ManageAgency, "Agency", "Decide the agency’s settings: passwords, sessions, networks", false},
+		{ManageWebhooks, "Agency", "Decide which other systems are told of acts (webhooks); takes the right to search the record too", false},
 
 		{ReadAudit, "Audit", "Search and verify the record of all acts", true},
 		{ExportAudit, "Audit", "Take the record of acts away as a file", false},

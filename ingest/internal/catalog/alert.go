@@ -33,6 +33,7 @@ const (
 	AlertLogLost       AlertCode = "log_entries_lost"  // a dock has seen entries that the backup did not have from which the server was restored
 	AlertUnstamped     AlertCode = "log_unstamped"     // the time-stamp authority gives no tokens
 	AlertUnwitnessed   AlertCode = "log_unwitnessed"   // a witness has not cosigned the custody log for hours
+	AlertWebhook       AlertCode = "webhook_disabled"  // a webhook was disabled: its receiver took nothing for days, or said that it is gone
 	AlertContradicted  AlertCode = "log_contradicted"  // a witness has seen more of the log, or another one
 )
 

@@ -63,7 +63,7 @@ func TestEveryRouteAnswersEveryRoleAsTheTableSays(t *testing.T) {
 			}
 		}
 	}
-	patterns := slices.Concat(routes.Of(t, dashboard.Routes(dashboard.Config{Settings: s.Settings})), routes.Of(t, api.Routes(api.Config{Settings: s.Settings})))
+	patterns := slices.Concat(routes.Of(t, dashboard.Routes(dashboard.Config{Settings: s.Settings, Webhooks: s.Webhooks})), routes.Of(t, api.Routes(api.Config{Settings: s.Settings, Webhooks: s.Webhooks})))
 	patterns = slices.DeleteFunc(patterns, func(p string) bool {
 		return p == "/" || p == "/api/v1/" || p == "POST /sign-out" // the rest; and what would end the sessions
 	})
@@ -131,6 +131,7 @@ func (s *site) things(t *testing.T, boss *auth.Actor) []thing {
 			return tx.CameraSeen(ctx, &catalog.Camera{Agency: agency, Serial: serial, LastDock: dock, LastSeenAt: s.Clock.Now()})
 		}
 		return errors.Join(tx.InsertItem(ctx, foreign), seen(readingtest.Agency, "NORTH-1", "front-desk"), seen(readingtest.Agency, "HARBOUR-1", "pier-4"), seen("other-pd", "FOREIGN-1", "front-desk"),
+			tx.InsertWebhook(ctx, &catalog.Webhook{Agency: readingtest.Agency, ID: "0123456789abcdef", Name: "records", URL: "https://records.example.org/"}),
 			tx.InsertUser(ctx, &catalog.User{ID: "feed", Agency: "other-pd", Login: "f.oreign", Name: "Foreign", Password: "x", Role: string(auth.Administrator), CreatedAt: s.Clock.Now()}))
 	})
 	s.member(t, boss, "t.arget", auth.Officer, "")

@@ -70,6 +70,8 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 		return "Footage may be lost in a restore", "What came in after the backup is not here. Dock every camera of this dock’s station again: what they still have is taken in anew. Completeness names what is missing then."
 	case catalog.AlertUnwitnessed:
 		return "A witness does not cosign the custody log", "Find out whether this server reaches the witness named here, and ask who runs it. Nothing else waits for it."
+	case catalog.AlertWebhook:
+		return "A webhook was disabled", "Its receiver took nothing for three days, or said that it is gone. Find out why from whoever runs it, and enable the webhook again under Webhooks: it goes on where it stood, and nothing is lost."
 	case catalog.AlertContradicted:
 		return "A witness has seen another custody log", "This server was set back to an older state, or somebody else signs with its key: stop it, and compare catalog and log with your backups. It does not start again until the witness agrees or is taken out of the configuration."
 	case catalog.AlertUnstamped:

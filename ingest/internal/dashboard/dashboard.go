@@ -20,6 +20,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/throttle"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
+	"github.com/sealdock/sealdock/ingest/internal/webhook"
 )
 
 // Config is what the dashboard stands on.
@@ -31,6 +32,7 @@ type Config struct {
 	Cameras  *cameras.Service  // required
 	Uplink   *uplink.Service   // required
 	Settings *settings.Service // nil: no rooms for them, and nothing that they decide
+	Webhooks *webhook.Service  // nil: there are none
 	Slow     bool              // whoever asks too often is told to wait
 	// Inspection is the audit desk; required.
 	Inspection *inspection.Service
@@ -147,6 +149,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	d.peopleRoutes(mux)
 	d.settingsRoutes(mux)
 	d.auditRoutes(mux)
+	d.webhookRoutes(mux)
 	mux.HandleFunc("GET /alerts", d.private(d.alerts))
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {

@@ -38,13 +38,13 @@ func newSite(t *testing.T, adjust ...func(*dashboard.Config)) *site {
 	}
 	desks := cameras.New(cameras.Config{Catalog: store.DB, Blobs: store.Blobs, Agency: readingtest.Agency, Certify: store.Fleet.Certify, Now: store.Clock.Now, Log: log})
 	config := dashboard.Config{
-		Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Cameras: desks, Uplink: store.Uplink, Settings: store.Settings, Inspection: store.Inspection, Zone: zone, Now: store.Clock.Now, Log: log,
+		Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Cameras: desks, Uplink: store.Uplink, Settings: store.Settings, Webhooks: store.Webhooks, Inspection: store.Inspection, Zone: zone, Now: store.Clock.Now, Log: log,
 	}
 	for _, change := range adjust {
 		change(&config)
 	}
 	if config.API == nil {
-		config.API = api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Derive: config.Derive, Fleet: store.Fleet, Cameras: desks, Uplink: store.Uplink, Settings: store.Settings, Inspection: store.Inspection, Log: log})
+		config.API = api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Derive: config.Derive, Fleet: store.Fleet, Cameras: desks, Uplink: store.Uplink, Settings: store.Settings, Webhooks: store.Webhooks, Inspection: store.Inspection, Log: log})
 	}
 	handler, err := dashboard.New(config)
 	if err != nil {

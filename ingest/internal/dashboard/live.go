@@ -12,16 +12,16 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/eventstream"
 )
 
 // The rhythm of live pages: at most one drawing each drawEvery, however often
-// docks report; one each redrawEvery, since times pass and items arrive without
-// a dock's report; and each write must get through within writeTime.
+// docks report; and one each redrawEvery, since times pass and items arrive without
+// a dock's report.
 const (
 	drawEvery   = 500 * time.Millisecond
 	redrawEvery = 5 * time.Second
 	askEvery    = 500 * time.Millisecond // whether the person may still watch
-	writeTime   = 10 * time.Second
 )
 
 // drawing draws the live piece of a page for a person.
@@ -58,16 +58,14 @@ func (d *Dashboard) watchOver(w http.ResponseWriter, r *http.Request, what drawi
 		d.problem(w, r, nil, http.StatusServiceUnavailable, "Too many live views", "Live pages are open in too many browsers. This page shows the state of when it was loaded.")
 		return
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no")
-	s := &stream{w: w, control: http.NewResponseController(w)}
+	s := eventstream.Begin(w, 0)
 	if err := d.watch(r.Context(), s, token, origin, what); err != nil && r.Context().Err() == nil {
 		d.Log.DebugContext(r.Context(), "a live page ended", "error", err)
 	}
 }
 
 // watch draws until the client goes, the session ends, or a write fails.
-func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin auth.Origin, what drawing) error {
+func (d *Dashboard) watch(ctx context.Context, s *eventstream.Stream, token string, origin auth.Origin, what drawing) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	page := told{}
@@ -75,7 +73,7 @@ func (d *Dashboard) watch(ctx context.Context, s *stream, token string, origin a
 		changed := what.changed() // before drawing, to miss nothing
 		actor, err := d.Auth.Peek(ctx, token, origin)
 		if errors.Is(err, auth.ErrNoSession) {
-			return s.send("end", "{}")
+			return s.Send("", "end", "{}")
 		} else if err != nil {
 			return err
 		}
@@ -96,7 +94,7 @@ var errEnded = errors.New("the session has ended")
 
 // restWatched is rest until the next drawing, and sees meanwhile that the session
 // still stands.
-func (d *Dashboard) restWatched(ctx context.Context, s *stream, token string, origin auth.Origin, changed <-chan struct{}, pause *time.Timer) error {
+func (d *Dashboard) restWatched(ctx context.Context, s *eventstream.Stream, token string, origin auth.Origin, changed <-chan struct{}, pause *time.Timer) error {
 	for range redrawEvery / askEvery {
 		if err := rest(ctx, askEvery, changed, pause); err != nil {
 			return err
@@ -107,7 +105,7 @@ func (d *Dashboard) restWatched(ctx context.Context, s *stream, token string, or
 		default:
 		}
 		if _, err := d.Auth.Peek(ctx, token, origin); errors.Is(err, auth.ErrNoSession) {
-			return errors.Join(errEnded, s.send("end", "{}"))
+			return errors.Join(errEnded, s.Send("", "end", "{}"))
 		} else if err != nil {
 			return err
 		}
@@ -128,7 +126,7 @@ func rest(ctx context.Context, long time.Duration, early <-chan struct{}, timer 
 }
 
 // draw sends one drawing, with what the frame around it counts.
-func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor, page told, what drawing) error {
+func (d *Dashboard) draw(ctx context.Context, s *eventstream.Stream, actor *auth.Actor, page told, what drawing) error {
 	html, at, err := what.draw(ctx, actor, page)
 	if err != nil {
 		return err
@@ -147,7 +145,7 @@ func (d *Dashboard) draw(ctx context.Context, s *stream, actor *auth.Actor, page
 	if err := encoder.Encode(map[string]any{"html": html, "at": d.clockText(at), "quarantined": max(held, 0), "alerts": max(open, 0)}); err != nil {
 		return err
 	}
-	return s.send("wall", strings.TrimSuffix(data.String(), "\n"))
+	return s.Send("", "wall", strings.TrimSuffix(data.String(), "\n"))
 }
 
 func (d *Dashboard) drawWall(ctx context.Context, actor *auth.Actor, page told) (string, time.Time, error) {
@@ -173,20 +171,4 @@ func (d *Dashboard) drawn(name string, view any) (string, error) {
 		return "", fmt.Errorf("drawing %s: %w", name, err)
 	}
 	return html.String(), nil
-}
-
-// stream writes server-sent events.
-type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (s *stream) send(event, data string) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	if _, err := fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", event, data); err != nil {
-		return err
-	}
-	return s.control.Flush()
 }

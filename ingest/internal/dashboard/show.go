@@ -14,6 +14,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
+	"github.com/sealdock/sealdock/ingest/internal/webhook"
 )
 
 // base is what every page shows around its content.
@@ -28,7 +29,7 @@ type base struct {
 }
 
 // rooms says which rooms a person may enter at all.
-type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, People, Audit, Settings, Posture bool }
+type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, People, Audit, Webhooks, Settings, Posture bool }
 
 func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	agency := d.Auth.Agency()
@@ -37,6 +38,7 @@ func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 		Overview: some(auth.SeeOverview), Alerts: auth.May(actor, auth.ListAlerts, auth.Object{Agency: agency}), Cameras: some(auth.ListCameras),
 		Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), People: d.Auth.Desk(actor).CanList(),
 		Audit:    auth.May(actor, auth.ReadAudit, auth.Object{Agency: agency}),
+		Webhooks: d.Webhooks != nil && webhook.May(actor, agency),
 		Settings: d.Settings != nil && some(auth.ManageAgency), Posture: d.Settings != nil && some(auth.SeePosture),
 	}
 }

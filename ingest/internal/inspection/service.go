@@ -101,6 +101,16 @@ func (s *Service) Search(ctx context.Context, actor *auth.Actor, q Query, cursor
 	return &Page{This: place(f.Until, after)}, broad(ctx, err)
 }
 
+// Follow enters into the custody record that a person who may search the log begins to
+// follow it as it is written. Whoever may not follows less, and nothing is entered.
+func (s *Service) Follow(ctx context.Context, actor *auth.Actor) error {
+	if !auth.May(actor, auth.ReadAudit, auth.Object{Agency: s.Agency}) {
+		return nil
+	}
+	_, err := s.record(ctx, actor, evidence.EventAuditRead, evidence.OutcomeDone, "", map[string]string{"search": "stream"})
+	return err
+}
+
 // broad tells a search that was stopped from a caller who left.
 func broad(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {

@@ -50,6 +50,7 @@ type Config struct {
 	ScrubMiB       int64    `toml:"scrub_mib_per_second" help:"How many MiB a second that may take of the disk at most."`
 	MirrorDir      string   `toml:"mirror_dir" help:"Folder on another disk or machine that gets a copy of each stored recording, sealed as it is; what is damaged here is healed from there. Empty: none."`
 	ClipMiB        int64    `toml:"clip_mib" help:"How many MiB of a recording one clip may be made of. They are held in memory, twice, while it is made."`
+	WebhookRoots   string   `toml:"webhook_authority" help:"File with CA certificates (PEM) that receivers of webhooks may lead to, besides those that this machine trusts. Empty: none."`
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" help:"How: text or json."`
 
@@ -112,6 +113,9 @@ func LoadConfig(path string) (Config, error) {
 	}
 	if c.TransitRoots != "" && !filepath.IsAbs(c.TransitRoots) {
 		c.TransitRoots = filepath.Join(base, c.TransitRoots)
+	}
+	if c.WebhookRoots != "" && !filepath.IsAbs(c.WebhookRoots) {
+		c.WebhookRoots = filepath.Join(base, c.WebhookRoots)
 	}
 	if c.MirrorDir != "" && !filepath.IsAbs(c.MirrorDir) {
 		c.MirrorDir = filepath.Join(base, c.MirrorDir)

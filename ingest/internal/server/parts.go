@@ -25,6 +25,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/stamp"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	blobs "github.com/sealdock/sealdock/ingest/internal/vault/fs"
+	"github.com/sealdock/sealdock/ingest/internal/webhook"
 	"github.com/sealdock/sealdock/ingest/internal/witness"
 	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/identity"
@@ -124,6 +125,7 @@ type parts struct {
 	stamp        *stamp.Service   // nil: no time-stamp authority
 	witness      *witness.Service // nil: no witnesses
 	people       *auth.Service    // since there are pages
+	webhooks     *webhook.Service
 	unlock       func() error
 
 	importing importing
@@ -206,6 +208,9 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 		return p, err
 	}
 	if p.stamp, err = c.openStamp(p.catalog, log, now); err != nil {
+		return p, err
+	}
+	if p.webhooks, err = p.openWebhooks(); err != nil {
 		return p, err
 	}
 	p.derive = p.deriving()

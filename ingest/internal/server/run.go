@@ -160,6 +160,7 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 	if p.witness != nil {
 		group.Go(func() error { return p.witness.Run(inner) })
 	}
+	group.Go(func() error { return p.webhooks.Run(inner) })
 	if p.config.Directory.any() {
 		group.Go(func() error { return p.recheckPeople(inner) })
 	}

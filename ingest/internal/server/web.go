@@ -64,10 +64,10 @@ func (p *parts) dashboard() (http.Handler, error) {
 		Catalog: p.catalog, Tiles: p.tiles, Origin: p.config.logOrigin(), LogKey: p.secrets.checkpoint.Public(), Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "inspection"),
 	})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Slow: true, Inspection: desk,
+		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Slow: true, Inspection: desk,
 		API: api.New(api.Config{
 			Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink,
-			Settings: p.settings, Inspection: desk, Log: telemetry.Component(p.log, "api"),
+			Settings: p.settings, Inspection: desk, Webhooks: p.webhooks, Log: telemetry.Component(p.log, "api"),
 		}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})

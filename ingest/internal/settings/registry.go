@@ -22,6 +22,7 @@ const (
 	AddressRate      = "limits.address_per_minute"
 	TLSMinimum       = "tls.minimum"
 	SecurityContact  = "contact.security"
+	WebhookNetworks  = "webhooks.networks"
 )
 
 // Kind is how a setting's value is written.
@@ -49,6 +50,7 @@ const (
 	zeroHigher                 // the higher number, and 0 most of all
 	zeroLower                  // the lower number, and 0 least of all
 	given                      // something over nothing
+	none                       // nothing over something
 )
 
 // Definition is a setting.
@@ -121,6 +123,9 @@ var registry = []Definition{
 
 	{Name: TLSMinimum, Group: "Connections", Title: "Oldest TLS", Kind: Choice, Choices: []string{"1.2", "1.3"}, Default: "1.3", strong: higher,
 		Help: "The oldest version of TLS that browsers and programs may use. Docks always use 1.3. Browsers from before 2019 need 1.2.", Why: "1.2 is the oldest that is taken at all, with forward secrecy alone"},
+
+	{Name: WebhookNetworks, Group: "Webhooks", Title: "Inside networks that webhooks may reach", Kind: Prefixes, Max: 20, Default: "", strong: none,
+		Help: "Webhooks go to public addresses alone, so that nobody makes this server knock at what is inside. A receiver that stands inside needs its network here: one a line, as small as it can be, as 10.20.7.15/32."},
 
 	{Name: SecurityContact, Group: "Contact", Title: "Contact for security", Kind: Contacts, Max: 5, Default: "", strong: given,
 		Help: "Whom people tell of a hole or a misused account: one address a line, as mailto:security@example.org, https://example.org/report or tel:+1-201-555-0123. It stands in /.well-known/security.txt, and as a link in each page.", Why: "RFC 9116"},

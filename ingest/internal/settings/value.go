@@ -181,6 +181,8 @@ func (d Definition) rank(value string) int64 {
 		return int64(slices.Index(d.Choices, value))
 	case d.Kind == Switch && value == "on", d.strong == given && value != "":
 		return 1
+	case d.strong == none && value != "":
+		return -1
 	case d.strong == zeroLower && n == 0:
 		return -d.Max - 1
 	case d.strong == lower, d.strong == zeroLower:

@@ -73,6 +73,8 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"lists page without gaps or repeats", listsPage},
 		{"searching takes text literally", searchLiteral},
 		{"searches are kept by person", savedSearches},
+		{"webhooks go on where they stood", webhooks},
+		{"one process sends for a webhook", webhookLease},
 		{"totals add up", totals},
 		{"agencies are walls", agenciesAreWalls},
 		{"each item is visited once", eachItem},

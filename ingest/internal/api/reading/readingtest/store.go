@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/ingest/internal/vault/fs"
+	"github.com/sealdock/sealdock/ingest/internal/webhook"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -54,6 +56,7 @@ type Store struct {
 	Docks      *Docks     // what Uplink is told of
 	Log        *audit.Log // the custody log, signed when a test says so
 	Inspection *inspection.Service
+	Webhooks   *webhook.Service // that reach public addresses alone, as by default
 	DockKey    ed25519.PrivateKey
 	Receipts   ed25519.PrivateKey
 	entries    int64
@@ -108,6 +111,10 @@ func New(t testing.TB) *Store {
 	s.Inspection = inspection.New(inspection.Config{
 		Catalog: db, Tiles: tiles, Origin: LogOrigin, LogKey: logKey.Public().(ed25519.PublicKey), Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
+	s.Webhooks, err = webhook.New(webhook.Config{
+		Catalog: db, Agency: Agency, Key: pepper[:32], Networks: func(context.Context) []netip.Prefix { return nil }, Node: "node", Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	check(t, err)
 	s.RequireFactor(t, "nobody")
 	return s
 }
