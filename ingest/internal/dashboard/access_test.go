@@ -145,12 +145,9 @@ func (s *site) things(t *testing.T, boss *auth.Actor) []thing {
 
 var wild = regexp.MustCompile(`\{[^}]*\}`)
 
-// class asks a route and says how it answered: + it was let in (whatever became of it),
-// - refused, 0 not found, o turned away to sign in.
-func (s *site) class(t *testing.T, client *http.Client, pattern string, about thing) string {
-	t.Helper()
-	method, path, _ := strings.Cut(pattern, " ")
-	path = wild.ReplaceAllStringFunc(path, func(name string) string {
+// path is a pattern's path, about the thing.
+func (about thing) path(path string) string {
+	return wild.ReplaceAllStringFunc(path, func(name string) string {
 		switch {
 		case name == "{$}":
 			return ""
@@ -169,6 +166,14 @@ func (s *site) class(t *testing.T, client *http.Client, pattern string, about th
 		}
 		return "0123456789abcdef" // of a group, a grant, an alert: there is none
 	})
+}
+
+// class asks a route and says how it answered: + it was let in (whatever became of it),
+// - refused, 0 not found, o turned away to sign in.
+func (s *site) class(t *testing.T, client *http.Client, pattern string, about thing) string {
+	t.Helper()
+	method, path, _ := strings.Cut(pattern, " ")
+	path = about.path(path)
 	kind, body := about.body(pattern)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -41,7 +41,7 @@ func (d *Dashboard) clip(w http.ResponseWriter, r *http.Request, actor *auth.Act
 			return
 		}
 	}
-	d.itemPage(w, r, actor, id, http.StatusBadRequest, f)
+	d.itemPage(w, r, actor, id, http.StatusBadRequest, itemTyped{Clip: f})
 }
 
 func textOf(errs ...error) string {

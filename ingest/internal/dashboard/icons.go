@@ -35,6 +35,10 @@ func iconShape(name string) (string, bool) {
 	case "info":
 		return "M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1Zm-.9 5.8v5h1.8v-5H7.1Zm0-3v1.8h1.8V3.8H7.1Z", true
 	// Rooms and things.
+	case "leave":
+		return "M2 1.5h7v1.7H3.7v9.6H9v1.7H2v-13Zm8.6 2.7L14.5 8l-3.9 3.8-1.2-1.2 1.8-1.75H6v-1.7h5.2L9.4 5.4l1.2-1.2Z", true
+	case "menu":
+		return "M1.5 3h13v1.8h-13V3Zm0 4.1h13v1.8h-13V7.1Zm0 4.1h13V13h-13v-1.8Z", true
 	case "wall":
 		return "M1.5 2h5.6v5.2H1.5V2Zm7.4 0h5.6v5.2H8.9V2ZM1.5 8.9h5.6V14H1.5V8.9Zm7.4 0h5.6V14H8.9V8.9Z", true
 	case "evidence":

@@ -56,11 +56,17 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		d.fail(w, r, actor, catalog.ErrNotFound)
 		return
 	}
-	d.itemPage(w, r, actor, id, http.StatusOK, clipForm{})
+	d.itemPage(w, r, actor, id, http.StatusOK, itemTyped{})
 }
 
-// itemPage shows an item, with what was typed into the form of a clip.
-func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth.Actor, id evidence.EvidenceID, code int, typed clipForm) {
+// itemTyped is what was typed into the forms of an item's page, when it was refused.
+type itemTyped struct {
+	Clip clipForm
+	Give giveTyped
+}
+
+// itemPage shows an item, with what was typed into its forms.
+func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth.Actor, id evidence.EvidenceID, code int, typed itemTyped) {
 	v, err := d.Reading.View(r.Context(), actor, id)
 	if err != nil {
 		d.fail(w, r, actor, err)
@@ -75,10 +81,10 @@ func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth
 		CanReceipt:  item.Receipt != nil && auth.May(actor, auth.OpenReceipt, auth.ItemObject(item)),
 		CanDownload: here && auth.May(actor, auth.DownloadItem, auth.ItemObject(item)),
 		CanPackage:  here && item.Receipt != nil && auth.May(actor, auth.DownloadItem, auth.ItemObject(item)),
-		Clip:        typed, Derived: item.Kind == evidence.KindDerivative,
+		Clip:        typed.Clip, Derived: item.Kind == evidence.KindDerivative,
 		Hashes: hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
-	page.Verdict, page.Seers = chainVerdict(v), d.seersOf(r, actor, id)
+	page.Verdict, page.Seers = chainVerdict(v), d.seersOf(r, actor, id, typed.Give)
 	page.CanClip = page.CanPackage && page.Playable && d.Derive != nil && item.Kind == evidence.KindVideo && item.Encoding == evidence.EncodedAsIs
 	if at := v.Times.Began; at != nil {
 		page.Recorded = &recordedView{at.At, aboutText(at.Uncertainty)}

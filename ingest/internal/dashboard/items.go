@@ -33,7 +33,9 @@ type itemsView struct {
 	base
 	Filter          catalog.ItemFilter
 	Q               map[string]string // what was typed, by field
-	Narrowed, Empty bool
+	Narrowed        bool
+	Whole           bool   // nothing that the agency holds is hidden from the person
+	Deleted         string // the kept search that was deleted just now
 	States, Kinds   []option
 	Wearers, Orders []option
 	Docks, Stations []string
@@ -100,7 +102,8 @@ func (d *Dashboard) itemsPage(w http.ResponseWriter, r *http.Request, actor *aut
 		v.Q[strings.ReplaceAll(name, "-", "")] = search.Get(name)
 		v.Hidden = append(v.Hidden, hiddenField{name, search.Get(name)})
 	}
-	v.Narrowed = filter != catalog.ItemFilter{}
+	v.Narrowed, v.Whole = filter != catalog.ItemFilter{}, auth.May(actor, auth.ListItems, auth.Object{Agency: d.Auth.Agency()})
+	v.Deleted = searchText(r.URL.Query().Get("deleted"), 240)
 	v.Found, v.One = countText(found.Items), found.Items == 1 && !found.More
 	if found.More {
 		v.Found = "more than " + v.Found
@@ -173,6 +176,9 @@ func (d *Dashboard) keepSearch(w http.ResponseWriter, r *http.Request, actor *au
 	} else if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		d.fail(w, r, actor, err)
 		return
+	}
+	if r.PostForm.Get("do") == "delete" && err == nil {
+		search.Set("deleted", name)
 	}
 	http.Redirect(w, r, "/evidence?"+search.Encode(), http.StatusSeeOther)
 }

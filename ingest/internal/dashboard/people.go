@@ -8,7 +8,6 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
-	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // peopleRoutes are the rooms of who may do what.
@@ -185,7 +184,7 @@ type personView struct {
 	Own           bool
 	CanManage     bool
 	Problem, Done string
-	Undo          string // id of a grant that was ended just now
+	Undo          *undo
 	Roles         []option
 	Fields        []abilityField
 	Given         grantForm
@@ -208,7 +207,7 @@ func (d *Dashboard) showPerson(w http.ResponseWriter, r *http.Request, actor *au
 		return
 	}
 	v := personView{Person: p, Status: accountStatus(p.Standing), Own: p.ID == actor.User, CanManage: desk.CanManage(), Problem: problem}
-	v.Done, v.Undo = peopleDone(r.URL.Query().Get("done"), p.Name), searchText(r.URL.Query().Get("grant"), 64)
+	v.Done, v.Undo = peopleDone(r.URL.Query().Get("done"), p.Name), undoOf(r)
 	for _, a := range p.May {
 		if len(v.Fields) == 0 || v.Fields[len(v.Fields)-1].Name != a.Field {
 			v.Fields = append(v.Fields, abilityField{Name: a.Field})
@@ -365,35 +364,4 @@ func (d *Dashboard) join(w http.ResponseWriter, r *http.Request) {
 		v.Joined = true
 		d.show(w, r, http.StatusOK, "join", v)
 	}
-}
-
-// seersShown is how many people an item's page names.
-const seersShown = 25
-
-// seersOf is who sees an item, for those who may know; nil for others.
-func (d *Dashboard) seersOf(r *http.Request, actor *auth.Actor, id evidence.EvidenceID) *seersView {
-	desk := d.Auth.Desk(actor)
-	if !desk.CanList() {
-		return nil
-	}
-	seers, more, err := desk.WhoSees(r.Context(), id, seersShown)
-	if err != nil {
-		d.Log.WarnContext(r.Context(), "looking up who sees an item", "error", err)
-		return nil
-	}
-	v := &seersView{More: more}
-	for _, s := range seers {
-		v.Seers = append(v.Seers, seerView{personRowOf(s.Someone), s.Because})
-	}
-	return v
-}
-
-type seersView struct {
-	Seers []seerView
-	More  bool
-}
-
-type seerView struct {
-	personRow
-	Because []auth.Because
 }

@@ -161,6 +161,15 @@ func TestPeopleRolesGroupsAndGrantsAreChangedOnPages(t *testing.T) {
 	post("/grants/"+grant[1]+"/restore", 303, url.Values{"back": {"//evil.example"}})
 	sees(true)
 
+	// The same from the page of the recording.
+	give = url.Values{"holder": {"person"}, "holder_id": {"p.rosecuter"}, "back": {"/evidence/" + item.ID.String()}, "role": {"prosecutor"}, "on": {"item:"}, "which": {item.ID.String()}, "reason": {"case 18"}}
+	post("/grants", 422, give)
+	give.Set("holder_id", "p.rosecutor")
+	to = post("/grants", 303, give)
+	if _, page := s.got(t, admin, to); !strings.HasPrefix(to, "/evidence/"+item.ID.String()+"?done=granted") || !strings.Contains(page, "The grant stands") || !strings.Contains(page, "Undo: take this grant back") {
+		t.Errorf("the recording's page after a grant, %s", to)
+	}
+
 	role := post("/roles/new", 303, url.Values{"name": {"Clerk"}, "about": {"Looks"}, "action": {"evidence.list", "accounts.list"}})
 	role = strings.TrimPrefix(strings.Split(role, "?")[0], "/roles/")
 	post("/roles/new", 422, url.Values{"name": {"clerk"}})
@@ -169,6 +178,14 @@ func TestPeopleRolesGroupsAndGrantsAreChangedOnPages(t *testing.T) {
 	post("/groups", 422, url.Values{"name": {"COURT"}})
 	_, page = s.got(t, admin, "/groups")
 	group := regexp.MustCompile(`action="/groups/([0-9a-f]{16})/members"`).FindStringSubmatch(page)[1]
+	to = post("/groups/"+group+"/members", 303, url.Values{"person": {"p.rosecutor"}, "in": {"yes"}})
+	if _, page := s.got(t, admin, to); !strings.Contains(page, "Undo: take p.rosecutor out again") {
+		t.Error("no way to take a person out again")
+	}
+	to = post("/groups/"+group+"/members", 303, url.Values{"person": {"p.rosecutor"}, "in": {"no"}})
+	if _, page := s.got(t, admin, to); !strings.Contains(page, "Undo: put p.rosecutor back") || !strings.Contains(page, "Nobody yet") {
+		t.Error("no way to put a person back")
+	}
 	post("/groups/"+group+"/members", 303, url.Values{"person": {"p.rosecutor"}, "in": {"yes"}})
 	post("/groups/"+group+"/members", 422, url.Values{"person": {"nobody"}, "in": {"yes"}})
 	post("/grants", 303, url.Values{"holder": {"group"}, "holder_id": {group}, "back": {"/groups"}, "role": {role}, "on": {"agency:"}})

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -62,17 +63,6 @@ func (d *Dashboard) grantRoutes(mux *http.ServeMux) {
 	}))
 }
 
-// backTo is where a form came from: one of these rooms, never another place.
-func backTo(r *http.Request) string {
-	back := r.PostForm.Get("back")
-	for _, room := range []string{"/people/", "/groups", "/roles/"} {
-		if strings.HasPrefix(back, room) && localPath(back) {
-			return back
-		}
-	}
-	return "/people"
-}
-
 func (d *Dashboard) grant(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	if !d.form(w, r) {
 		return
@@ -90,24 +80,20 @@ func (d *Dashboard) grant(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 			g.Clients = append(g.Clients, string(client))
 		}
 	}
+	var id string
 	until, err := d.parseMoment(typed.Until)
 	if err != nil {
 		err = &auth.PersonError{Field: "until", Text: "the end cannot be read; write it as 2026-11-22 14:30"}
 	} else {
 		g.Until = until
-		_, err = d.Auth.Desk(actor).Grant(r.Context(), g)
+		id, err = d.Auth.Desk(actor).Grant(r.Context(), g)
 	}
-	back := backTo(r)
-	if err == nil {
-		http.Redirect(w, r, doneLink(back, "granted")+"#grants", http.StatusSeeOther)
-		return
+	switch {
+	case err == nil:
+		grantDone(w, r, "granted", id)
+	case !d.grantRefused(w, r, actor, err, typed):
+		d.powersRefused(w, r, actor, err)
 	}
-	code, problem := powerRefusal(err)
-	if login, ok := strings.CutPrefix(back, "/people/"); ok && problem != "" {
-		d.showPerson(w, r, actor, login, code, problem, typed)
-		return
-	}
-	d.powersRefused(w, r, actor, err)
 }
 
 func (d *Dashboard) grantAct(w http.ResponseWriter, r *http.Request, actor *auth.Actor, done string, err error) {
@@ -118,11 +104,14 @@ func (d *Dashboard) grantAct(w http.ResponseWriter, r *http.Request, actor *auth
 		d.powersRefused(w, r, actor, err)
 		return
 	}
-	to := doneLink(backTo(r), done)
-	if done == "ended" {
-		to += "&grant=" + r.PathValue("id")
-	}
-	http.Redirect(w, r, to+"#grants", http.StatusSeeOther)
+	grantDone(w, r, done, r.PathValue("id"))
+}
+
+// grantDone leads back to where the form was, which then tells what was done and how
+// to undo it.
+func grantDone(w http.ResponseWriter, r *http.Request, done, id string) {
+	back, place := backTo(r)
+	http.Redirect(w, r, doneLink(back, done)+"&grant="+url.QueryEscape(id)+place, http.StatusSeeOther)
 }
 
 // powersRefused says on a page of its own why something was refused.
@@ -186,7 +175,7 @@ type roleView struct {
 	New           bool
 	CanManage     bool
 	Problem, Done string
-	Undo          string
+	Undo          *undo
 	Fields        []deedField
 	Given         grantForm
 }
@@ -202,7 +191,7 @@ func (d *Dashboard) showRole(w http.ResponseWriter, r *http.Request, actor *auth
 		d.fail(w, r, actor, err)
 		return
 	}
-	v := roleView{New: id == newRole, CanManage: desk.CanManage(), Problem: problem, Undo: searchText(r.URL.Query().Get("grant"), 64)}
+	v := roleView{New: id == newRole, CanManage: desk.CanManage(), Problem: problem, Undo: undoOf(r)}
 	at := slices.IndexFunc(roles, func(v auth.RoleView) bool { return v.ID == id })
 	switch {
 	case at >= 0:
@@ -264,9 +253,10 @@ type groupsView struct {
 	base
 	CanManage     bool
 	Problem, Done string
-	Undo          string
+	Undo          *undo
 	Name          string
 	Groups        []groupCard
+	People        []personRow // proposed as members
 }
 
 type groupCard struct {
@@ -308,7 +298,11 @@ func (d *Dashboard) groupRoutes(mux *http.ServeMux) {
 			}
 			err := act(d.Auth.Desk(actor), r)
 			if err == nil {
-				http.Redirect(w, r, doneLink("/groups", "group"), http.StatusSeeOther)
+				to := doneLink("/groups", "group")
+				if person := searchText(r.PostForm.Get("person"), 64); strings.HasSuffix(r.URL.Path, "/members") {
+					to += "&" + url.Values{"group": {r.PathValue("id")}, "person": {person}, "in": {r.PostForm.Get("in")}}.Encode()
+				}
+				http.Redirect(w, r, to, http.StatusSeeOther)
 			} else if code, problem := powerRefusal(err); problem != "" {
 				d.showGroups(w, r, actor, code, problem)
 			} else {
@@ -321,7 +315,7 @@ func (d *Dashboard) groupRoutes(mux *http.ServeMux) {
 func (d *Dashboard) showGroups(w http.ResponseWriter, r *http.Request, actor *auth.Actor, code int, problem string) {
 	desk := d.Auth.Desk(actor)
 	groups, err := desk.Groups(r.Context())
-	v := groupsView{CanManage: desk.CanManage(), Problem: problem, Done: peopleDone(r.URL.Query().Get("done"), ""), Undo: searchText(r.URL.Query().Get("grant"), 64)}
+	v := groupsView{CanManage: desk.CanManage(), Problem: problem, Done: peopleDone(r.URL.Query().Get("done"), ""), Undo: undoOf(r)}
 	if problem != "" {
 		v.Name = searchText(r.PostForm.Get("name"), 200)
 	}
@@ -331,6 +325,9 @@ func (d *Dashboard) showGroups(w http.ResponseWriter, r *http.Request, actor *au
 			card.Given, err = d.grantForm(r, desk, catalog.ToGroup, g.ID, "the group "+g.Name, "/groups", grantTyped{})
 		}
 		v.Groups = append(v.Groups, card)
+	}
+	if err == nil && v.CanManage {
+		v.People, err = proposed(desk, r)
 	}
 	if err != nil {
 		d.fail(w, r, actor, err)

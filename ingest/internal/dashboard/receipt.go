@@ -14,7 +14,7 @@ import (
 
 type receiptView struct {
 	base
-	ID, ShortID          string
+	ID, Name             string // of the recording
 	Verdict              status
 	Words                string
 	Rows                 []fact
@@ -43,7 +43,7 @@ func (d *Dashboard) receipt(w http.ResponseWriter, r *http.Request, actor *auth.
 	item := v.Item
 	page := receiptView{
 		base: d.roomBase(r.Context(), actor, "Receipt", "evidence"),
-		ID:   item.ID.String(), ShortID: shortID(item.ID), Envelope: indented(item.Receipt),
+		ID:   item.ID.String(), Name: baseName(item.Path), Envelope: indented(item.Receipt),
 		Verdict: status{"bad", "stop", "Signature does not hold"},
 		Words:   "The receipt that is kept for this item cannot be read. It is shown below as it is kept.",
 	}

@@ -81,6 +81,9 @@ func TestKeptSearchesAreRenamedAndDeleted(t *testing.T) {
 	if got := tabs(client); strings.Contains(got, ">Clips</a>") {
 		t.Errorf("it is not deleted: %s", got)
 	}
+	if body := s.get(t, client, "/evidence?q=clip&order=length&deleted=Clips").body; !strings.Contains(body, "Undo: keep “Clips” again") {
+		t.Error("no way to undo")
+	}
 }
 
 func TestASearchOfEvidenceGoesByEveryField(t *testing.T) {

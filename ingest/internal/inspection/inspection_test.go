@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +183,10 @@ func TestWhatCannotBeMeantIsSaid(t *testing.T) {
 func TestEventsAreToldInSentences(t *testing.T) {
 	d := newDesk(t)
 	d.day()
+	for kind, details := range map[evidence.EventType]map[string]string{evidence.EventGroupChanged: {"name": "Night shift"}, evidence.EventGrantMade: {"holder": "person:" + jonah}, evidence.EventGrantEnded: {"holder": "group:0123456789abcdef"}} {
+		d.add(evidence.Event{Type: kind, Actor: user(alba, "Alba Moreno"), Details: details, Source: "192.0.2.7"})
+	}
+	d.add(evidence.Event{Type: evidence.EventRoleChanged, Actor: user(alba, "Alba Moreno"), Outcome: evidence.OutcomeRefused, Source: "192.0.2.7"})
 	var all []string
 	for _, e := range d.search(inspection.Query{}).Entries {
 		all = append(all, e.Sentence())
@@ -193,8 +198,16 @@ func TestEventsAreToldInSentences(t *testing.T) {
 		"Jonah Reyes looked at a recording that was never taken in (abcd0000)",
 	}
 	for i, sentence := range want {
-		if all[i] != sentence {
-			t.Errorf("%q, want %q", all[i], sentence)
+		if got := all[len(all)-9:]; got[i] != sentence {
+			t.Errorf("%q, want %q", got[i], sentence)
+		}
+	}
+	for _, sentence := range []string{
+		"Alba Moreno changed the group “Night shift”", "Alba Moreno made a grant for Jonah Reyes", "Alba Moreno ended a grant of a group",
+		"Alba Moreno tried to change the role that is not named and was refused",
+	} {
+		if !slices.Contains(all, sentence) {
+			t.Errorf("%q is not among %q", sentence, all)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (s *Service) entries(ctx context.Context, rows []catalog.EventRow, people *
 			continue
 		}
 		e.Readable = true
-		object, err := names.object(ctx, e.Event.Object)
+		object, err := names.matter(ctx, &e.Event)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,7 @@ func words(e *evidence.Event, object string) (before, named, after string) {
 func plain(did string) string {
 	text := strings.TrimRight(strings.ReplaceAll(did, "%", ""), " ,")
 	text = strings.Join(strings.Fields(text), " ")
-	for _, end := range []string{" of", " about", " on", " at"} {
+	for _, end := range []string{" of", " about", " on", " at", " for"} {
 		if rest, ok := strings.CutSuffix(text, end); ok && text != "looked at" {
 			text = rest
 		}
@@ -116,6 +116,29 @@ func (n *naming) who(a *evidence.Actor) string {
 		return "A program without a token that holds"
 	}
 	return a.Kind + " " + a.ID
+}
+
+// matter names what an event is about. Roles and groups are told by the name that they
+// had then, grants by who holds them.
+func (n *naming) matter(ctx context.Context, e *evidence.Event) (string, error) {
+	switch e.Type {
+	case evidence.EventRoleChanged, evidence.EventGroupChanged:
+		if name := e.Details["name"]; name != "" {
+			return "“" + name + "”", nil
+		}
+		return "that is not named", nil
+	case evidence.EventGrantMade, evidence.EventGrantEnded:
+		switch kind, id, _ := strings.Cut(e.Details["holder"], ":"); kind {
+		case string(catalog.ToPerson):
+			return n.object(ctx, "user:"+id)
+		case string(catalog.ToGroup):
+			return "a group", nil
+		case string(catalog.ToRole):
+			return "everybody with a role", nil
+		}
+		return "", nil
+	}
+	return n.object(ctx, e.Object)
 }
 
 func (n *naming) object(ctx context.Context, object string) (string, error) {

@@ -45,6 +45,10 @@ type Options struct {
 	IngestDir string // "" for below the station's folder; must not exist yet
 	AgentDir  string // "" for below the station's folder
 
+	// Name is the host name that the set-up link and passkeys are for; "" for the
+	// address alone. It must lead to the loopback.
+	Name string
+
 	// Link has the server in its server's namespace, dock and simulator in its
 	// client's; nil: all on this machine's loopback.
 	Link *netlab.Lab
@@ -95,7 +99,11 @@ func New(ctx context.Context, dir string, programs Programs, options Options) (*
 	}
 	s.Web = "https://" + s.https
 
-	args := []string{"init", s.Options.IngestDir, "--agency", Agency, "--host", "127.0.0.1", "--host", "localhost", "--listen-quic", s.quic, "--listen-https", s.https}
+	args := []string{"init", s.Options.IngestDir, "--agency", Agency, "--listen-quic", s.quic, "--listen-https", s.https}
+	if options.Name != "" {
+		args = append(args, "--host", options.Name)
+	}
+	args = append(args, "--host", "127.0.0.1", "--host", "localhost")
 	if s.Options.Link != nil {
 		args = append(args, "--host", s.Options.Link.Server.Address)
 	}

@@ -6,6 +6,7 @@ const place = document.querySelector("[data-live]");
 const state = document.querySelector("[data-live-state]");
 const slowest = 30_000;
 const counts = { quarantined: document.querySelector("[data-live-count]"), alerts: document.querySelector("[data-live-alerts]") };
+const needs = document.querySelector("[data-live-needs]"); // at the key that shows the rooms on a phone
 let source = null;
 let wait = 1000;
 let timer = 0;
@@ -32,6 +33,7 @@ function open() {
       count.hidden = waiting[name] === 0;
       count.firstElementChild.textContent = waiting[name];
     }
+    if (needs) needs.hidden = !Object.entries(counts).some(([name, count]) => count && waiting[name] > 0);
     show("ok", "Live", "as of " + at);
   });
   source.addEventListener("end", () => {

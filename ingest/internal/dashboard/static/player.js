@@ -104,6 +104,7 @@ function start(room) {
 function measure(video, tell) {
   if (!video.requestVideoFrameCallback) return;
   let last = null, best = Infinity;
+  video.addEventListener("seeking", () => { last = null; }); // what lies between is no frame
   const look = (_, { mediaTime, presentedFrames }) => {
     if (last && presentedFrames === last.presentedFrames + 1) {
       const gap = mediaTime - last.mediaTime;
