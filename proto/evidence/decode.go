@@ -25,7 +25,7 @@ type Statement interface {
 // Decode reads a payload into s and checks it. Unknown fields, repeated keys,
 // trailing bytes, broken UTF-8 and values out of bounds are errors.
 func Decode(payload []byte, s Statement) error {
-	if err := decodeStrict(payload, s); err != nil {
+	if err := DecodeStrict(payload, s); err != nil {
 		return err
 	}
 	return s.Check()
@@ -39,7 +39,10 @@ func Encode(s Statement) ([]byte, error) {
 	return json.Marshal(s)
 }
 
-func decodeStrict(b []byte, v any) error {
+// DecodeStrict reads one JSON value into v and refuses what encoding/json lets
+// through: unknown, repeated and non-ASCII keys, whatever their case, text that
+// is not UTF-8, deep nesting, and anything behind the value.
+func DecodeStrict(b []byte, v any) error {
 	if !utf8.Valid(b) {
 		return errors.New("JSON is not UTF-8")
 	}

@@ -94,7 +94,7 @@ func ParseEnvelope(b []byte) (*Envelope, error) {
 		return nil, fmt.Errorf("statement of %d bytes: at most %d are read", len(b), MaxEnvelope)
 	}
 	var e Envelope
-	if err := decodeStrict(b, &e); err != nil {
+	if err := DecodeStrict(b, &e); err != nil {
 		return nil, fmt.Errorf("reading a signed statement: %w", err)
 	}
 	if e.PayloadType == "" || len(e.Signatures) == 0 || len(e.Signatures) > 8 {

@@ -78,6 +78,9 @@ const (
 	EventProvisionRefused  EventType = "directory.provision_refused" // it wanted what it may not, or came without a good token
 	EventDirectoryGroup    EventType = "directory.group_changed"     // it made, changed or removed a group
 	EventDirectoryUnproven EventType = "directory.unproven"          // it could not be asked about somebody for too long: they were signed out
+	EventTokenMade         EventType = "token.made"                  // a token for the API, by its person
+	EventTokenRevoked      EventType = "token.revoked"               // and taken away
+	EventTokenRefused      EventType = "token.refused"               // it was not taken, or was to do what no token does
 	EventServerStarted     EventType = "server.started"
 	EventSettingChanged    EventType = "setting.changed"       // what the agency has decided about access
 	EventPlaceRefused      EventType = "session.place_refused" // from a network that is not allowed

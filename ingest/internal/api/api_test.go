@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/api"
+	"github.com/sealdock/sealdock/ingest/internal/api/apitest"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -26,7 +27,7 @@ func newDesk(t *testing.T) *desk {
 	t.Helper()
 	s := readingtest.New(t)
 	s.Enrol(t, "north", "front-desk")
-	return &desk{s, api.New(api.Config{Auth: s.Auth, Reading: s.Reading, Packages: s.Packages, Fleet: s.Fleet, Cameras: s.Cameras, Uplink: s.Uplink, Inspection: s.Inspection, Settings: s.Settings, Webhooks: s.Webhooks, Log: slog.New(slog.DiscardHandler)}), s.SetUp(t)}
+	return &desk{s, apitest.Checked(t, api.New(api.Config{Auth: s.Auth, Reading: s.Reading, Packages: s.Packages, Fleet: s.Fleet, Cameras: s.Cameras, Uplink: s.Uplink, Inspection: s.Inspection, Settings: s.Settings, Webhooks: s.Webhooks, Log: slog.New(slog.DiscardHandler)})), s.SetUp(t)}
 }
 
 // ask sends a request and reads the JSON answer.

@@ -14,16 +14,16 @@ type cameraShape struct {
 	Vendor     string           `json:"vendor,omitempty"`
 	Model      string           `json:"model,omitempty"`
 	Firmware   string           `json:"firmware,omitempty"`
-	Standing   catalog.Standing `json:"standing"` // "": not known yet
+	Standing   catalog.Standing `json:"standing" jsonschema:"'': not known yet"`
 	Access     evidence.Access  `json:"access,omitempty"`
 	Claimed    string           `json:"claimed_agency,omitempty"`
 	FirstSeen  *time.Time       `json:"first_seen"`
 	LastSeen   *time.Time       `json:"last_seen"`
 	Dock       evidence.DockID  `json:"last_dock"`
 	Bay        string           `json:"last_bay"`
-	Officer    string           `json:"officer,omitempty"` // to whom it is assigned now
+	Officer    string           `json:"officer,omitempty" jsonschema:"to whom it is assigned now"`
 	OfficerID  string           `json:"officer_id,omitempty"`
-	HeldAt     *time.Time       `json:"held_at"` // null: not held
+	HeldAt     *time.Time       `json:"held_at" jsonschema:"null: not held"`
 	HeldBy     string           `json:"held_by,omitempty"`
 	HoldReason string           `json:"hold_reason,omitempty"`
 	Items      int64            `json:"items"`
@@ -32,13 +32,13 @@ type cameraShape struct {
 
 type keyShape struct {
 	Key       evidence.Digest  `json:"key_sha256"`
-	Standing  catalog.Standing `json:"standing"` // pending, approved, blocked
+	Standing  catalog.Standing `json:"standing" jsonschema:"pending, approved, blocked"`
 	FirstSeen *time.Time       `json:"first_seen"`
 	LastSeen  *time.Time       `json:"last_seen"`
-	DecidedBy string           `json:"decided_by,omitempty"` // user id, "local", or "certificate"
+	DecidedBy string           `json:"decided_by,omitempty" jsonschema:"user id, 'local', or 'certificate'"`
 	DecidedAt *time.Time       `json:"decided_at"`
 	Reason    string           `json:"reason,omitempty"`
-	Certified bool             `json:"certified"` // a certificate is kept for it
+	Certified bool             `json:"certified" jsonschema:"a certificate is kept for it"`
 }
 
 type offsetShape struct {
@@ -53,19 +53,19 @@ type dockingShape struct {
 	Dock           evidence.DockID    `json:"dock"`
 	Station        evidence.StationID `json:"station"`
 	Bay            string             `json:"bay"`
-	At             *time.Time         `json:"at"`       // by the server's clock, as far as it was compared with the dock's
-	TakenAt        *time.Time         `json:"taken_at"` // by the dock's clock
-	LastAt         *time.Time         `json:"last_at"`  // last thing known of this stay
+	At             *time.Time         `json:"at" jsonschema:"by the server's clock, as far as it was compared with the dock's"`
+	TakenAt        *time.Time         `json:"taken_at" jsonschema:"by the dock's clock"`
+	LastAt         *time.Time         `json:"last_at" jsonschema:"last thing known of this stay"`
 	Standing       catalog.Standing   `json:"standing"`
 	Access         evidence.Access    `json:"access,omitempty"`
-	BatteryPercent *int               `json:"battery_percent"` // null: unknown
+	BatteryPercent *int               `json:"battery_percent" jsonschema:"null: unknown"`
 	Recordings     int                `json:"recordings"`
-	Complete       bool               `json:"complete"` // all parts of its inventory are here
+	Complete       bool               `json:"complete" jsonschema:"all parts of its inventory are here"`
 	Next           uint64             `json:"next,omitempty"`
-	CameraClock    string             `json:"camera_clock,omitempty"`   // as it read
-	Clock          *offsetShape       `json:"camera_ahead_of_dock"`     // before it was set
-	ClockSet       *offsetShape       `json:"camera_ahead_of_dock_set"` // after
-	DockClock      *offsetShape       `json:"dock_ahead_of_server"`     //
+	CameraClock    string             `json:"camera_clock,omitempty" jsonschema:"as it read"`
+	Clock          *offsetShape       `json:"camera_ahead_of_dock" jsonschema:"before it was set"`
+	ClockSet       *offsetShape       `json:"camera_ahead_of_dock_set" jsonschema:"after"`
+	DockClock      *offsetShape       `json:"dock_ahead_of_server"` //
 	Findings       []evidence.Finding `json:"findings"`
 }
 
@@ -73,10 +73,10 @@ type assignmentShape struct {
 	Officer   string              `json:"officer"`
 	OfficerID string              `json:"officer_id,omitempty"`
 	From      *time.Time          `json:"from"`
-	Until     *time.Time          `json:"until"` // null: still
+	Until     *time.Time          `json:"until" jsonschema:"null: still"`
 	By        string              `json:"by"`
-	TakenFrom *evidence.DockingID `json:"taken_from"` // docking before
-	BroughtTo *evidence.DockingID `json:"brought_to"` // last docking of that time
+	TakenFrom *evidence.DockingID `json:"taken_from" jsonschema:"docking before"`
+	BroughtTo *evidence.DockingID `json:"brought_to" jsonschema:"last docking of that time"`
 }
 
 type alertShape struct {
@@ -106,7 +106,7 @@ type shownShape struct {
 	FirstAt        *time.Time              `json:"first_at"`
 	LastDocking    evidence.DockingID      `json:"last_docking"`
 	LastAt         *time.Time              `json:"last_at"`
-	VanishedAt     *time.Time              `json:"vanished_at"` // found to be gone
+	VanishedAt     *time.Time              `json:"vanished_at" jsonschema:"found to be gone"`
 }
 
 type findingShape struct {
@@ -116,14 +116,14 @@ type findingShape struct {
 	First   uint64               `json:"first_number,omitempty"`
 	Last    uint64               `json:"last_number,omitempty"`
 	Item    *evidence.EvidenceID `json:"item"`
-	Dock    evidence.DockID      `json:"dock,omitempty"` // where it was seen last
+	Dock    evidence.DockID      `json:"dock,omitempty" jsonschema:"where it was seen last"`
 	Bay     string               `json:"bay,omitempty"`
 	SeenAt  *time.Time           `json:"seen_at"`
 	Text    string               `json:"text"`
 }
 
 type reportShape struct {
-	Camera   string         `json:"camera"` // "": of items whose camera is not known any more
+	Camera   string         `json:"camera" jsonschema:"'': of items whose camera is not known any more"`
 	Complete bool           `json:"complete"`
 	Shown    int            `json:"shown"`
 	Stored   int            `json:"stored"`
@@ -133,20 +133,20 @@ type reportShape struct {
 	Missing  []findingShape `json:"missing"`
 	Hints    []findingShape `json:"hints"`
 
-	Settled   []settledShape  `json:"settled"`     // missing, and settled by somebody's decision
-	Uncounted *uncountedShape `json:"not_counted"` // null: every number is looked for
+	Settled   []settledShape  `json:"settled" jsonschema:"missing, and settled by somebody's decision"`
+	Uncounted *uncountedShape `json:"not_counted" jsonschema:"null: every number is looked for"`
 }
 
 type settledShape struct {
 	findingShape
-	By  string     `json:"settled_by"` // user id, or "local"
+	By  string     `json:"settled_by" jsonschema:"user id, or 'local'"`
 	At  *time.Time `json:"settled_at"`
 	Why string     `json:"settled_because"`
 }
 
 type uncountedShape struct {
 	Below  uint64     `json:"below"`
-	By     string     `json:"by"` // user id, or "local"
+	By     string     `json:"by" jsonschema:"user id, or 'local'"`
 	At     *time.Time `json:"at"`
 	Reason string     `json:"reason"`
 	Text   string     `json:"text"`
@@ -160,7 +160,7 @@ type cameraPageShape struct {
 	Alerts       []alertShape      `json:"alerts"`
 	Completeness reportShape       `json:"completeness"`
 	ShownTotal   int64             `json:"shown_total"`
-	Shown        []shownShape      `json:"shown"` // the last 200
+	Shown        []shownShape      `json:"shown" jsonschema:"the last 200"`
 	LatestItems  []itemShape       `json:"latest_items"`
 }
 

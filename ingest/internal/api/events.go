@@ -3,38 +3,57 @@ package api
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
-	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 )
 
-func (a *api) eventRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/events", a.private(a.allEvents))
-	mux.HandleFunc("GET /api/v1/events/{id}/proof", a.private(a.eventProof))
-	mux.HandleFunc("POST /api/v1/events/export", a.private(a.exportEvents))
+func (a *api) eventRoutes() []Route {
+	const tag, noEvent = "Audit", "No custody event with this id is held here."
+	query := []Parameter{
+		{Name: "person", Kind: Text, About: "Name, sign-in name or id of who acted; local is whoever ran the server's commands."},
+		{Name: "machine", Kind: Text, About: "What acted: the name of a dock, or server."},
+		{Name: "about", Kind: Text, About: "What was acted on: item:ID, camera:SERIAL, dock:NAME or person:NAME; without a name, any of the kind."},
+		{Name: "act", Kind: Text, About: "A type of event, as item.viewed, or group: and the name of a group of them."},
+		{Name: "outcome", Kind: Text, About: "not-done: refused or failed.", Enum: []string{"done", "refused", "failed", "not-done"}},
+		{Name: "address", Kind: Text, About: "From where it was asked."},
+		{Name: "from", Kind: Time, About: "Then or later."},
+		{Name: "to", Kind: Time, About: "Before then."},
+	}
+	format := Parameter{Name: "format", Kind: Text, About: "Of the file.", Enum: []string{"csv", "jsonl"}}
+	return []Route{
+		Answer("GET /api/v1/events", Description{Tag: tag, Summary: "Search the record of all acts, newest first", Asks: []auth.Action{auth.ReadAudit}, Query: query, Paged: true,
+			About: "That somebody searched is on record.", Codes: []int{http.StatusServiceUnavailable}}, a.allEvents),
+		Stream("GET /api/v1/events/{id}/proof", Description{Tag: tag, Summary: "The proof that an event is in the signed log", Asks: []auth.Action{auth.ReadAudit, auth.ViewItem}, Missing: noEvent,
+			About: "A C2SP tlog-proof with salt and event in it, as docs/audit.md describes it. Who may see a recording gets the proofs of its events.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/plain"}, a.eventProof),
+		Stream("POST /api/v1/events/export", Description{Tag: tag, Summary: "Take what a search finds away as a file", Asks: []auth.Action{auth.ExportAudit}, Query: append(slices.Clone(query), format),
+			About: "Each time is on record.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/csv", "application/jsonl"}, a.exportEvents),
+	}
 }
 
 type toldShape struct {
 	eventShape
-	Sentence string `json:"sentence"`
+	Sentence string `json:"sentence" jsonschema:"the event in words"`
 	Salt     []byte `json:"salt"`
-	Text     string `json:"text"` // the very bytes that were hashed
+	Text     string `json:"text" jsonschema:"the very bytes that were hashed"`
+}
+
+type toldAnswer struct {
+	Events []toldShape `json:"events"`
+	Next   string      `json:"next" jsonschema:"cursor of the next page; empty on the last one"`
+	Found  int         `json:"found" jsonschema:"how many there are on all pages, as far as they were counted"`
+	More   bool        `json:"more" jsonschema:"there are more than found says"`
 }
 
 // allEvents answers a search of the custody log, newest first.
-func (a *api) allEvents(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	q, cursor, limit, err := eventQuery(r)
-	var page *inspection.Page
-	if err == nil {
-		page, err = a.Inspection.Search(r.Context(), actor, q, cursor, limit)
-	}
+func (a *api) allEvents(r *Request, _ *Nothing) (toldAnswer, error) {
+	page, err := a.Inspection.Search(r.Context(), r.Actor, eventQuery(r), r.Text("cursor"), r.Number("limit", defaultLimit))
 	if err != nil {
-		a.failEvents(w, r, err)
-		return
+		return toldAnswer{}, err
 	}
 	all := make([]toldShape, len(page.Entries))
 	for i := range page.Entries {
@@ -44,108 +63,40 @@ func (a *api) allEvents(w http.ResponseWriter, r *http.Request, actor *auth.Acto
 			all[i].Event = e.Row.JSON
 		}
 	}
-	found := map[string]any{"events": all, "next": page.Next, "found": min(page.Found, inspection.MaxCount), "more": page.Found > inspection.MaxCount}
-	a.answer(w, r, found)
+	return toldAnswer{all, page.Next, int(min(page.Found, inspection.MaxCount)), page.Found > inspection.MaxCount}, nil
 }
 
-func (a *api) failEvents(w http.ResponseWriter, r *http.Request, err error) {
-	var wrong *inspection.QueryError
-	switch {
-	case errors.As(err, &wrong):
-		problem(w, http.StatusBadRequest, "The search cannot be read", wrong.Error())
-	case errors.Is(err, catalog.ErrCursor):
-		problem(w, http.StatusBadRequest, "The search cannot be read", "cursor: take it from the next of the page before, with the same search")
-	case errors.Is(err, inspection.ErrBroad):
-		problem(w, http.StatusServiceUnavailable, "The search took too long", inspection.ErrBroad.Error())
-	case errors.Is(err, inspection.ErrPending):
-		w.Header().Set("Retry-After", "1")
-		problem(w, http.StatusServiceUnavailable, "Not signed yet", inspection.ErrPending.Error())
-	default:
-		a.fail(w, r, err)
-	}
-}
-
-func eventQuery(r *http.Request) (q inspection.Query, cursor string, limit int, err error) {
-	limit = 50
-	for name, values := range r.URL.Query() {
-		if len(values) != 1 {
-			return q, "", 0, &inspection.QueryError{Field: clip(name), Why: "once"}
-		}
-		value := values[0]
-		switch name {
-		case "person":
-			q.Person = value
-		case "machine":
-			q.Machine = value
-		case "about":
-			q.About, q.Object, _ = strings.Cut(value, ":")
-		case "act":
-			q.Act = value
-		case "outcome":
-			q.Outcome = value
-		case "address":
-			q.Address = value
-		case "from", "to":
-			at, err := time.Parse(time.RFC3339Nano, value)
-			if err != nil || at.Year() < 1970 || at.Year() > 9999 {
-				return q, "", 0, &inspection.QueryError{Field: name, Why: "a time as RFC 3339 writes it: 2026-11-22T14:03:07Z"}
-			}
-			if name == "from" {
-				q.From = at
-			} else {
-				q.To = at
-			}
-		case "cursor":
-			cursor = value
-		case "limit":
-			if limit, err = strconv.Atoi(value); err != nil || limit < 1 || limit > maxLimit {
-				return q, "", 0, &inspection.QueryError{Field: name, Why: "1 to 200"}
-			}
-		case "format":
-		default:
-			return q, "", 0, &inspection.QueryError{Field: clip(name), Why: "not a parameter; there are person, machine, about, act, outcome, address, from, to, cursor, limit"}
-		}
-	}
-	return q, cursor, limit, nil
+func eventQuery(r *Request) inspection.Query {
+	q := inspection.Query{Person: r.Text("person"), Machine: r.Text("machine"), Act: r.Text("act"), Outcome: r.Text("outcome"), Address: r.Text("address"), From: r.Time("from"), To: r.Time("to")}
+	q.About, q.Object, _ = strings.Cut(r.Text("about"), ":")
+	return q
 }
 
 // eventProof answers a proof as C2SP tlog-proof, with salt and event in it.
-func (a *api) eventProof(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+func (a *api) eventProof(w http.ResponseWriter, r *Request, _ *Nothing) error {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil || id <= 0 {
-		a.fail(w, r, catalog.ErrNotFound)
-		return
+		return notThere
 	}
-	text, err := a.Inspection.EventProof(r.Context(), actor, id)
-	if errors.Is(err, catalog.ErrNotFound) {
-		problem(w, http.StatusNotFound, "No such event", "No custody event with this id is held here.")
-		return
-	} else if err != nil {
-		a.failEvents(w, r, err)
-		return
+	text, err := a.Inspection.EventProof(r.Context(), r.Actor, id)
+	if err != nil {
+		return err
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.Write(text)
+	_, err = w.Write(text)
+	return err
 }
 
 // exportEvents answers what a search finds as a file: format is csv or jsonl.
-func (a *api) exportEvents(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	q, _, _, err := eventQuery(r)
-	var e *inspection.Export
-	if err == nil {
-		e, err = a.Inspection.Export(r.Context(), actor, q, inspection.Format(r.URL.Query().Get("format")))
-	}
+func (a *api) exportEvents(w http.ResponseWriter, r *Request, _ *Nothing) error {
+	e, err := a.Inspection.Export(r.Context(), r.Actor, eventQuery(r), inspection.Format(r.Text("format")))
 	if err != nil {
-		a.failEvents(w, r, err)
-		return
+		return err
 	}
 	w.Header().Set("Content-Type", e.Format.MediaType())
 	w.Header().Set("Content-Disposition", `attachment; filename="sealdock-audit.`+string(e.Format)+`"`)
-	if err := e.Write(r.Context(), &moving{w, http.NewResponseController(w)}); err != nil {
-		a.Log.WarnContext(r.Context(), "an export was broken off", "error", err)
-		panic(http.ErrAbortHandler) // what came must not pass for the whole
-	}
+	return e.Write(r.Context(), &moving{w, http.NewResponseController(w)})
 }
 
 // moving gives the reader time for each write, not for the whole.

@@ -1,34 +1,39 @@
 package api
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
-	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
+
+func (a *api) fleetRoutes() []Route {
+	const tag = "Firmware and settings of cameras"
+	return []Route{
+		Answer("GET /api/v1/firmware", Description{Tag: tag, Summary: "Firmware for cameras, and whose is trusted", Asks: []auth.Action{auth.ListFirmware}}, a.firmware),
+		Answer("POST /api/v1/firmware/withdraw", Description{Tag: tag, Summary: "Withdraw firmware", Asks: []auth.Action{auth.ManageFirmware}, Missing: "No firmware of this model and counter is published here, or not any more."}, a.withdraw),
+		Answer("GET /api/v1/camera-settings", Description{Tag: tag, Summary: "Settings that cameras are given", Asks: []auth.Action{auth.ListSettings}}, a.cameraSettings),
+	}
+}
 
 type makerShape struct {
 	Name      string          `json:"name"`
 	Key       evidence.Digest `json:"key_sha256"`
 	TrustedAt *time.Time      `json:"trusted_at"`
-	TrustedBy string          `json:"trusted_by"` // user id, or "local"
+	TrustedBy string          `json:"trusted_by" jsonschema:"user id, or 'local'"`
 }
 
 type firmwareShape struct {
 	Model       string          `json:"model"`
 	Release     string          `json:"release"`
 	Counter     uint64          `json:"counter"`
-	State       string          `json:"state"` // offered, published (behind a newer one), withdrawn
+	State       string          `json:"state" jsonschema:"offered, published (behind a newer one), withdrawn"`
 	Length      uint64          `json:"length"`
 	SHA256      evidence.Digest `json:"sha256"`
 	Maker       string          `json:"maker"`
-	Window      string          `json:"window_utc,omitempty"` // hh:mm-hh:mm; absent: any time
+	Window      string          `json:"window_utc,omitempty" jsonschema:"hh:mm-hh:mm; absent: any time"`
 	MinBattery  int             `json:"min_battery"`
 	Notes       string          `json:"notes,omitempty"`
 	PublishedAt *time.Time      `json:"published_at"`
@@ -38,27 +43,31 @@ type firmwareShape struct {
 }
 
 type profileShape struct {
-	Model       string            `json:"model"` // "": every model that has none of its own
+	Model       string            `json:"model" jsonschema:"'': every model that has none of its own"`
 	Number      uint64            `json:"number"`
 	Values      map[string]string `json:"values"`
 	PublishedAt *time.Time        `json:"published_at"`
 	PublishedBy string            `json:"published_by"`
 }
 
-func (a *api) firmware(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	listing, err := a.Fleet.ShowFirmware(r.Context(), actor)
+type firmwareAnswer struct {
+	Makers   []makerShape    `json:"makers"`
+	Firmware []firmwareShape `json:"firmware"`
+}
+
+func (a *api) firmware(r *Request, _ *Nothing) (firmwareAnswer, error) {
+	listing, err := a.Fleet.ShowFirmware(r.Context(), r.Actor)
 	if err != nil {
-		a.fail(w, r, err)
-		return
+		return firmwareAnswer{}, err
 	}
-	makers, all := []makerShape{}, []firmwareShape{}
+	all := firmwareAnswer{[]makerShape{}, []firmwareShape{}}
 	for _, m := range listing.Makers {
-		makers = append(makers, makerShape{m.Name, evidence.KeyID(m.PublicKey), moment(m.TrustedAt), m.TrustedBy})
+		all.Makers = append(all.Makers, makerShape{m.Name, evidence.KeyID(m.PublicKey), moment(m.TrustedAt), m.TrustedBy})
 	}
 	for i := range listing.Firmware {
-		all = append(all, firmwareOf(&listing.Firmware[i]))
+		all.Firmware = append(all.Firmware, firmwareOf(&listing.Firmware[i]))
 	}
-	a.answer(w, r, map[string]any{"makers": makers, "firmware": all})
+	return all, nil
 }
 
 func firmwareOf(f *fleet.Listed) firmwareShape {
@@ -69,42 +78,31 @@ func firmwareOf(f *fleet.Listed) firmwareShape {
 	}
 }
 
-// maxWithdraw bounds the body of a withdrawal, in bytes.
-const maxWithdraw = 4 << 10
-
-// withdraw takes {"model":"…","counter":7}.
-func (a *api) withdraw(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var wanted struct {
-		Model   string `json:"model"`
-		Counter uint64 `json:"counter"`
-	}
-	body := json.NewDecoder(io.LimitReader(r.Body, maxWithdraw))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&wanted); err != nil || wanted.Model == "" || wanted.Counter == 0 || wanted.Counter > 1<<63-1 {
-		problem(w, http.StatusBadRequest, "The request cannot be read", `Send {"model":"…","counter":7} with what the list of firmware says.`)
-		return
-	}
-	err := a.Fleet.WithdrawFirmware(r.Context(), actor, wanted.Model, wanted.Counter)
-	if errors.Is(err, catalog.ErrNotFound) {
-		problem(w, http.StatusNotFound, "No such firmware", "No firmware of this model and counter is published here, or not any more.")
-		return
-	}
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+type withdrawBody struct {
+	Model   string `json:"model" required:"true"`
+	Counter uint64 `json:"counter" required:"true"`
 }
 
-func (a *api) cameraSettings(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	orders, err := a.Fleet.ShowOrders(r.Context(), actor)
+func (a *api) withdraw(r *Request, wanted *withdrawBody) (Nothing, error) {
+	if wanted.Model == "" || wanted.Counter == 0 || wanted.Counter > 1<<63-1 {
+		return Nothing{}, refuse(http.StatusBadRequest, "The request cannot be read", "Send model and counter as the list of firmware says them.")
+	}
+	return Nothing{}, a.Fleet.WithdrawFirmware(r.Context(), r.Actor, wanted.Model, wanted.Counter)
+}
+
+type cameraSettingsAnswer struct {
+	KeepDays int            `json:"keep_days"`
+	Profiles []profileShape `json:"profiles"`
+}
+
+func (a *api) cameraSettings(r *Request, _ *Nothing) (cameraSettingsAnswer, error) {
+	orders, err := a.Fleet.ShowOrders(r.Context(), r.Actor)
 	if err != nil {
-		a.fail(w, r, err)
-		return
+		return cameraSettingsAnswer{}, err
 	}
 	profiles := []profileShape{}
 	for _, p := range orders.Settings {
 		profiles = append(profiles, profileShape{p.Model, p.Number, p.Values, moment(p.PublishedAt), p.PublishedBy})
 	}
-	a.answer(w, r, map[string]any{"keep_days": orders.KeepDays, "profiles": profiles})
+	return cameraSettingsAnswer{orders.KeepDays, profiles}, nil
 }

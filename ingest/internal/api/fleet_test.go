@@ -63,7 +63,7 @@ func TestFirmwareIsListedAndWithdrawn(t *testing.T) {
 	}
 	for body, want := range map[string]int{
 		`{"model":"X3","counter":8}`: 404, `{"model":"X9","counter":7}`: 404, `{"model":"","counter":7}`: 400, `{"model":"X3"}`: 400, `nonsense`: 400,
-		`{"model":"X3","counter":18446744073709551615}`: 400, `{"model":"X3","counter":7,"also":1}`: 400, strings.Repeat(" ", 5000) + `{"model":"X3","counter":7}`: 400,
+		`{"model":"X3","counter":18446744073709551615}`: 400, `{"model":"X3","counter":7,"also":1}`: 400, `{"model":"X3","counter":7,"Model":"X3"}`: 400, strings.Repeat(" ", 70<<10) + `{"model":"X3","counter":7}`: 413,
 	} {
 		if got := d.withdraw(t, d.session, body); got != want {
 			t.Errorf("%.60s: %d, want %d", body, got, want)

@@ -2,16 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
-	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
-	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // Refused is why an act upon keys did not take place, for the people who asked.
@@ -28,14 +23,16 @@ type Shown struct {
 	Code     string `json:"code,omitempty"`
 }
 
+func (s *Shown) deliberate() {}
+
 func (s *Shown) proof() auth.Proof { return auth.Proof{Password: s.Password, Code: s.Code} }
 
 // Both are the two people whom an act takes: the one who is signed in, and another.
 // The passphrases are for an escrow alone.
 type Both struct {
 	Shown
-	Passphrase string   `json:"passphrase,omitempty"`
-	Approver   Approver `json:"approver"`
+	Passphrase string   `json:"passphrase,omitempty" jsonschema:"for an escrow"`
+	Approver   Approver `json:"approver" required:"true"`
 }
 
 // Proof is that of who is signed in.
@@ -45,7 +42,7 @@ func (b *Both) Proof() auth.Proof { return b.proof() }
 type Approver struct {
 	Login      string `json:"login"`
 	Password   string `json:"password"`
-	Code       string `json:"code,omitempty"` // where there is a second factor
+	Code       string `json:"code,omitempty" jsonschema:"where there is a second factor"`
 	Passphrase string `json:"passphrase,omitempty"`
 }
 
@@ -53,8 +50,8 @@ func (b *Both) whole() bool { return b.Approver.Login != "" && b.Approver.Passwo
 
 // OpenEscrow is an escrow file with what opens it.
 type OpenEscrow struct {
-	File        []byte            `json:"escrow"`      // base64 in JSON
-	Passphrases map[string]string `json:"passphrases"` // by sign-in name
+	File        []byte            `json:"escrow" required:"true"`
+	Passphrases map[string]string `json:"passphrases" required:"true" jsonschema:"by sign-in name"`
 }
 
 func (e *OpenEscrow) whole() bool { return len(e.File) > 0 && len(e.Passphrases) == 2 }
@@ -62,12 +59,12 @@ func (e *OpenEscrow) whole() bool { return len(e.File) > 0 && len(e.Passphrases)
 // Drill tells how the played loss of the keys went.
 type Drill struct {
 	Passed   bool        `json:"passed"`
-	KeyPairs int         `json:"key_pairs"`         // that the escrow holds
-	Missing  []string    `json:"missing,omitempty"` // key pairs that the catalog needs and the escrow lacks
-	Stored   int64       `json:"stored"`            // recordings in the store
+	KeyPairs int         `json:"key_pairs" jsonschema:"that the escrow holds"`
+	Missing  []string    `json:"missing,omitempty" jsonschema:"key pairs that the catalog needs and the escrow lacks"`
+	Stored   int64       `json:"stored" jsonschema:"recordings in the store"`
 	Drawn    int         `json:"drawn"`
 	Opened   int         `json:"opened"`
-	Segments int         `json:"segments"` // that were opened and compared
+	Segments int         `json:"segments" jsonschema:"that were opened and compared"`
 	Steps    []DrillStep `json:"steps"`
 }
 
@@ -81,8 +78,8 @@ type DrillStep struct {
 // Destruction tells what became of an item's keys.
 type Destruction struct {
 	Path           string `json:"path"`
-	OriginalErased bool   `json:"original_erased"` // on the camera, as its dock told
-	Forgotten      bool   `json:"forgotten"`       // the catalog's files hold no former row any more; false: they may, for a while
+	OriginalErased bool   `json:"original_erased" jsonschema:"on the camera, as its dock told"`
+	Forgotten      bool   `json:"forgotten" jsonschema:"the catalog's files hold no former row any more; false: they may, for a while"`
 }
 
 // MaxSample bounds how many recordings a drill opens.
@@ -91,138 +88,115 @@ const MaxSample = 10_000
 // maxEscrowBody holds an escrow in base64, and what goes with it.
 const maxEscrowBody = keys.MaxEscrow/3*4 + 16<<10
 
-var takesEscrow = map[string]bool{"/api/v1/keys/restore": true, "/api/v1/keys/drill": true}
-
-func (a *api) keyRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/keys", a.private(a.keys))
-	mux.HandleFunc("POST /api/v1/keys/rotate", a.private(a.rotate))
-	mux.HandleFunc("POST /api/v1/keys/{id}/retire", a.private(a.retire))
-	mux.HandleFunc("POST /api/v1/keys/escrow", a.private(a.escrow))
-	mux.HandleFunc("POST /api/v1/keys/restore", a.private(a.takeBack))
-	mux.HandleFunc("POST /api/v1/keys/drill", a.private(a.drill))
-	mux.HandleFunc("POST /api/v1/items/{id}/destroy", a.private(a.destroy))
-}
-
-// readStrict reads a body of at most limit bytes that holds v and nothing else.
-func readStrict(r *http.Request, v any, limit int64) bool {
-	reader := json.NewDecoder(io.LimitReader(r.Body, limit))
-	reader.DisallowUnknownFields()
-	return reader.Decode(v) == nil && !reader.More()
-}
-
-func unread(w http.ResponseWriter, want string) {
-	problem(w, http.StatusBadRequest, "The request cannot be read", "Send "+want)
-}
-
-// What a body begins with.
-const (
-	wantProof = `{"code":"…", or without a second factor "password":"…", or neither after /api/v1/me/confirm`
-	wantBoth  = wantProof + `, "approver":{"login":"…","password":"…","code":"…"}`
-)
-
-func (a *api) retire(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var both Both
-	if !readStrict(r, &both, 8<<10) || !both.whole() {
-		unread(w, wantBoth+"}.")
-		return
+func (a *api) keyRoutes() []Route {
+	if a.Keys == nil {
+		return nil
 	}
+	const tag, noKey = "Keys", "The agency has no key pair of this name."
+	two := "It takes two people: the one who is signed in, and the approver. Each shows a factor in the body; who is signed in may have shown it to /api/v1/me/confirm."
+	of := func(summary, about, missing string) Description {
+		return Description{Tag: tag, Summary: summary, About: about, Asks: []auth.Action{auth.ManageKeys}, Missing: missing, Codes: []int{http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}}
+	}
+	secret := of("Write all keys into an escrow", two+" The file opens with the passphrases of both.", "")
+	return []Route{
+		Answer("GET /api/v1/keys", Description{Tag: tag, Summary: "The agency's key pairs, and what stands on them", Asks: []auth.Action{auth.ManageKeys}}, a.keys),
+		Answer("POST /api/v1/keys/rotate", of("Make a new key pair and wrap everything to it", "It answers when all is wrapped, and goes on when nobody waits.", ""), a.rotate),
+		Answer("POST /api/v1/keys/{id}/retire", of("Destroy an older key pair on which nothing stands any more", two, noKey), a.retire),
+		Stream("POST /api/v1/keys/escrow", secret, []string{"application/octet-stream"}, a.escrow),
+		Answer("POST /api/v1/keys/restore", of("Put back the missing key pairs of an escrow", two, ""), a.takeBack).Takes(maxEscrowBody),
+		Answer("POST /api/v1/keys/drill", of("Play the loss of all keys with an escrow", "Nothing is changed.", ""), a.drill).Takes(maxEscrowBody),
+		Answer("POST /api/v1/items/{id}/destroy", of("Destroy a recording's keys for good", two, noItem), a.destroy),
+	}
+}
+
+type retireAnswer struct {
+	Retired string `json:"retired"`
+}
+
+func (a *api) retire(r *Request, both *Both) (retireAnswer, error) {
 	key := r.PathValue("id")
-	if keys.CheckID(key) != nil {
-		a.keyAnswer(w, r, nil, catalog.ErrNotFound)
-		return
+	switch {
+	case !both.whole():
+		return retireAnswer{}, errHalf
+	case keys.CheckID(key) != nil:
+		return retireAnswer{}, notThere
 	}
-	err := a.Keys.Retire(context.WithoutCancel(r.Context()), actor, key, &both)
-	a.keyAnswer(w, r, map[string]string{"retired": key}, err)
+	return retireAnswer{key}, a.Keys.Retire(context.WithoutCancel(r.Context()), r.Actor, key, both)
 }
+
+var errHalf = unreadable("An approver has a login and a password, and a code where there is a second factor.")
 
 // escrow answers the file itself.
-func (a *api) escrow(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var both Both
-	if !readStrict(r, &both, 16<<10) || !both.whole() || both.Passphrase == "" || both.Approver.Passphrase == "" {
-		unread(w, wantProof+`, "passphrase":"…", "approver":{"login":"…","password":"…","code":"…","passphrase":"…"}}: each a passphrase of their own for the file.`)
-		return
+func (a *api) escrow(w http.ResponseWriter, r *Request, both *Both) error {
+	if !both.whole() {
+		return errHalf
 	}
-	file, err := a.Keys.Escrow(context.WithoutCancel(r.Context()), actor, &both)
+	if both.Passphrase == "" || both.Approver.Passphrase == "" {
+		return unreadable("Each of the two gives a passphrase of their own for the file: passphrase, and that in approver.")
+	}
+	file, err := a.Keys.Escrow(context.WithoutCancel(r.Context()), r.Actor, both)
 	if err != nil {
-		a.keyAnswer(w, r, nil, err)
-		return
+		return err
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", `attachment; filename="sealdock-escrow"`)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Length", strconv.Itoa(len(file)))
-	w.Write(file)
+	_, err = w.Write(file)
+	return err
 }
 
-func (a *api) takeBack(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var wanted struct {
-		Both
-		OpenEscrow
-	}
-	if !readStrict(r, &wanted, maxEscrowBody) || !wanted.Both.whole() || !wanted.OpenEscrow.whole() {
-		unread(w, wantBoth+`,"escrow":"base64…","passphrases":{"login":"…","other login":"…"}}.`)
-		return
-	}
-	back, err := a.Keys.TakeBack(context.WithoutCancel(r.Context()), actor, &wanted.Both, &wanted.OpenEscrow)
-	a.keyAnswer(w, r, map[string][]string{"restored": back}, err)
+type restoreBody struct {
+	Both
+	OpenEscrow
 }
 
-func (a *api) drill(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var wanted struct {
-		Shown
-		Sample int `json:"sample"`
-		OpenEscrow
-	}
-	wanted.Sample = 5
-	if !readStrict(r, &wanted, maxEscrowBody) || !wanted.OpenEscrow.whole() || wanted.Sample < 1 || wanted.Sample > MaxSample {
-		unread(w, wantProof+`, "escrow":"base64…", "passphrases":{"login":"…","other login":"…"}, "sample":5}: sample is 1 to 10000 recordings.`)
-		return
-	}
-	played, err := a.Keys.Drill(r.Context(), actor, wanted.proof(), &wanted.OpenEscrow, wanted.Sample)
-	a.keyAnswer(w, r, played, err)
+type restoreAnswer struct {
+	Restored []string `json:"restored"`
 }
 
-func (a *api) destroy(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var wanted struct {
-		Both
-		Reason string `json:"reason"`
+func (a *api) takeBack(r *Request, wanted *restoreBody) (restoreAnswer, error) {
+	if !wanted.Both.whole() {
+		return restoreAnswer{}, errHalf
 	}
-	if !readStrict(r, &wanted, 16<<10) || !wanted.Both.whole() || wanted.Reason == "" {
-		unread(w, wantBoth+`,"reason":"…"}: the custody log keeps the reason.`)
-		return
+	if !wanted.OpenEscrow.whole() {
+		return restoreAnswer{}, errEscrow
 	}
-	id, err := evidence.ParseEvidenceID(r.PathValue("id"))
+	back, err := a.Keys.TakeBack(context.WithoutCancel(r.Context()), r.Actor, &wanted.Both, &wanted.OpenEscrow)
+	return restoreAnswer{back}, err
+}
+
+var errEscrow = unreadable("An escrow is the file in base64, and two passphrases by sign-in name.")
+
+type drillBody struct {
+	Shown
+	Sample *int `json:"sample" jsonschema:"recordings to open, 1 to 10000; absent: 5"`
+	OpenEscrow
+}
+
+func (a *api) drill(r *Request, wanted *drillBody) (*Drill, error) {
+	sample := 5
+	if wanted.Sample != nil {
+		sample = *wanted.Sample
+	}
+	if !wanted.OpenEscrow.whole() || sample < 1 || sample > MaxSample {
+		return nil, errEscrow
+	}
+	return a.Keys.Drill(r.Context(), r.Actor, wanted.proof(), &wanted.OpenEscrow, sample)
+}
+
+type destroyBody struct {
+	Both
+	Reason string `json:"reason" required:"true" jsonschema:"the custody log keeps it"`
+}
+
+func (a *api) destroy(r *Request, wanted *destroyBody) (*Destruction, error) {
+	if !wanted.Both.whole() || wanted.Reason == "" {
+		return nil, errHalf
+	}
+	id, err := r.item()
 	if err != nil {
-		a.fail(w, r, catalog.ErrNotFound)
-		return
+		return nil, err
 	}
-	done, err := a.Keys.Destroy(context.WithoutCancel(r.Context()), actor, id, &wanted.Both, wanted.Reason)
-	if errors.Is(err, catalog.ErrNotFound) {
-		a.fail(w, r, catalog.ErrNotFound)
-		return
-	}
-	a.keyAnswer(w, r, done, err)
-}
-
-// keyAnswer answers an act upon keys.
-func (a *api) keyAnswer(w http.ResponseWriter, r *http.Request, v any, err error) {
-	var refused *Refused
-	var wait *auth.TooManyError
-	switch {
-	case err == nil:
-		a.answer(w, r, v)
-	case errors.As(err, &refused):
-		problem(w, http.StatusConflict, "Refused", refused.Error())
-	case errors.As(err, &wait):
-		w.Header().Set("Retry-After", strconv.Itoa(int(wait.RetryAfter.Seconds())+1))
-		problem(w, http.StatusTooManyRequests, "Too many sign-ins", wait.Error())
-	case errors.Is(err, ErrRotating):
-		problem(w, http.StatusConflict, "Under way", ErrRotating.Error())
-	case errors.Is(err, auth.ErrFactor), errors.Is(err, auth.ErrSignIn), errors.Is(err, auth.ErrSecondFactor):
-		problem(w, http.StatusForbidden, "Not you", "A password or code does not fit, was used already, or an account is locked; the try is on record. Where there is a second factor, a password does not do.")
-	case errors.Is(err, catalog.ErrNotFound), errors.Is(err, keys.ErrNoKey):
-		problem(w, http.StatusNotFound, "No such key", "The agency has no key pair of this name.")
-	default:
-		a.fail(w, r, err)
-	}
+	return a.Keys.Destroy(context.WithoutCancel(r.Context()), r.Actor, id, &wanted.Both, wanted.Reason)
 }

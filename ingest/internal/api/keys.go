@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -38,37 +37,30 @@ type KeyPair struct {
 	Number  int        `json:"number"`
 	MadeAt  *time.Time `json:"made_at"`
 	Newest  bool       `json:"newest"`
-	Gone    bool       `json:"gone,omitempty"` // things stand on it, and it is not on this server
-	Wrapped int64      `json:"wrapped"`        // recordings' keys
-	Docks   int64      `json:"docks"`          // that wrap to it
+	Gone    bool       `json:"gone,omitempty" jsonschema:"things stand on it, and it is not on this server"`
+	Wrapped int64      `json:"wrapped" jsonschema:"recordings' keys"`
+	Docks   int64      `json:"docks" jsonschema:"that wrap to it"`
 }
 
 // Rotation is what a rotation did.
 type Rotation struct {
-	Key       string `json:"key"`  // to which everything is wrapped now
-	Made      bool   `json:"made"` // false: a former rotation was gone on with
+	Key       string `json:"key" jsonschema:"to which everything is wrapped now"`
+	Made      bool   `json:"made" jsonschema:"false: a former rotation was gone on with"`
 	Rewrapped int64  `json:"rewrapped"`
-	Unopened  int64  `json:"unopened"` // keys that open with no pair, left as they are
+	Unopened  int64  `json:"unopened" jsonschema:"keys that open with no pair, left as they are"`
 }
 
-func (a *api) keys(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	pairs, err := a.Keys.Keys(r.Context(), actor)
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.answer(w, r, map[string][]KeyPair{"keys": pairs})
+type keysAnswer struct {
+	Keys []KeyPair `json:"keys"`
 }
 
-// rotate takes {} of a session with a fresh factor, else {"code":"…"} or, of who has no
-// second factor, {"password":"…"}. It answers when all is wrapped: about 2700 recordings a
-// second. Who asked may go; it goes on.
-func (a *api) rotate(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var wanted Shown
-	if !readStrict(r, &wanted, 8<<10) {
-		unread(w, wantProof+"}.")
-		return
-	}
-	done, err := a.Keys.Rotate(context.WithoutCancel(r.Context()), actor, wanted.proof())
-	a.keyAnswer(w, r, done, err)
+func (a *api) keys(r *Request, _ *Nothing) (keysAnswer, error) {
+	pairs, err := a.Keys.Keys(r.Context(), r.Actor)
+	return keysAnswer{pairs}, err
+}
+
+// rotate answers when all is wrapped: about 2700 recordings a second. Who asked may
+// go; it goes on.
+func (a *api) rotate(r *Request, wanted *Shown) (*Rotation, error) {
+	return a.Keys.Rotate(context.WithoutCancel(r.Context()), r.Actor, wanted.proof())
 }

@@ -1,42 +1,49 @@
 package api
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
-	"github.com/sealdock/sealdock/ingest/internal/catalog"
 )
 
 // meRoutes are what people do with their own account. They are open to a session
 // that must set up a second factor first.
-func (a *api) meRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/me", a.own(a.me))
-	mux.HandleFunc("GET /api/v1/me/sessions", a.own(a.sessions))
-	mux.HandleFunc("DELETE /api/v1/me/sessions", a.own(a.endOtherSessions))
-	mux.HandleFunc("DELETE /api/v1/me/sessions/{id}", a.own(a.endSession))
-	mux.HandleFunc("POST /api/v1/me/confirm", a.own(a.confirm))
-	mux.HandleFunc("POST /api/v1/me/password", a.own(a.changePassword))
-	mux.HandleFunc("POST /api/v1/me/recovery-codes", a.own(a.makeRecoveryCodes))
-	mux.HandleFunc("POST /api/v1/me/app", a.own(a.beginApp))
-	mux.HandleFunc("POST /api/v1/me/app/finish", a.own(a.finishApp))
-	mux.HandleFunc("DELETE /api/v1/me/factors/{id}", a.own(a.removeFactor))
-	mux.HandleFunc("GET /api/v1/factor-rule", a.private(a.factorRule))
-	mux.HandleFunc("PUT /api/v1/factor-rule", a.private(a.setFactorRule))
-}
-
-// own lets signed-in people through to their own account.
-func (a *api) own(next func(http.ResponseWriter, *http.Request, *auth.Actor)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		actor, err := a.Auth.Owner(r.Context(), auth.Token(r), auth.OriginOf(r))
-		if err != nil {
-			a.fail(w, r, err)
-			return
-		}
-		next(w, r, actor)
+func (a *api) meRoutes() []Route {
+	const tag, nothing = "Own account", "Your account has nothing of this id."
+	own := func(summary string, codes ...int) Description {
+		return Description{Tag: tag, Summary: summary, Account: true, Codes: codes}
+	}
+	fresh := func(d Description) Description {
+		d.Fresh = true
+		return d
+	}
+	missing := func(d Description) Description {
+		d.Missing = nothing
+		return d
+	}
+	secret := func(d Description) Description {
+		d.Secret, d.About = true, "The answer is shown this once."
+		return d
+	}
+	const conflict, wrong, busy = http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable
+	return []Route{
+		Answer("GET /api/v1/me", own("Who is signed in, and with what"), a.me),
+		Answer("GET /api/v1/me/sessions", own("Where you are signed in"), a.sessions),
+		Answer("DELETE /api/v1/me/sessions", own("End all sessions but this one"), a.endOtherSessions),
+		Answer("DELETE /api/v1/me/sessions/{id}", missing(own("End a session")), a.endSession),
+		Answer("POST /api/v1/me/confirm", own("Show a factor again, for the next 5 minutes", busy), a.confirm),
+		Answer("POST /api/v1/me/password", fresh(own("Change the password, which ends all other sessions", conflict, wrong, busy)), a.changePassword),
+		Answer("POST /api/v1/me/recovery-codes", secret(fresh(own("Make recovery codes in place of the former ones", conflict))), a.makeRecoveryCodes),
+		Answer("POST /api/v1/me/app", secret(fresh(own("Begin to set up an authenticator app", conflict))), a.beginApp),
+		Answer("POST /api/v1/me/app/finish", own("Switch the app on with its first code", conflict, wrong), a.finishApp),
+		Answer("DELETE /api/v1/me/factors/{id}", missing(fresh(own("Remove a passkey by its id, or the app by the id app", conflict))), a.removeFactor),
+		Answer("GET /api/v1/me/tokens", own("Your tokens for the API"), a.tokens),
+		Answer("POST /api/v1/me/tokens", secret(fresh(own("Make a token for the API", conflict, wrong))), a.makeToken),
+		Answer("DELETE /api/v1/me/tokens/{id}", missing(own("Revoke a token")), a.revokeToken),
+		Answer("GET /api/v1/token", Description{Tag: tag, Summary: "The token that asks, and what it may do now", Token: true}, a.token),
+		Answer("GET /api/v1/factor-rule", Description{Tag: "Agency", Summary: "Of whom a second factor is required", Asks: []auth.Action{auth.ListSettings}}, a.factorRule),
+		Answer("PUT /api/v1/factor-rule", Description{Tag: "Agency", Summary: "Decide of whom a second factor is required", Asks: []auth.Action{auth.ManageAccount}, Fresh: true, Codes: []int{wrong}}, a.setFactorRule),
 	}
 }
 
@@ -46,13 +53,13 @@ type meAnswer struct {
 	Role              string          `json:"role"`
 	Agency            string          `json:"agency"`
 	PasswordChangedAt time.Time       `json:"password_changed_at"`
-	FactorAt          *time.Time      `json:"factor_at"` // when the session last showed one; null: not fresh
+	FactorAt          *time.Time      `json:"factor_at" jsonschema:"when the session last showed one; null: not fresh"`
 	Fresh             bool            `json:"fresh"`
 	FactorRequired    bool            `json:"factor_required"`
-	MustEnrol         bool            `json:"must_enrol"` // nothing but the own account is open before
+	MustEnrol         bool            `json:"must_enrol" jsonschema:"nothing but the own account is open before"`
 	Passkeys          []passkeyAnswer `json:"passkeys"`
 	App               *appAnswer      `json:"app"`
-	RecoveryCodes     int64           `json:"recovery_codes"` // left
+	RecoveryCodes     int64           `json:"recovery_codes" jsonschema:"left"`
 }
 
 type passkeyAnswer struct {
@@ -84,11 +91,11 @@ func timeOrNull(t time.Time) *time.Time {
 	return &t
 }
 
-func (a *api) me(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
+func (a *api) me(r *Request, _ *Nothing) (meAnswer, error) {
+	actor := r.Actor
 	account, err := a.Auth.Account(r.Context(), actor)
 	if err != nil {
-		a.fail(w, r, err)
-		return
+		return meAnswer{}, err
 	}
 	v := meAnswer{
 		Login: actor.Login, Name: actor.Name, Role: string(actor.Role), Agency: string(actor.Agency), PasswordChangedAt: account.PasswordChangedAt,
@@ -101,163 +108,105 @@ func (a *api) me(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	if app := account.Factors.App; app != nil {
 		v.App = &appAnswer{app.CreatedAt, timeOrNull(app.LastUsedAt)}
 	}
-	a.answer(w, r, v)
+	return v, nil
 }
 
-func (a *api) sessions(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	all, err := a.Auth.Sessions(r.Context(), actor)
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
+type sessionsAnswer struct {
+	Sessions []sessionAnswer `json:"sessions"`
+}
+
+func (a *api) sessions(r *Request, _ *Nothing) (sessionsAnswer, error) {
+	all, err := a.Auth.Sessions(r.Context(), r.Actor)
 	shown := []sessionAnswer{}
 	for _, s := range all {
 		shown = append(shown, sessionAnswer(s))
 	}
-	a.answer(w, r, map[string]any{"sessions": shown})
+	return sessionsAnswer{shown}, err
 }
 
-func (a *api) endSession(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	a.done(w, r, a.Auth.EndSession(r.Context(), actor, r.PathValue("id"), auth.OriginOf(r)))
+func (a *api) endSession(r *Request, _ *Nothing) (Nothing, error) {
+	return Nothing{}, a.Auth.EndSession(r.Context(), r.Actor, r.PathValue("id"), r.From())
 }
 
-func (a *api) endOtherSessions(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	ended, err := a.Auth.EndOtherSessions(r.Context(), actor, auth.OriginOf(r))
-	if err != nil {
-		a.fail(w, r, err)
-		return
-	}
-	a.answer(w, r, map[string]int64{"ended": ended})
+type endedAnswer struct {
+	Ended int64 `json:"ended"`
 }
 
-// confirm takes {"code":"…"}, or {"password":"…"} of who has no second factor.
-func (a *api) confirm(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var asked struct {
-		Code     string `json:"code"`
-		Password string `json:"password"`
-	}
-	if !a.read(w, r, &asked) {
-		return
-	}
-	a.done(w, r, a.Auth.Confirm(r.Context(), actor, auth.Proof{Password: asked.Password, Code: asked.Code}, auth.OriginOf(r)))
+func (a *api) endOtherSessions(r *Request, _ *Nothing) (endedAnswer, error) {
+	ended, err := a.Auth.EndOtherSessions(r.Context(), r.Actor, r.From())
+	return endedAnswer{ended}, err
 }
 
-func (a *api) changePassword(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var asked struct {
-		Old string `json:"old"`
-		New string `json:"new"`
-	}
-	if !a.read(w, r, &asked) {
-		return
-	}
-	session, err := a.Auth.ChangePassword(r.Context(), actor, asked.Old, asked.New, auth.OriginOf(r))
+type confirmBody struct {
+	Code     string `json:"code" jsonschema:"of the app, or a recovery code"`
+	Password string `json:"password" jsonschema:"of who has no second factor"`
+}
+
+func (b *confirmBody) deliberate() {}
+
+func (a *api) confirm(r *Request, asked *confirmBody) (Nothing, error) {
+	return Nothing{}, a.Auth.Confirm(r.Context(), r.Actor, auth.Proof{Password: asked.Password, Code: asked.Code}, r.From())
+}
+
+type passwordBody struct {
+	Old string `json:"old" required:"true"`
+	New string `json:"new" required:"true"`
+}
+
+// changePassword answers with the cookie of the session that goes on.
+func (a *api) changePassword(r *Request, asked *passwordBody) (Nothing, error) {
+	session, err := a.Auth.ChangePassword(r.Context(), r.Actor, asked.Old, asked.New, r.From())
 	if err == nil {
-		http.SetCookie(w, auth.Cookie(session))
+		r.AnswerHeader().Add("Set-Cookie", auth.Cookie(session).String())
 	}
-	a.done(w, r, err)
+	return Nothing{}, err
 }
 
-// makeRecoveryCodes answers the codes this once.
-func (a *api) makeRecoveryCodes(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	codes, err := a.Auth.MakeRecoveryCodes(r.Context(), actor, auth.OriginOf(r))
+type codesAnswer struct {
+	Codes []string `json:"codes"`
+}
+
+func (a *api) makeRecoveryCodes(r *Request, _ *Nothing) (codesAnswer, error) {
+	codes, err := a.Auth.MakeRecoveryCodes(r.Context(), r.Actor, r.From())
+	return codesAnswer{codes}, err
+}
+
+type appOffer struct {
+	Ceremony string `json:"ceremony" jsonschema:"to be given back within 5 minutes"`
+	Secret   string `json:"secret"`
+	URL      string `json:"url"`
+}
+
+func (a *api) beginApp(r *Request, _ *Nothing) (appOffer, error) {
+	offer, err := a.Auth.BeginApp(r.Context(), r.Actor, r.From())
 	if err != nil {
-		a.failOwn(w, r, err)
-		return
+		return appOffer{}, err
 	}
-	a.answer(w, r, map[string][]string{"codes": codes})
+	return appOffer{offer.Ceremony, offer.Secret, offer.URL}, nil
 }
 
-func (a *api) beginApp(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	offer, err := a.Auth.BeginApp(r.Context(), actor, auth.OriginOf(r))
-	if err != nil {
-		a.failOwn(w, r, err)
-		return
-	}
-	a.answer(w, r, map[string]string{"ceremony": offer.Ceremony, "secret": offer.Secret, "url": offer.URL})
+type finishBody struct {
+	Ceremony string `json:"ceremony" required:"true"`
+	Code     string `json:"code" required:"true"`
 }
 
-func (a *api) finishApp(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var asked struct {
-		Ceremony string `json:"ceremony"`
-		Code     string `json:"code"`
-	}
-	if !a.read(w, r, &asked) {
-		return
-	}
-	a.done(w, r, a.Auth.FinishApp(r.Context(), actor, asked.Ceremony, asked.Code, auth.OriginOf(r)))
+func (a *api) finishApp(r *Request, asked *finishBody) (Nothing, error) {
+	return Nothing{}, a.Auth.FinishApp(r.Context(), r.Actor, asked.Ceremony, asked.Code, r.From())
 }
 
-// removeFactor takes a passkey's id, or app.
-func (a *api) removeFactor(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	a.done(w, r, a.Auth.RemoveFactor(r.Context(), actor, r.PathValue("id"), auth.OriginOf(r)))
+func (a *api) removeFactor(r *Request, _ *Nothing) (Nothing, error) {
+	return Nothing{}, a.Auth.RemoveFactor(r.Context(), r.Actor, r.PathValue("id"), r.From())
 }
 
-func (a *api) factorRule(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	rule, err := a.Auth.FactorRule(r.Context(), actor)
-	if err != nil {
-		a.failOwn(w, r, err)
-		return
-	}
-	a.answer(w, r, rule)
+func (a *api) factorRule(r *Request, _ *Nothing) (auth.FactorRule, error) {
+	return a.Auth.FactorRule(r.Context(), r.Actor)
 }
 
-// setFactorRule takes the rule and, where it is weaker than the default, a reason.
-func (a *api) setFactorRule(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var asked struct {
-		auth.FactorRule
-		Reason string `json:"reason"`
-	}
-	if !a.read(w, r, &asked) {
-		return
-	}
-	a.done(w, r, a.Auth.SetFactorRule(r.Context(), actor, asked.FactorRule, asked.Reason, auth.OriginOf(r)))
+type ruleBody struct {
+	auth.FactorRule
+	Reason string `json:"reason" jsonschema:"needed where the rule is weaker than the default"`
 }
 
-// read reads a small JSON body; false when it has answered already.
-func (a *api) read(w http.ResponseWriter, r *http.Request, into any) bool {
-	reader := json.NewDecoder(io.LimitReader(r.Body, 8<<10))
-	reader.DisallowUnknownFields()
-	if err := reader.Decode(into); err != nil {
-		problem(w, http.StatusBadRequest, "The request cannot be read", clip(err.Error()))
-		return false
-	}
-	return true
-}
-
-// done answers an act that has nothing to show.
-func (a *api) done(w http.ResponseWriter, r *http.Request, err error) {
-	if err != nil {
-		a.failOwn(w, r, err)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// failOwn is fail for the refusals of the own account.
-func (a *api) failOwn(w http.ResponseWriter, r *http.Request, err error) {
-	var person *auth.PersonError
-	switch {
-	case errors.Is(err, auth.ErrFactor):
-		problem(w, http.StatusForbidden, "Not accepted", auth.ErrFactor.Error())
-	case errors.Is(err, auth.ErrForbidden):
-		problem(w, http.StatusForbidden, "Not allowed", auth.ErrForbidden.Error())
-	case errors.Is(err, auth.ErrRule):
-		problem(w, http.StatusUnprocessableEntity, "Not taken", err.Error())
-	case errors.As(err, &person):
-		problem(w, http.StatusUnprocessableEntity, "Not taken", person.Text)
-	case errors.Is(err, auth.ErrAppCode):
-		problem(w, http.StatusUnprocessableEntity, "Another code", auth.ErrAppCode.Error())
-	case errors.Is(err, auth.ErrLastFactor):
-		problem(w, http.StatusConflict, "The only factor", auth.ErrLastFactor.Error())
-	case errors.Is(err, auth.ErrAppExists):
-		problem(w, http.StatusConflict, "Set up already", auth.ErrAppExists.Error())
-	case errors.Is(err, auth.ErrNoFactor):
-		problem(w, http.StatusConflict, "No second factor", auth.ErrNoFactor.Error())
-	case errors.Is(err, auth.ErrPending):
-		problem(w, http.StatusConflict, "No longer open", auth.ErrPending.Error())
-	case errors.Is(err, catalog.ErrNotFound):
-		problem(w, http.StatusNotFound, "No such thing", "Your account has nothing of this id.")
-	default:
-		a.fail(w, r, err)
-	}
+func (a *api) setFactorRule(r *Request, asked *ruleBody) (Nothing, error) {
+	return Nothing{}, a.Auth.SetFactorRule(r.Context(), r.Actor, asked.FactorRule, asked.Reason, r.From())
 }

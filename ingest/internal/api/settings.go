@@ -1,9 +1,6 @@
 package api
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -11,14 +8,22 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 )
 
-func (a *api) settingsRoutes(mux *http.ServeMux) {
+func (a *api) settingsRoutes() []Route {
 	if a.Settings == nil {
-		return
+		return nil
 	}
-	mux.HandleFunc("GET /api/v1/settings", a.private(a.settings))
-	mux.HandleFunc("PUT /api/v1/settings/{name}", a.private(a.setSetting))
-	mux.HandleFunc("DELETE /api/v1/settings/{name}", a.private(a.unsetSetting))
-	mux.HandleFunc("GET /api/v1/posture", a.private(a.posture))
+	const tag, none = "Agency", "There is no such setting."
+	look := []auth.Action{auth.ManageAgency, auth.SeePosture}
+	change := Description{Tag: tag, Asks: []auth.Action{auth.ManageAgency}, Missing: none, Codes: []int{http.StatusConflict, http.StatusUnprocessableEntity}}
+	set, unset := change, change
+	set.Summary, set.About = "Change a setting", "It counts everywhere within a second, and is on record with the former value."
+	unset.Summary = "Set a setting back to its default"
+	return []Route{
+		Answer("GET /api/v1/settings", Description{Tag: tag, Summary: "The agency's settings, with bounds and defaults", Asks: look}, a.settings),
+		Answer("PUT /api/v1/settings/{name}", set, a.setSetting),
+		Answer("DELETE /api/v1/settings/{name}", unset, a.unsetSetting),
+		Answer("GET /api/v1/posture", Description{Tag: tag, Summary: "How safe the settings and the server are", Asks: []auth.Action{auth.SeePosture}}, a.posture),
+	}
 }
 
 type setting struct {
@@ -33,12 +38,12 @@ type setting struct {
 	ChangedAt *time.Time        `json:"changed_at,omitempty"`
 }
 
-func (a *api) settings(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	all, err := a.Settings.For(actor).List(r.Context())
-	if err != nil {
-		a.failSetting(w, r, err)
-		return
-	}
+type settingsAnswer struct {
+	Settings []setting `json:"settings"`
+}
+
+func (a *api) settings(r *Request, _ *Nothing) (settingsAnswer, error) {
+	all, err := a.Settings.For(r.Actor).List(r.Context())
 	shapes := []setting{}
 	for _, s := range all {
 		shape := setting{s.Name, s.Title, s.Help, s.Kind, s.Value, s.Default, s.Bounds(), s.Standing, nil}
@@ -47,53 +52,36 @@ func (a *api) settings(w http.ResponseWriter, r *http.Request, actor *auth.Actor
 		}
 		shapes = append(shapes, shape)
 	}
-	a.answer(w, r, map[string]any{"settings": shapes})
+	return settingsAnswer{shapes}, err
 }
 
-// setSetting takes {"value":"…","reason":"…","was":"…"}; reason and was may be
-// left out.
-func (a *api) setSetting(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var body struct {
-		Value  *string `json:"value"`
-		Reason string  `json:"reason"`
-		Was    *string `json:"was"`
-	}
-	reader := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
-	reader.DisallowUnknownFields()
-	if err := reader.Decode(&body); err != nil || body.Value == nil {
-		problem(w, http.StatusBadRequest, "The request cannot be read", `Send {"value":"…"}, with "reason" where it is weaker than the default, and "was" to change only what you saw.`)
-		return
-	}
-	a.changeSetting(w, r, actor, settings.Change{Name: r.PathValue("name"), Value: *body.Value, Reason: body.Reason, Was: body.Was})
+type settingBody struct {
+	Value  string  `json:"value" required:"true"`
+	Reason string  `json:"reason" jsonschema:"needed where the value is weaker than the default"`
+	Was    *string `json:"was" jsonschema:"the value that you saw; where it is another one now, nothing is changed"`
+}
+
+type changedAnswer struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Was   string `json:"was"`
+}
+
+func (a *api) setSetting(r *Request, body *settingBody) (changedAnswer, error) {
+	return a.changeSetting(r, settings.Change{Name: r.PathValue("name"), Value: body.Value, Reason: body.Reason, Was: body.Was})
 }
 
 // unsetSetting sets a setting back to its default.
-func (a *api) unsetSetting(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	a.changeSetting(w, r, actor, settings.Change{Name: r.PathValue("name"), Unset: true})
+func (a *api) unsetSetting(r *Request, _ *Nothing) (changedAnswer, error) {
+	return a.changeSetting(r, settings.Change{Name: r.PathValue("name"), Unset: true})
 }
 
-func (a *api) changeSetting(w http.ResponseWriter, r *http.Request, actor *auth.Actor, c settings.Change) {
-	former, err := a.Settings.For(actor).Set(r.Context(), c)
+func (a *api) changeSetting(r *Request, c settings.Change) (changedAnswer, error) {
+	former, err := a.Settings.For(r.Actor).Set(r.Context(), c)
 	if err != nil {
-		a.failSetting(w, r, err)
-		return
+		return changedAnswer{}, err
 	}
-	a.answer(w, r, map[string]string{"name": c.Name, "value": a.Settings.Value(r.Context(), c.Name), "was": former})
-}
-
-func (a *api) failSetting(w http.ResponseWriter, r *http.Request, err error) {
-	switch {
-	case errors.Is(err, auth.ErrForbidden):
-		problem(w, http.StatusForbidden, "Not allowed", auth.ErrForbidden.Error())
-	case errors.Is(err, settings.ErrUnknown):
-		problem(w, http.StatusNotFound, "No such setting", settings.ErrUnknown.Error())
-	case errors.Is(err, settings.ErrConflict), errors.Is(err, settings.ErrLockout):
-		problem(w, http.StatusConflict, "Not changed", err.Error())
-	case errors.Is(err, settings.ErrValue), errors.Is(err, settings.ErrReason):
-		problem(w, http.StatusUnprocessableEntity, "Not changed", err.Error())
-	default:
-		a.fail(w, r, err)
-	}
+	return changedAnswer{c.Name, a.Settings.Value(r.Context(), c.Name), former}, nil
 }
 
 type postureLine struct {
@@ -107,15 +95,15 @@ type postureLine struct {
 	Setting  bool              `json:"setting"`
 }
 
-func (a *api) posture(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	lines, err := a.Settings.For(actor).Posture(r.Context())
-	if err != nil {
-		a.failSetting(w, r, err)
-		return
-	}
+type postureAnswer struct {
+	Posture []postureLine `json:"posture"`
+}
+
+func (a *api) posture(r *Request, _ *Nothing) (postureAnswer, error) {
+	lines, err := a.Settings.For(r.Actor).Posture(r.Context())
 	shapes := []postureLine{}
 	for _, l := range lines {
 		shapes = append(shapes, postureLine{l.Name, l.Title, l.Group, l.Value, l.Default, l.Standing, l.Todo, l.Setting})
 	}
-	a.answer(w, r, map[string]any{"posture": shapes})
+	return postureAnswer{shapes}, err
 }

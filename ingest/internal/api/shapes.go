@@ -23,7 +23,7 @@ type overviewShape struct {
 	LastDay     countShape      `json:"stored_last_24h"`
 	Receiving   countShape      `json:"receiving"`
 	Quarantined countShape      `json:"quarantined"`
-	FreeBytes   *uint64         `json:"free_bytes"` // null: unknown
+	FreeBytes   *uint64         `json:"free_bytes" jsonschema:"null: unknown"`
 	Docks       []dockShape     `json:"docks"`
 	Transfers   []transferShape `json:"transfers"`
 	Arrivals    []itemShape     `json:"arrivals"`
@@ -48,7 +48,7 @@ type bayShape struct {
 	Message         string `json:"message,omitempty"`
 	Camera          string `json:"camera,omitempty"`
 	CameraModel     string `json:"camera_model,omitempty"`
-	BatteryPercent  *int   `json:"battery_percent"` // null: unknown
+	BatteryPercent  *int   `json:"battery_percent" jsonschema:"null: unknown"`
 	RecordingsTotal uint64 `json:"recordings_total"`
 	RecordingsDone  uint64 `json:"recordings_done"`
 	BytesTotal      uint64 `json:"bytes_total"`
@@ -75,7 +75,7 @@ type itemShape struct {
 	Reason         string                  `json:"reason,omitempty"`
 	Path           string                  `json:"path"`
 	Kind           evidence.Kind           `json:"kind"`
-	Original       *evidence.EvidenceID    `json:"original,omitempty"` // of which item a derivative was made
+	Original       *evidence.EvidenceID    `json:"original,omitempty" jsonschema:"of which item a derivative was made"`
 	Length         uint64                  `json:"length"`
 	SHA256         evidence.Digest         `json:"sha256"`
 	MerkleRoot     evidence.Digest         `json:"merkle_root"`
@@ -86,20 +86,20 @@ type itemShape struct {
 	Bay            string                  `json:"bay"`
 	ClaimedOfficer string                  `json:"claimed_officer,omitempty"`
 	Category       string                  `json:"category,omitempty"`
-	StartedAt      *time.Time              `json:"started_at"`       // camera's clock
-	EndedAt        *time.Time              `json:"ended_at"`         // camera's clock
-	CorrectedAt    *time.Time              `json:"corrected_at"`     // server's clock; null: the camera's clock was not measured
-	Uncertainty    *int64                  `json:"uncertainty_us"`   // of corrected_at, either way
-	Wearer         string                  `json:"wearer,omitempty"` // to whom the camera was assigned then
+	StartedAt      *time.Time              `json:"started_at" jsonschema:"camera's clock"`
+	EndedAt        *time.Time              `json:"ended_at" jsonschema:"camera's clock"`
+	CorrectedAt    *time.Time              `json:"corrected_at" jsonschema:"server's clock; null: the camera's clock was not measured"`
+	Uncertainty    *int64                  `json:"uncertainty_us" jsonschema:"of corrected_at, either way"`
+	Wearer         string                  `json:"wearer,omitempty" jsonschema:"to whom the camera was assigned then"`
 	WearerID       string                  `json:"wearer_id,omitempty"`
-	Sequence       uint64                  `json:"sequence,omitempty"` // the camera's number of the recording
+	Sequence       uint64                  `json:"sequence,omitempty" jsonschema:"the camera's number of the recording"`
 	SequenceSource evidence.SequenceSource `json:"sequence_source,omitempty"`
 	Confirmed      evidence.Confirmation   `json:"confirmed,omitempty"`
 	Urgent         bool                    `json:"urgent,omitempty"`
 	OfferedAt      *time.Time              `json:"offered_at"`
 	StoredAt       *time.Time              `json:"stored_at"`
 	ProvenAt       *time.Time              `json:"proven_at"`
-	MirroredAt     *time.Time              `json:"mirrored_at"` // its copy in the mirror was last proven; null: there is none
+	MirroredAt     *time.Time              `json:"mirrored_at" jsonschema:"its copy in the mirror was last proven; null: there is none"`
 	ErasedAt       *time.Time              `json:"erased_at"`
 	ReleaseResult  evidence.ReleaseResult  `json:"release_result,omitempty"`
 	Marks          []string                `json:"marks,omitempty"`
@@ -110,7 +110,7 @@ type checkShape struct {
 	Verdict    reading.Verdict   `json:"verdict"`
 	SHA256     *evidence.Digest  `json:"sha256,omitempty"`
 	MerkleRoot *evidence.Digest  `json:"merkle_root,omitempty"`
-	Encoding   evidence.Encoding `json:"encoding,omitempty"` // of what merkle_root is over
+	Encoding   evidence.Encoding `json:"encoding,omitempty" jsonschema:"of what merkle_root is over"`
 }
 
 type detailShape struct {
@@ -134,16 +134,16 @@ type timesShape struct {
 }
 
 type timeShape struct {
-	Raw         *time.Time `json:"raw"`       // camera's clock, as it was
-	Corrected   *time.Time `json:"corrected"` // server's clock; null: cannot be told
+	Raw         *time.Time `json:"raw" jsonschema:"camera's clock, as it was"`
+	Corrected   *time.Time `json:"corrected" jsonschema:"server's clock; null: cannot be told"`
 	Uncertainty *int64     `json:"uncertainty_us"`
-	Basis       string     `json:"basis,omitempty"` // what the correction rests on, for people
+	Basis       string     `json:"basis,omitempty" jsonschema:"what the correction rests on, for people"`
 }
 
 type eventShape struct {
 	ID       int64           `json:"id"`
-	LogIndex *int64          `json:"log_index"` // null: not in the custody log yet
-	Event    json.RawMessage `json:"event"`
+	LogIndex *int64          `json:"log_index" jsonschema:"null: not in the custody log yet"`
+	Event    json.RawMessage `json:"event" jsonschema:"an event as it was recorded, see docs/custody-events.md; null: it cannot be read any more"`
 }
 
 func overviewOf(o *reading.Overview) overviewShape {
@@ -183,10 +183,6 @@ func docksOf(docks []reading.LiveDock) []dockShape {
 		all = append(all, s)
 	}
 	return all
-}
-
-func itemsOf(page catalog.ItemPage) map[string]any {
-	return map[string]any{"items": itemList(page.Items), "next": page.Next}
 }
 
 func itemList(items []catalog.Item) []itemShape {

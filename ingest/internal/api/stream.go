@@ -32,7 +32,7 @@ const (
 	maxResumed = 50_000
 )
 
-func (a *api) streamRoutes(mux *http.ServeMux) {
+func (a *api) streamRoutes() []Route {
 	s := a.Streams
 	if s.All <= 0 {
 		s.All = 128
@@ -44,41 +44,38 @@ func (a *api) streamRoutes(mux *http.ServeMux) {
 		s.Beat = 15 * time.Second
 	}
 	seats := eventstream.NewSeats(s.All, s.Each)
-	mux.HandleFunc("GET /api/v1/stream", func(w http.ResponseWriter, r *http.Request) {
-		actor, err := a.Auth.Peek(r.Context(), auth.Token(r), auth.OriginOf(r)) // a program that comes back by itself is no use of the session
-		if err != nil {
-			a.fail(w, r, err)
-			return
-		}
-		a.stream(w, r, actor, seats, s)
+	route := newRoute[Nothing]("GET /api/v1/stream", Description{
+		Tag: "Audit", Summary: "What happens, as it happens", Asks: []auth.Action{auth.ReadAudit, auth.ViewItem, auth.ListDocks}, Follows: true, Codes: []int{http.StatusTooManyRequests},
+		About: "Server-sent events: custody (an event of the record), docks (those that have changed, and the names of those that are gone), missed and end. With Last-Event-ID it is taken up behind that event.",
 	})
+	route.media, route.status = []string{"text/event-stream"}, http.StatusOK
+	route.serve = func(a *api, w http.ResponseWriter, q *Request) error { return a.stream(w, q, seats, s) }
+	return []Route{route}
 }
 
 // stream sends what the person may see as it happens: custody events, and docks that have
 // changed. It ends with the session, and does not keep it alive.
-func (a *api) stream(w http.ResponseWriter, r *http.Request, actor *auth.Actor, seats *eventstream.Seats, limits Streams) {
+func (a *api) stream(w http.ResponseWriter, r *Request, seats *eventstream.Seats, limits Streams) error {
 	last := r.Header.Get("Last-Event-ID")
 	after, err := strconv.ParseUint(last, 10, 62)
 	if last != "" && err != nil {
-		problem(w, http.StatusBadRequest, "The stream cannot be taken up", "Last-Event-ID: the id of the last event that came, or leave it out.")
-		return
+		return refuse(http.StatusBadRequest, "The stream cannot be taken up", "Last-Event-ID: the id of the last event that came, or leave it out.")
 	}
-	done, err := seats.Take(actor.User)
+	done, err := seats.Take(r.Actor.User)
 	if err != nil {
-		w.Header().Set("Retry-After", "30")
-		problem(w, http.StatusTooManyRequests, "Too many streams", err.Error())
-		return
+		p := refuse(http.StatusTooManyRequests, "Too many streams", err.Error())
+		p.retry = 30
+		return p
 	}
 	defer done()
-	next, err := a.Reading.BeginFeed(r.Context(), actor)
+	next, err := a.Reading.BeginFeed(r.Context(), r.Actor)
 	if err == nil {
-		err = a.Inspection.Follow(r.Context(), actor)
+		err = a.Inspection.Follow(r.Context(), r.Actor)
 	}
 	if err != nil {
-		a.fail(w, r, err)
-		return
+		return err
 	}
-	f := &follower{api: a, token: auth.Token(r), origin: auth.OriginOf(r), actor: actor, peeked: time.Now(), out: eventstream.Begin(w, limits.Write), beat: limits.Beat, next: next, docks: map[string][]byte{}}
+	f := &follower{api: a, asked: r, actor: r.Actor, peeked: time.Now(), out: eventstream.Begin(w, limits.Write), beat: limits.Beat, next: next, docks: map[string][]byte{}}
 	w.Header().Set("Cache-Control", "no-store")
 	if last != "" {
 		f.next = int64(after) + 1
@@ -93,13 +90,13 @@ func (a *api) stream(w http.ResponseWriter, r *http.Request, actor *auth.Actor, 
 	if err != nil && r.Context().Err() == nil && !errors.Is(err, errOver) {
 		a.Log.DebugContext(r.Context(), "a stream ended", "error", err)
 	}
+	return nil // what was to be said went over the stream
 }
 
 // follower is one open stream.
 type follower struct {
 	api    *api
-	token  string
-	origin auth.Origin
+	asked  *Request
 	actor  *auth.Actor
 	peeked time.Time // when the session was last seen to stand
 	out    *eventstream.Stream
@@ -126,7 +123,7 @@ func (f *follower) still(ctx context.Context) error {
 	if time.Since(f.peeked) < streamLook {
 		return nil
 	}
-	actor, err := f.api.Auth.Peek(ctx, f.token, f.origin)
+	actor, err := f.api.now(f.asked)
 	if err != nil {
 		return errors.Join(errOver, f.send("", "end", struct{}{}))
 	}

@@ -2,157 +2,129 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
-	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/uplink"
 	"github.com/sealdock/sealdock/internal/schedule"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-func (a *api) uplinkRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/uplinks", a.private(a.uplinks))
-	mux.HandleFunc("GET /api/v1/docks/{dock}/queue", a.private(a.queue))
-	mux.HandleFunc("PUT /api/v1/docks/{dock}/queue/order", a.private(a.order))
-	mux.HandleFunc("POST /api/v1/docks/{dock}/queue/move", a.private(a.move))
-	mux.HandleFunc("POST /api/v1/docks/{dock}/queue/urgent", a.private(a.urgent))
-	mux.HandleFunc("GET /api/v1/docks/{dock}/bandwidth", a.private(a.dockBandwidth))
-	mux.HandleFunc("PUT /api/v1/docks/{dock}/bandwidth", a.private(a.setDockBandwidth))
-	mux.HandleFunc("GET /api/v1/stations/{station}/bandwidth", a.private(a.stationBandwidth))
-	mux.HandleFunc("PUT /api/v1/stations/{station}/bandwidth", a.private(a.setStationBandwidth))
-	mux.HandleFunc("GET /api/v1/sending", a.private(a.sending))
-	mux.HandleFunc("PUT /api/v1/sending", a.private(a.setSending))
+func (a *api) uplinkRoutes() []Route {
+	const none = "There is no such dock or station, or the recording does not wait there, or no longer."
+	of := func(asks auth.Action, summary, about string) Description {
+		return Description{Tag: "Docks and uplinks", Summary: summary, About: about, Asks: []auth.Action{asks}, Missing: none}
+	}
+	whole := of(auth.ListDocks, "Stations and docks with their backlog, rates and forecasts", "")
+	queue := of(auth.ListDocks, "What waits at a dock, in its order", "")
+	sending := of(auth.ListDocks, "Which officers and categories go first", "")
+	setSending := of(auth.ManageSending, "Decide which officers and categories go first", "")
+	whole.Missing, sending.Missing, setSending.Missing, queue.Paged = "", "", "", true
+	return []Route{
+		Answer("GET /api/v1/uplinks", whole, a.uplinks),
+		Answer("GET /api/v1/docks/{dock}/queue", queue, a.queue),
+		Answer("PUT /api/v1/docks/{dock}/queue/order", of(auth.ChangeQueue, "Say what goes first", "All that is named goes before what is not."), a.order),
+		Answer("POST /api/v1/docks/{dock}/queue/move", of(auth.ChangeQueue, "Move a recording in the order", ""), a.move),
+		Answer("POST /api/v1/docks/{dock}/queue/urgent", of(auth.ChangeQueue, "Mark a recording urgent, or not", ""), a.urgent),
+		Answer("GET /api/v1/docks/{dock}/bandwidth", of(auth.ListDocks, "A dock's weekly table of bandwidth", ""), a.dockBandwidth),
+		Answer("PUT /api/v1/docks/{dock}/bandwidth", of(auth.ManageBandwidth, "Set a dock's weekly table", "No windows: no table."), a.setDockBandwidth),
+		Answer("GET /api/v1/stations/{station}/bandwidth", of(auth.ListDocks, "A station's weekly table of bandwidth", ""), a.stationBandwidth),
+		Answer("PUT /api/v1/stations/{station}/bandwidth", of(auth.ManageBandwidth, "Set a station's weekly table", "No windows: no table."), a.setStationBandwidth),
+		Answer("GET /api/v1/sending", sending, a.sending),
+		Answer("PUT /api/v1/sending", setSending, a.setSending),
+	}
 }
 
-func (a *api) uplinks(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	plan, err := a.Uplink.For(actor).Plan(r.Context())
+func (r *Request) dock() evidence.DockID       { return evidence.DockID(r.PathValue("dock")) }
+func (r *Request) station() evidence.StationID { return evidence.StationID(r.PathValue("station")) }
+
+func (a *api) uplinks(r *Request, _ *Nothing) (planShape, error) {
+	plan, err := a.Uplink.For(r.Actor).Plan(r.Context())
 	if err != nil {
-		a.fail(w, r, err)
-		return
+		return planShape{}, err
 	}
-	a.answer(w, r, planOf(plan))
+	return planOf(plan), nil
 }
 
-func (a *api) queue(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	queue, err := a.Uplink.For(actor).Queue(r.Context(), evidence.DockID(r.PathValue("dock")))
-	if a.noUplink(w, r, err) {
-		return
+func (a *api) queue(r *Request, _ *Nothing) (queueShape, error) {
+	queue, err := a.Uplink.For(r.Actor).Queue(r.Context(), r.dock())
+	if err != nil {
+		return queueShape{}, err
 	}
-	a.answer(w, r, queueOf(queue))
+	v := queueOf(queue)
+	for i := range v.Waiting {
+		v.Waiting[i].place = i
+	}
+	v.Waiting, v.Next, err = cut(r, v.Waiting, func(w *waitingShape) string { return newestFirst(^int64(w.place)) })
+	return v, err
 }
 
-// order takes {"order":["…",…]}, all that goes before what is not named.
-func (a *api) order(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var body struct {
-		Order []evidence.EvidenceID `json:"order"`
+type orderBody struct {
+	Order []evidence.EvidenceID `json:"order" required:"true" jsonschema:"all that goes before what is not named"`
+}
+
+func (a *api) order(r *Request, body *orderBody) (Nothing, error) {
+	return Nothing{}, a.Uplink.For(r.Actor).Order(r.Context(), r.dock(), body.Order)
+}
+
+type moveBody struct {
+	Item evidence.EvidenceID `json:"evidence_id" required:"true"`
+	To   string              `json:"to" required:"true" jsonschema:"first, up or down"`
+}
+
+func (a *api) move(r *Request, body *moveBody) (Nothing, error) {
+	return Nothing{}, a.Uplink.For(r.Actor).Move(r.Context(), r.dock(), body.Item, body.To)
+}
+
+type urgentBody struct {
+	Item   evidence.EvidenceID `json:"evidence_id" required:"true"`
+	Urgent bool                `json:"urgent"`
+}
+
+func (a *api) urgent(r *Request, body *urgentBody) (Nothing, error) {
+	return Nothing{}, a.Uplink.For(r.Actor).Urgent(r.Context(), r.dock(), body.Item, body.Urgent)
+}
+
+func (a *api) dockBandwidth(r *Request, _ *Nothing) (tableShape, error) {
+	return shapeOfTable(a.Uplink.For(r.Actor).DockBandwidth(r.Context(), r.dock()))
+}
+
+func (a *api) stationBandwidth(r *Request, _ *Nothing) (tableShape, error) {
+	return shapeOfTable(a.Uplink.For(r.Actor).StationBandwidth(r.Context(), r.station()))
+}
+
+func shapeOfTable(t *schedule.Table, err error) (tableShape, error) {
+	if err != nil {
+		return tableShape{}, err
 	}
-	decide(a, w, r, &body, func(ctx context.Context) error {
-		return a.Uplink.For(actor).Order(ctx, evidence.DockID(r.PathValue("dock")), body.Order)
+	return tableOf(t), nil
+}
+
+func (a *api) setDockBandwidth(r *Request, body *tableShape) (Nothing, error) {
+	return setBandwidth(r, body, func(ctx context.Context, t *schedule.Table) error {
+		return a.Uplink.For(r.Actor).SetDockBandwidth(ctx, r.dock(), t)
 	})
 }
 
-// move takes {"evidence_id":"…","to":"first"}.
-func (a *api) move(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var body struct {
-		Item evidence.EvidenceID `json:"evidence_id"`
-		To   string              `json:"to"`
-	}
-	decide(a, w, r, &body, func(ctx context.Context) error {
-		return a.Uplink.For(actor).Move(ctx, evidence.DockID(r.PathValue("dock")), body.Item, body.To)
+func (a *api) setStationBandwidth(r *Request, body *tableShape) (Nothing, error) {
+	return setBandwidth(r, body, func(ctx context.Context, t *schedule.Table) error {
+		return a.Uplink.For(r.Actor).SetStationBandwidth(ctx, r.station(), t)
 	})
 }
 
-// urgent takes {"evidence_id":"…","urgent":true}.
-func (a *api) urgent(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var body struct {
-		Item   evidence.EvidenceID `json:"evidence_id"`
-		Urgent bool                `json:"urgent"`
+func setBandwidth(r *Request, body *tableShape, set func(context.Context, *schedule.Table) error) (Nothing, error) {
+	table, err := body.table()
+	if err != nil {
+		return Nothing{}, refuse(http.StatusBadRequest, "This cannot be taken", err.Error())
 	}
-	decide(a, w, r, &body, func(ctx context.Context) error {
-		return a.Uplink.For(actor).Urgent(ctx, evidence.DockID(r.PathValue("dock")), body.Item, body.Urgent)
-	})
+	return Nothing{}, set(r.Context(), table)
 }
 
-func (a *api) dockBandwidth(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	table, err := a.Uplink.For(actor).DockBandwidth(r.Context(), evidence.DockID(r.PathValue("dock")))
-	if !a.noUplink(w, r, err) {
-		a.answer(w, r, tableOf(table))
-	}
+func (a *api) sending(r *Request, _ *Nothing) (uplink.Sending, error) {
+	policy, err := a.Uplink.For(r.Actor).Sending()
+	return sendingOf(policy), err
 }
 
-func (a *api) stationBandwidth(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	table, err := a.Uplink.For(actor).StationBandwidth(r.Context(), evidence.StationID(r.PathValue("station")))
-	if !a.noUplink(w, r, err) {
-		a.answer(w, r, tableOf(table))
-	}
-}
-
-func (a *api) setDockBandwidth(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	a.setBandwidth(w, r, func(ctx context.Context, t *schedule.Table) error {
-		return a.Uplink.For(actor).SetDockBandwidth(ctx, evidence.DockID(r.PathValue("dock")), t)
-	})
-}
-
-func (a *api) setStationBandwidth(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	a.setBandwidth(w, r, func(ctx context.Context, t *schedule.Table) error {
-		return a.Uplink.For(actor).SetStationBandwidth(ctx, evidence.StationID(r.PathValue("station")), t)
-	})
-}
-
-func (a *api) setBandwidth(w http.ResponseWriter, r *http.Request, set func(context.Context, *schedule.Table) error) {
-	var body tableShape
-	decide(a, w, r, &body, func(ctx context.Context) error {
-		table, err := body.table()
-		if err != nil {
-			return err
-		}
-		return set(ctx, table)
-	})
-}
-
-func (a *api) sending(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	policy, err := a.Uplink.For(actor).Sending()
-	if !a.noUplink(w, r, err) {
-		a.answer(w, r, sendingOf(policy))
-	}
-}
-
-func (a *api) setSending(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var body uplink.Sending
-	decide(a, w, r, &body, func(ctx context.Context) error { return a.Uplink.For(actor).SetSending(ctx, body) })
-}
-
-// maxDecision bounds the body of a decision about uplinks, in bytes.
-const maxDecision = 64 << 10
-
-// decide reads a body, does something, and answers 204.
-func decide[T any](a *api, w http.ResponseWriter, r *http.Request, body *T, do func(context.Context) error) {
-	reader := json.NewDecoder(io.LimitReader(r.Body, maxDecision))
-	reader.DisallowUnknownFields()
-	if err := reader.Decode(body); err != nil || reader.More() {
-		problem(w, http.StatusBadRequest, "The request cannot be read", "Send one JSON object of at most 64 KiB with the fields that docs/server.md names for this address.")
-		return
-	}
-	if err := do(r.Context()); !a.noUplink(w, r, err) {
-		w.WriteHeader(http.StatusNoContent)
-	}
-}
-
-// noUplink answers an error about uplinks.
-func (a *api) noUplink(w http.ResponseWriter, r *http.Request, err error) bool {
-	switch {
-	case err == nil:
-		return false
-	case errors.Is(err, uplink.ErrInput):
-		problem(w, http.StatusBadRequest, "This cannot be taken", err.Error())
-	case errors.Is(err, catalog.ErrNotFound):
-		problem(w, http.StatusNotFound, "Not found", "There is no such dock or station, or the recording does not wait there, or no longer.")
-	default:
-		a.fail(w, r, err)
-	}
-	return true
+func (a *api) setSending(r *Request, body *uplink.Sending) (Nothing, error) {
+	return Nothing{}, a.Uplink.For(r.Actor).SetSending(r.Context(), *body)
 }

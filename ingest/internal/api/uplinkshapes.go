@@ -36,7 +36,7 @@ type bayUplinkShape struct {
 }
 
 type transportShape struct {
-	Over        string `json:"over"` // quic or tcp
+	Over        string `json:"over" jsonschema:"quic or tcp"`
 	Connections uint32 `json:"connections"`
 	Why         string `json:"why"`
 	RTT         uint32 `json:"rtt_us"`
@@ -58,9 +58,9 @@ type dockUplinkShape struct {
 	Bays            []bayUplinkShape `json:"bays"`
 	SpoolBytes      uint64           `json:"spool_bytes"`
 	SpoolQuota      uint64           `json:"spool_quota"`
-	SpoolAlarm      int              `json:"spool_alarm_percent"` // 0: none
+	SpoolAlarm      int              `json:"spool_alarm_percent" jsonschema:"0: none"`
 	SpoolFullAt     *time.Time       `json:"spool_full_at"`
-	ToldToComeLater uint64           `json:"told_to_come_later"` // since the server started
+	ToldToComeLater uint64           `json:"told_to_come_later" jsonschema:"since the server started"`
 }
 
 type stationUplinkShape struct {
@@ -73,7 +73,12 @@ type stationUplinkShape struct {
 	Docks          []dockUplinkShape  `json:"docks"`
 }
 
-func planOf(p *uplink.Plan) map[string]any {
+type planShape struct {
+	At       time.Time            `json:"at"`
+	Stations []stationUplinkShape `json:"stations"`
+}
+
+func planOf(p *uplink.Plan) planShape {
 	stations := []stationUplinkShape{}
 	for _, s := range p.Stations {
 		shape := stationUplinkShape{
@@ -85,7 +90,7 @@ func planOf(p *uplink.Plan) map[string]any {
 		}
 		stations = append(stations, shape)
 	}
-	return map[string]any{"at": p.At, "stations": stations}
+	return planShape{p.At, stations}
 }
 
 func dockUplinkOf(d *uplink.DockPlan) dockUplinkShape {
@@ -112,19 +117,30 @@ type waitingShape struct {
 	Category  string              `json:"category"`
 	Length    uint64              `json:"length"`
 	Durable   uint64              `json:"durable"`
-	SpooledAt *time.Time          `json:"spooled_at"` // by the dock's clock
+	SpooledAt *time.Time          `json:"spooled_at" jsonschema:"by the dock's clock"`
 	Urgent    bool                `json:"urgent"`
 	Why       string              `json:"urgent_why"`
 	Marked    bool                `json:"urgent_by_people_here"`
 	Ordered   bool                `json:"ordered"`
+
+	place int // in the queue
 }
 
-func queueOf(q *uplink.Queue) map[string]any {
+type queueShape struct {
+	Dock       evidence.DockID `json:"dock"`
+	Known      bool            `json:"known" jsonschema:"the dock has told what waits"`
+	Recordings uint64          `json:"recordings"`
+	Bytes      uint64          `json:"bytes"`
+	Waiting    []waitingShape  `json:"waiting"`
+	Next       string          `json:"next" jsonschema:"cursor of the next page; empty on the last one"`
+}
+
+func queueOf(q *uplink.Queue) queueShape {
 	waiting := []waitingShape{}
 	for _, w := range q.Waiting {
-		waiting = append(waiting, waitingShape{w.ID, w.Path, w.Camera, w.Bay, w.Officer, w.Category, w.Length, w.Durable, moment(w.SpooledAt), w.Urgent, w.Why, w.Marked, w.Ordered})
+		waiting = append(waiting, waitingShape{w.ID, w.Path, w.Camera, w.Bay, w.Officer, w.Category, w.Length, w.Durable, moment(w.SpooledAt), w.Urgent, w.Why, w.Marked, w.Ordered, 0})
 	}
-	return map[string]any{"dock": q.Dock, "known": q.Known, "recordings": q.Recordings, "bytes": q.Bytes, "waiting": waiting}
+	return queueShape{Dock: q.Dock, Known: q.Known, Recordings: q.Recordings, Bytes: q.Bytes, Waiting: waiting}
 }
 
 // tableShape is a weekly table; no windows are no table.
@@ -134,9 +150,9 @@ type tableShape struct {
 }
 
 type windowShape struct {
-	Days  string  `json:"days"`  // as in mon-fri, sat,sun or daily
-	From  string  `json:"from"`  // 00:00 to 24:00
-	Until string  `json:"until"` // where it is not after from: of the next day
+	Days  string  `json:"days" jsonschema:"as in mon-fri, sat,sun or daily"`
+	From  string  `json:"from" jsonschema:"00:00 to 24:00"`
+	Until string  `json:"until" jsonschema:"where it is not after from: of the next day"`
 	Rate  *uint64 `json:"bytes_per_second"`
 }
 

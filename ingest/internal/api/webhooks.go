@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
@@ -11,17 +10,29 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-func (a *api) webhookRoutes(mux *http.ServeMux) {
+func (a *api) webhookRoutes() []Route {
 	if a.Webhooks == nil {
-		return
+		return nil
 	}
-	mux.HandleFunc("GET /api/v1/webhooks", a.private(a.webhooks))
-	mux.HandleFunc("POST /api/v1/webhooks", a.private(a.makeWebhook))
-	mux.HandleFunc("GET /api/v1/webhooks/{id}", a.private(a.webhook))
-	mux.HandleFunc("PATCH /api/v1/webhooks/{id}", a.private(a.changeWebhook))
-	mux.HandleFunc("DELETE /api/v1/webhooks/{id}", a.private(a.deleteWebhook))
-	mux.HandleFunc("POST /api/v1/webhooks/{id}/test", a.private(a.testWebhook))
-	mux.HandleFunc("POST /api/v1/webhooks/{id}/rotate", a.private(a.rotateWebhook))
+	const tag, none = "Webhooks", "There is no webhook with this id."
+	look := Description{Tag: tag, Asks: []auth.Action{auth.ManageWebhooks}, Missing: none}
+	change := look
+	change.Fresh, change.Codes = true, []int{http.StatusConflict, http.StatusUnprocessableEntity}
+	secret := change
+	secret.Secret = true
+	say := func(d Description, summary, about string) Description {
+		d.Summary, d.About = summary, about
+		return d
+	}
+	return []Route{
+		Answer("GET /api/v1/webhooks", say(look, "Who is told of what", ""), a.webhooks),
+		Answer("POST /api/v1/webhooks", say(secret, "Tell another system of events", "Its secret is shown this once."), a.makeWebhook),
+		Answer("GET /api/v1/webhooks/{id}", say(look, "One webhook, with its last deliveries", ""), a.webhook),
+		Answer("PATCH /api/v1/webhooks/{id}", say(change, "Change, stop or resume a webhook", "What is left out stays as it is."), a.changeWebhook),
+		Answer("DELETE /api/v1/webhooks/{id}", say(change, "Delete a webhook", ""), a.deleteWebhook),
+		Answer("POST /api/v1/webhooks/{id}/test", say(change, "Send a test message now", "The answer says what became of it."), a.testWebhook),
+		Answer("POST /api/v1/webhooks/{id}/rotate", say(secret, "Replace the secret", "Messages are signed with both for a day."), a.rotateWebhook),
+	}
 }
 
 type webhookShape struct {
@@ -69,113 +80,85 @@ func deliveryOf(d *catalog.Delivery) deliveryShape {
 	return shape
 }
 
-func (a *api) webhooks(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	all, err := a.Webhooks.For(actor).List(r.Context())
-	if err != nil {
-		a.failWebhook(w, r, err)
-		return
-	}
+type webhooksAnswer struct {
+	Webhooks []webhookShape `json:"webhooks"`
+}
+
+func (a *api) webhooks(r *Request, _ *Nothing) (webhooksAnswer, error) {
+	all, err := a.Webhooks.For(r.Actor).List(r.Context())
 	shapes := []webhookShape{}
 	for i := range all {
 		shapes = append(shapes, webhookOf(&all[i]))
 	}
-	a.answer(w, r, map[string]any{"webhooks": shapes})
+	return webhooksAnswer{shapes}, err
 }
 
-func (a *api) webhook(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	a.answerWebhook(w, r, actor, r.PathValue("id"))
-}
-
-func (a *api) answerWebhook(w http.ResponseWriter, r *http.Request, actor *auth.Actor, id string) {
-	hook, last, err := a.Webhooks.For(actor).Get(r.Context(), id)
+func (a *api) webhook(r *Request, _ *Nothing) (webhookShape, error) {
+	hook, last, err := a.Webhooks.For(r.Actor).Get(r.Context(), r.PathValue("id"))
 	if err != nil {
-		a.failWebhook(w, r, err)
-		return
+		return webhookShape{}, err
 	}
 	shape := webhookOf(hook)
 	for i := range last {
 		shape.Deliveries = append(shape.Deliveries, deliveryOf(&last[i]))
 	}
-	a.answer(w, r, shape)
+	return shape, nil
 }
 
-func (a *api) makeWebhook(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var body struct {
-		Name  string               `json:"name"`
-		URL   string               `json:"url"`
-		Types []evidence.EventType `json:"types"`
-	}
-	if !readStrict(r, &body, 16<<10) {
-		unread(w, `{"name":"…","url":"https://…","types":["evidence.stored",…]}.`)
-		return
-	}
-	hook, secret, err := a.Webhooks.For(actor).Make(r.Context(), body.Name, body.URL, body.Types)
+type webhookBody struct {
+	Name  string               `json:"name"`
+	URL   string               `json:"url" jsonschema:"begins with https://"`
+	Types []evidence.EventType `json:"types"`
+}
+
+func (a *api) makeWebhook(r *Request, body *webhookBody) (webhookShape, error) {
+	hook, secret, err := a.Webhooks.For(r.Actor).Make(r.Context(), body.Name, body.URL, body.Types)
 	if err != nil {
-		a.failWebhook(w, r, err)
-		return
+		return webhookShape{}, err
 	}
 	shape := webhookOf(hook)
 	shape.Secret = secret
-	w.Header().Set("Cache-Control", "no-store")
-	a.answer(w, r, shape)
+	return shape, nil
 }
 
-func (a *api) changeWebhook(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	var body struct {
-		Name    *string              `json:"name"`
-		URL     *string              `json:"url"`
-		Types   []evidence.EventType `json:"types"`
-		Enabled *bool                `json:"enabled"`
-		Skip    bool                 `json:"skip"`
-	}
-	if !readStrict(r, &body, 16<<10) {
-		unread(w, `what is to change of {"name":"…","url":"https://…","types":[…],"enabled":true}; "skip":true beside "enabled":true leaves out what waits.`)
-		return
-	}
-	id := r.PathValue("id")
-	if err := a.Webhooks.For(actor).Change(r.Context(), id, webhook.Change{Name: body.Name, URL: body.URL, Types: body.Types, Enabled: body.Enabled, Skip: body.Skip}); err != nil {
-		a.failWebhook(w, r, err)
-		return
-	}
-	a.answerWebhook(w, r, actor, id)
+type webhookChange struct {
+	Name    *string              `json:"name"`
+	URL     *string              `json:"url"`
+	Types   []evidence.EventType `json:"types"`
+	Enabled *bool                `json:"enabled"`
+	Skip    bool                 `json:"skip" jsonschema:"beside enabled: what waits is left out"`
 }
 
-func (a *api) deleteWebhook(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	if err := a.Webhooks.For(actor).Delete(r.Context(), r.PathValue("id")); err != nil {
-		a.failWebhook(w, r, err)
-		return
+func (a *api) changeWebhook(r *Request, body *webhookChange) (webhookShape, error) {
+	change := webhook.Change{Name: body.Name, URL: body.URL, Types: body.Types, Enabled: body.Enabled, Skip: body.Skip}
+	if err := a.Webhooks.For(r.Actor).Change(r.Context(), r.PathValue("id"), change); err != nil {
+		return webhookShape{}, err
 	}
-	a.answer(w, r, map[string]string{"deleted": r.PathValue("id")})
+	return a.webhook(r, nil)
 }
 
-func (a *api) testWebhook(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	d, err := a.Webhooks.For(actor).Test(r.Context(), r.PathValue("id"))
+type webhookDeleted struct {
+	Deleted string `json:"deleted"`
+}
+
+func (a *api) deleteWebhook(r *Request, _ *Nothing) (webhookDeleted, error) {
+	return webhookDeleted{r.PathValue("id")}, a.Webhooks.For(r.Actor).Delete(r.Context(), r.PathValue("id"))
+}
+
+func (a *api) testWebhook(r *Request, _ *Nothing) (deliveryShape, error) {
+	d, err := a.Webhooks.For(r.Actor).Test(r.Context(), r.PathValue("id"))
 	if err != nil {
-		a.failWebhook(w, r, err)
-		return
+		return deliveryShape{}, err
 	}
-	a.answer(w, r, deliveryOf(d))
+	return deliveryOf(d), nil
 }
 
-func (a *api) rotateWebhook(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
-	secret, until, err := a.Webhooks.For(actor).Rotate(r.Context(), r.PathValue("id"))
-	if err != nil {
-		a.failWebhook(w, r, err)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	a.answer(w, r, map[string]any{"secret": secret, "former_secret_until": timeOrNull(until)})
+type webhookSecret struct {
+	Secret      string     `json:"secret"`
+	FormerUntil *time.Time `json:"former_secret_until"`
 }
 
-func (a *api) failWebhook(w http.ResponseWriter, r *http.Request, err error) {
-	switch {
-	case errors.Is(err, catalog.ErrNotFound):
-		problem(w, http.StatusNotFound, "No such webhook", "There is no webhook with this id.")
-	case errors.Is(err, webhook.ErrInput):
-		problem(w, http.StatusUnprocessableEntity, "Not kept", err.Error())
-	case errors.Is(err, webhook.ErrName), errors.Is(err, webhook.ErrMany):
-		problem(w, http.StatusConflict, "Not kept", err.Error())
-	default:
-		a.fail(w, r, err)
-	}
+func (a *api) rotateWebhook(r *Request, _ *Nothing) (webhookSecret, error) {
+	secret, until, err := a.Webhooks.For(r.Actor).Rotate(r.Context(), r.PathValue("id"))
+	return webhookSecret{secret, timeOrNull(until)}, err
 }

@@ -96,6 +96,14 @@ func Deeds() []Deed {
 	}
 }
 
+// Words is an action in words, or its name where there is none of it any more.
+func Words(do Action) string {
+	if d, ok := known(string(do)); ok {
+		return d.Words
+	}
+	return string(do)
+}
+
 // known returns an action in words, and whether there is one of that name.
 func known(name string) (Deed, bool) {
 	for _, d := range Deeds() {

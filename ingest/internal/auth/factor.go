@@ -38,8 +38,11 @@ var (
 )
 
 // Fresh returns ErrFreshFactor when it is too long ago that the person showed
-// who they are. Services ask it before administrative acts.
+// who they are, and ErrTokenAct of a token, which cannot. Services ask it before administrative acts.
 func Fresh(a *Actor, now time.Time) error {
+	if a != nil && a.Token != nil {
+		return ErrTokenAct
+	}
 	if a == nil || a.FactorAt.IsZero() || now.Sub(a.FactorAt).Abs() >= FreshFor {
 		return ErrFreshFactor
 	}

@@ -19,12 +19,14 @@ type Actor struct {
 	Name    string
 	Role    Role // of the account; what it may do is in Powers
 	Origin  Origin
-	Session evidence.Digest // hash of the session's token
+	Session evidence.Digest // hash of the session's token; zero with a Token
 
 	Factor    string    // what was shown last in the session, see Password and the others
 	FactorAt  time.Time // when, as far as it counts for Fresh
 	MustEnrol bool      // only the own account may be worked on, see Owner
 	Client    Client    // with what kind of program; "" is Web
+
+	Token *TokenInfo // that asks in the person's name; nil: the person does
 
 	RoleName string  // of Role, for people
 	Powers   *Powers // nil: may do nothing
@@ -37,9 +39,17 @@ type Origin struct {
 	Notice  string // with a sign-in: SHA-256 of the use notice that was accepted
 }
 
-// Custody returns how the person is named in custody events.
+// Custody returns how the person is named in custody events, and which token of theirs
+// asked.
 func (a *Actor) Custody() evidence.Actor {
-	return evidence.Actor{Kind: "user", ID: a.User, Name: a.Name, Client: a.Origin.Browser}
+	return evidence.Actor{Kind: "user", ID: a.User, Name: a.Name, Client: a.client()}
+}
+
+func (a *Actor) client() string {
+	if a.Token == nil {
+		return a.Origin.Browser
+	}
+	return clip("token "+a.Token.ID+"; "+a.Origin.Browser, 300)
 }
 
 // Object is what an action is done on: a whole agency, or of it a station with its

@@ -196,7 +196,11 @@ func (k *Desk) Disable(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		c.details = map[string]string{"login": u.Login, "name": u.Name, "sessions": fmt.Sprint(ended)}
+		tokens, err := c.DeleteAPITokens(ctx, u.ID)
+		if err != nil {
+			return err
+		}
+		c.details = map[string]string{"login": u.Login, "name": u.Name, "sessions": fmt.Sprint(ended), "tokens": fmt.Sprint(tokens)}
 		return errors.Join(c.DropInvitations(ctx, u.ID), c.UpdateUser(ctx, u))
 	})
 }

@@ -29,6 +29,9 @@ type Policy struct {
 	Dormant time.Duration // an account that nobody uses for so long is disabled; 0: never
 
 	Networks Networks
+
+	TokenLife time.Duration // no token lives longer
+	Clients   Clients       // how far roles may go with kinds of client
 }
 
 // DefaultPolicy is that of an agency that has decided nothing: NIST SP 800-63B-4
@@ -37,8 +40,12 @@ func DefaultPolicy() Policy {
 	return Policy{
 		MinPassword: MinPassword, BlockList: true, History: 10,
 		Failures: maxFailures, Window: failureWindow, Idle: IdleLife, Absolute: AbsoluteLife, Dormant: 90 * 24 * time.Hour,
+		TokenLife: DefaultTokenLife,
 	}
 }
+
+// DefaultTokenLife is the longest life of a token where the agency has not said.
+const DefaultTokenLife = 90 * 24 * time.Hour
 
 // policy returns what holds now.
 func (s *Service) policy(ctx context.Context) Policy {

@@ -136,6 +136,9 @@ func (s *Service) cutOff(ctx context.Context, tx *sqldb.Tx, user *catalog.User, 
 	if err := tx.UpdateUser(ctx, user); err != nil {
 		return err
 	}
+	if _, err := tx.DeleteAPITokens(ctx, user.ID); err != nil {
+		return err
+	}
 	if err := tx.UpdateDirectoryPerson(ctx, link); err != nil {
 		return err
 	}

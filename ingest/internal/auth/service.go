@@ -98,7 +98,9 @@ func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Microse
 
 // event fills in what all events of this package have in common.
 func (s *Service) event(kind evidence.EventType, by evidence.Actor, from Origin, object string, outcome evidence.Outcome) evidence.Event {
-	by.Client = from.Browser
+	if by.Client == "" { // a token names itself
+		by.Client = from.Browser
+	}
 	return evidence.Event{Version: 1, Agency: s.agency, Type: kind, At: s.clock(), Actor: by, Source: from.Address, Object: object, Outcome: outcome}
 }
 

@@ -75,4 +75,8 @@ type AlertFilter struct {
 	Object string
 	Code   AlertCode
 	Open   bool // only those that wait for people
+
+	// Before are those behind this one in a list; zero: all.
+	BeforeAt time.Time
+	BeforeID string
 }

@@ -100,7 +100,8 @@ type accountView struct {
 	Fresh                bool
 	PasskeyHost          string
 	*auth.Account
-	Others int  // sessions besides this one
+	Others int // sessions besides this one
+	Tokens []auth.TokenInfo
 	Proven bool // the provider saw a second factor for this session
 }
 
@@ -116,6 +117,8 @@ func doneWords(what string) string {
 		return "It is set up. From now on it is asked for when you sign in by password."
 	case "removed":
 		return "It is removed and signs nobody in any more."
+	case "token":
+		return "The token is revoked: from its next request on it is not taken."
 	case "session":
 		return "The session has ended. Its browser is signed out at its next step, and live pages within a second."
 	case "sessions":
@@ -138,8 +141,13 @@ func (d *Dashboard) showAccount(w http.ResponseWriter, r *http.Request, actor *a
 		d.fail(w, r, actor, err)
 		return
 	}
+	tokens, err := d.Auth.Tokens(r.Context(), actor)
+	if err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
 	v := &accountView{base: d.roomBase(r.Context(), actor, "Your account", "account"), Login: actor.Login, Account: account, Problem: problem,
-		Done: doneWords(r.URL.Query().Get("done")), Fresh: auth.Fresh(actor, d.Now()) == nil, PasskeyHost: d.Auth.PasskeyHost(), Others: len(account.Sessions) - 1, Proven: actor.Factor == auth.ProviderFactor}
+		Done: doneWords(r.URL.Query().Get("done")), Fresh: auth.Fresh(actor, d.Now()) == nil, PasskeyHost: d.Auth.PasskeyHost(), Others: len(account.Sessions) - 1, Proven: actor.Factor == auth.ProviderFactor, Tokens: tokens}
 	d.show(w, r, code, "account", v)
 }
 

@@ -128,6 +128,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	mux.HandleFunc("POST /sign-in", d.signIn)
 	mux.HandleFunc("POST /sign-out", d.signOut)
 	d.accountRoutes(mux)
+	d.tokenRoutes(mux)
 	d.providerRoutes(mux)
 	mux.HandleFunc("GET /session", d.session)
 	mux.HandleFunc("GET /{$}", d.private(d.overview))
@@ -154,7 +155,9 @@ func (d *Dashboard) routes() *http.ServeMux {
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {
 		mux.Handle("/api/v1/", d.API)
+		mux.Handle("GET /api/openapi.json", d.API)
 	}
+	mux.HandleFunc("GET /api/{$}", d.private(d.apiPage))
 	mux.HandleFunc("/", d.private(func(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 		d.problem(w, r, actor, http.StatusNotFound, "There is no such page", "The address may be mistyped, or the page has moved.")
 	}))

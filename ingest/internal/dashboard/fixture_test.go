@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/api"
+	"github.com/sealdock/sealdock/ingest/internal/api/apitest"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -44,7 +45,7 @@ func newSite(t *testing.T, adjust ...func(*dashboard.Config)) *site {
 		change(&config)
 	}
 	if config.API == nil {
-		config.API = api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Derive: config.Derive, Fleet: store.Fleet, Cameras: desks, Uplink: store.Uplink, Settings: store.Settings, Webhooks: store.Webhooks, Inspection: store.Inspection, Log: log})
+		config.API = apitest.Checked(t, api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Derive: config.Derive, Fleet: store.Fleet, Cameras: desks, Uplink: store.Uplink, Settings: store.Settings, Webhooks: store.Webhooks, Inspection: store.Inspection, Answers: store.DB, Now: store.Clock.Now, Log: log}))
 	}
 	handler, err := dashboard.New(config)
 	if err != nil {

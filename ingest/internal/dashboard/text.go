@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -39,6 +40,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"sentence": sentenceOf,
 		"browser":  browserText,
 		"factor":   factorText,
+		"deed":     auth.Words,
 		"groups":   groups,
 		"heads": func(n int) string {
 			if n == 1 {

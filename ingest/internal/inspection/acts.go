@@ -111,6 +111,9 @@ var acts = [...]act{
 	{evidence.EventRecoveryUsed, SignIns, "used a recovery code", "use a recovery code"},
 	{evidence.EventPasskeyDoubted, SignIns, "showed a passkey that may have a copy", "show a passkey that may have a copy"},
 	{evidence.EventDirectoryUnproven, SignIns, "signed % out, whom the directory did not confirm", "sign % out"},
+	{evidence.EventTokenMade, SignIns, "made a token for the API", "make a token for the API"},
+	{evidence.EventTokenRevoked, SignIns, "revoked a token for the API", "revoke a token for the API"},
+	{evidence.EventTokenRefused, SignIns, "used a token for the API", "use a token for the API"},
 	{evidence.EventAccountLocked, SignIns, "locked an account after failed sign-ins", "lock an account"},
 
 	{evidence.EventInventoryTaken, Custody, "listed what is on %", "list what is on %"},

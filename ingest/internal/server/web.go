@@ -67,7 +67,7 @@ func (p *parts) dashboard() (http.Handler, error) {
 		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Slow: true, Inspection: desk,
 		API: api.New(api.Config{
 			Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink,
-			Settings: p.settings, Inspection: desk, Webhooks: p.webhooks, Log: telemetry.Component(p.log, "api"),
+			Settings: p.settings, Inspection: desk, Webhooks: p.webhooks, Answers: p.catalog, Slow: true, Now: p.now, Log: telemetry.Component(p.log, "api"),
 		}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})

@@ -23,6 +23,9 @@ const (
 	TLSMinimum       = "tls.minimum"
 	SecurityContact  = "contact.security"
 	WebhookNetworks  = "webhooks.networks"
+	TokenDays        = "tokens.days"
+	TokenRate        = "limits.token_per_minute"
+	RoleClients      = "access.role_clients"
 )
 
 // Kind is how a setting's value is written.
@@ -38,6 +41,7 @@ const (
 	Prefixes Kind = "networks" // one network a line
 	ByRole   Kind = "role_networks"
 	Contacts Kind = "contacts" // one address a line
+	ByClient Kind = "role_clients"
 )
 
 // strength is which of two values is the stronger one.
@@ -113,6 +117,11 @@ var registry = []Definition{
 	{Name: RoleNetworks, Group: "Networks", Title: "Allowed networks by role", Kind: ByRole, Max: 200, Default: "", strong: given,
 		Help: "From where the people of one role may come, inside the allowed networks: one network a line behind the role, as administrator 10.20.5.0/24. A role without a line may come from all allowed networks."},
 
+	{Name: TokenDays, Group: "Programs", Title: "Longest life of a token", Kind: Number, Unit: "days", Min: 1, Max: 365, Default: "90", strong: lower,
+		Help: "People make tokens on their account, with which programs ask the API in their name. None lives longer than this, those made before neither."},
+	{Name: RoleClients, Group: "Programs", Title: "Limits by role and program", Kind: ByClient, Max: 50, Default: "", strong: given,
+		Help: "How far a role may go with a kind of program: a line as officer api nothing, or auditor api look for what changes nothing. Kinds are api (tokens) and mobile; * stands for every role. Browsers are not limited here."},
+
 	{Name: DormantDays, Group: "Accounts", Title: "Disable unused accounts after", Kind: Number, Unit: "days", Min: 0, Max: 365, Zero: "never", Default: "90", strong: zeroLower,
 		Help: "An account that nobody has signed in to for so many days is disabled; whoever manages people enables it again. The last account of the server’s own that manages people stays. 0: none is disabled.", Why: "CJIS AC-2(3): 90 days"},
 
@@ -120,6 +129,9 @@ var registry = []Definition{
 		Help: "Whoever asks more often is told to wait. People reach a tenth of the default; programs may need more."},
 	{Name: AddressRate, Group: "Limits", Title: "Requests of one address", Kind: Number, Unit: "a minute", Min: 300, Max: 60000, Default: "3000", strong: lower,
 		Help: "As above, for all that comes from one address: where a station’s people share one, it is for all of them."},
+
+	{Name: TokenRate, Group: "Limits", Title: "Requests of one token", Kind: Number, Unit: "a minute", Min: 60, Max: 6000, Default: "600", strong: lower,
+		Help: "A program that asks the API more often is told to wait."},
 
 	{Name: TLSMinimum, Group: "Connections", Title: "Oldest TLS", Kind: Choice, Choices: []string{"1.2", "1.3"}, Default: "1.3", strong: higher,
 		Help: "The oldest version of TLS that browsers and programs may use. Docks always use 1.3. Browsers from before 2019 need 1.2.", Why: "1.2 is the oldest that is taken at all, with forward secrecy alone"},

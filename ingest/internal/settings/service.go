@@ -135,8 +135,9 @@ func policyOf(set map[string]catalog.Setting) auth.Policy {
 		OwnWords: strings.FieldsFunc(valueOf(set, PasswordOwnWords), func(r rune) bool { return r == '\n' }), History: number(PasswordHistory),
 		Failures: number(SignInFailures), Window: time.Duration(number(SignInWindow)) * time.Minute, Lock: time.Duration(number(SignInLock)) * time.Minute,
 		Idle: time.Duration(number(SessionIdle)) * time.Minute, Absolute: time.Duration(number(SessionAbsolute)) * time.Hour,
-		Dormant:  time.Duration(number(DormantDays)) * 24 * time.Hour,
-		Networks: networks(valueOf(set, Networks), valueOf(set, RoleNetworks)),
+		Dormant:   time.Duration(number(DormantDays)) * 24 * time.Hour,
+		Networks:  networks(valueOf(set, Networks), valueOf(set, RoleNetworks)),
+		TokenLife: time.Duration(number(TokenDays)) * 24 * time.Hour, Clients: clientLimits(valueOf(set, RoleClients)),
 	}
 }
 

@@ -106,6 +106,8 @@ func (d Definition) line(line string) (string, error) {
 		return role + " " + p.String(), err
 	case Contacts:
 		return checkContact(line)
+	case ByClient:
+		return checkClientLimit(line)
 	}
 	return "", bad("nobody can read a setting of kind %q", d.Kind)
 }
@@ -126,6 +128,29 @@ func parseNetwork(text string) (netip.Prefix, error) {
 		return netip.Prefix{}, bad("%q is every network: leave the list empty for that", shorten(text))
 	}
 	return p.Masked(), nil
+}
+
+// checkClientLimit reads a line of a role, a kind of client, and how far it may go.
+func checkClientLimit(line string) (string, error) {
+	words := strings.Fields(line)
+	if len(words) == 3 && len(words[0]) <= 64 && slices.Contains(auth.LimitedClients(), auth.Client(words[1])) && slices.Contains(auth.Limits(), auth.Limit(words[2])) {
+		return line, nil
+	}
+	return "", bad("%q is no limit: write a line as officer api nothing, or auditor mobile look", shorten(line))
+}
+
+// clientLimits makes the limits of a canonical value.
+func clientLimits(value string) auth.Clients {
+	all := auth.Clients{}
+	for line := range strings.Lines(value) {
+		words := strings.Fields(line)
+		role := auth.Role(words[0])
+		if all[role] == nil {
+			all[role] = map[auth.Client]auth.Limit{}
+		}
+		all[role][auth.Client(words[1])] = auth.Limit(words[2])
+	}
+	return all
 }
 
 // checkContact takes the three schemes that RFC 9116 section 2.5.3 names.

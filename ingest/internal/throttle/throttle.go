@@ -29,6 +29,20 @@ type Meter struct {
 // the next try, 0 when this one may pass. perMinute is the rate; a fifth of it
 // may come at once.
 func (m *Meter) Ask(key string, perMinute int64, at time.Time) time.Duration {
+	return m.Count(key, perMinute, at).Wait
+}
+
+// Count is where somebody stands after a request.
+type Count struct {
+	Wait   time.Duration // before the next try; 0: this one may pass
+	Left   int           // that may come at once
+	Quota  int           // the most of those
+	Window time.Duration // in which as many come back
+	Full   time.Duration // until there are Quota again
+}
+
+// Count is Ask, with how much is left.
+func (m *Meter) Count(key string, perMinute int64, at time.Time) Count {
 	limit, burst := rate.Limit(float64(perMinute)/60), max(int(perMinute/5), 1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -47,10 +61,14 @@ func (m *Meter) Ask(key string, perMinute int64, at time.Time) time.Duration {
 		l.SetLimitAt(at, limit)
 		l.SetBurstAt(at, burst)
 	}
-	if l.AllowN(at, 1) {
-		return 0
+	allowed := l.AllowN(at, 1)
+	left := l.TokensAt(at)
+	lasts := func(n float64) time.Duration { return time.Duration(max(n, 0) / float64(limit) * float64(time.Second)) }
+	c := Count{Left: max(int(left), 0), Quota: burst, Window: lasts(float64(burst)), Full: lasts(float64(burst) - left)}
+	if !allowed {
+		c.Wait = lasts(1 - left)
 	}
-	return time.Duration((1 - l.TokensAt(at)) / float64(limit) * float64(time.Second))
+	return c
 }
 
 func (m *Meter) forget(at time.Time) {

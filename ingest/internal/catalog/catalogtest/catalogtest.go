@@ -118,6 +118,8 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"users get other logins and links", usersRenamed},
 		{"no code of an authenticator is taken twice", authenticators},
 		{"a recovery code works once", recoveryCodes},
+		{"a token is found by its hash until it is revoked", apiTokens},
+		{"an answer is kept under its key for a while", keptAnswers},
 		{"places are remembered", knownPlaces},
 		{"a ceremony ends once", ceremonies},
 		{"roles, groups and grants are kept", powers},

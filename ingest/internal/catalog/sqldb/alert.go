@@ -26,6 +26,10 @@ func alertWhere(f *catalog.AlertFilter) *where {
 	if f.Open {
 		w.and("cleared_at = 0 AND acknowledged_at = 0")
 	}
+	if !f.BeforeAt.IsZero() {
+		w.and("raised_at <= ?", micros(f.BeforeAt))
+		w.and("(raised_at < ? OR id < ?)", micros(f.BeforeAt), clean(f.BeforeID))
+	}
 	return &w
 }
 

@@ -26,11 +26,12 @@ func (r *Reader) DirectoryPersonBy(ctx context.Context, source, subject string) 
 		indexed(clean(source)), indexed(clean(subject)))
 }
 
-// DirectoryPeopleDue returns up to 1,000 people of an agency who have sessions and
-// whom the directory last confirmed at a time or before, the longest waiting first.
+// DirectoryPeopleDue returns up to 1,000 people of an agency who have sessions or
+// tokens, and whom the directory last confirmed at a time or before, the longest waiting first.
 func (r *Reader) DirectoryPeopleDue(ctx context.Context, agency evidence.AgencyID, at time.Time) ([]catalog.DirectoryPerson, error) {
 	return list(ctx, r, "people of the directory to ask for again", scanDirectoryPerson, "SELECT "+directoryColumns+` FROM directory_people WHERE checked_at <= $1
-		AND EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = directory_people.user_id)
+		AND (EXISTS (SELECT 1 FROM sessions WHERE sessions.user_id = directory_people.user_id)
+			OR cut_off_at = 0 AND EXISTS (SELECT 1 FROM api_tokens WHERE api_tokens.user_id = directory_people.user_id))
 		AND EXISTS (SELECT 1 FROM users WHERE users.id = directory_people.user_id AND users.agency = $2)
 		ORDER BY checked_at, user_id LIMIT 1000`, micros(at), agency)
 }
