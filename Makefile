@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-wall bench-search bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub bench-custody sweep power-cuts check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-wall bench-search bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub bench-custody sweep power-cuts scan-tls check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -88,8 +88,8 @@ bench-custody: bench-rotate bench-scrub ## events until their proof, proofs in a
 bench-scrub: ## what re-reading the store costs an upload, turn by turn
 	SEALDOCK_SCRUB_COST=1 $(GO) test -count=1 -v -timeout 20m -run TestWhatScrubCostsAnUpload ./ingest/internal/server
 
-sweep: setup ## intake, healing, backup, restore, restart-log and key rotation killed at every system call that changes files; prints counts
-	SEALDOCK_SWEEP=1 $(GO) test -count=1 -v -timeout 60m -run TestSweep ./ingest/internal/server
+sweep: setup ## intake, administrative acts, healing, backup, restore, restart-log and key rotation killed at every system call that changes files; prints counts
+	SEALDOCK_SWEEP=1 $(GO) test -count=1 -v -timeout 90m -run TestSweep ./ingest/internal/server
 
 power-cuts: setup build ## the power of dock and server cut in 500 rounds on ext4 and on XFS; as root, under an hour (FLAGS="--rounds 10", FLAGS=--self-test)
 	@$(GO) run ./scripts/power-cuts $(FLAGS)
@@ -122,6 +122,10 @@ tamper: setup build ## custody packages tampered with in every scripted way, byt
 	@mkdir -p .run
 	@$(GO) test -count=1 -timeout 30m -v -run 'TestEveryTampering|TestEveryChanged|TestClean|TestASeal|TestAnInsider|TestAPartThat|TestThePage' ./ingest/internal/export -campaign >.run/tamper.log 2>&1; \
 	code=$$?; grep -v -e '^=== ' -e '^    --- PASS' .run/tamper.log; exit $$code
+
+scan-tls: build ## testssl.sh and sslscan look at a running server, with the default and the oldest TLS; prints counts (FLAGS=--write: into docs/edge.md)
+	@scripts/scan-tls/install
+	@$(GO) run ./scripts/scan-tls $(FLAGS)
 
 check: setup ## gofmt, vet, staticcheck, import table
 	@scripts/check

@@ -7,9 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/fsck"
@@ -157,6 +159,10 @@ func (r *runCommand) Run(ctx context.Context, to streams) error {
 	if err := seal.SelfTest(); err != nil {
 		return err
 	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	config.Reread = hangup
 	return server.Run(ctx, config, buildinfo.Version(version), log, time.Now, func(ready server.Ready) {
 		fmt.Fprintf(to.out, "The dashboard is at %s\n", ready.Web)
 	})

@@ -217,6 +217,10 @@ func strongECDSA(public crypto.PublicKey) (*ecdsa.PublicKey, error) {
 	return key, nil
 }
 
+// CheckWebKey reports a key that the certificate for browsers may not have: anything
+// but ECDSA on P-256 or P-384 and RSA of at least 2048 bits.
+func CheckWebKey(public crypto.PublicKey) error { return checkStrength(public, minWebRSA) }
+
 // checkStrength accepts ECDSA on P-256 and P-384, and RSA from minRSA bits on.
 func checkStrength(public crypto.PublicKey, minRSA int) error {
 	if key, ok := public.(*rsa.PublicKey); ok && key.N.BitLen() >= minRSA {

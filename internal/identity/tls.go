@@ -14,6 +14,11 @@ import (
 // Protocol is the ALPN name of the link between dock and server.
 const Protocol = "sealdock/1"
 
+// EnrolProtocol is the ALPN name by which a dock that enrols says that it is one: it is
+// shown the certificate of the server's own authority, whichever browsers get. What is
+// spoken then is HTTP/1.1.
+const EnrolProtocol = "sealdock-enrol/1"
+
 // ServerTLS is the server's side of a dock link: TLS 1.3, a dock certificate of
 // one of the authorities in pool required, no session tickets, so that every
 // connection proves itself. Whether the dock is still welcome is for the caller
@@ -71,6 +76,9 @@ func WebTLS(cert tls.Certificate) *tls.Config {
 		Certificates:     []tls.Certificate{cert},
 		NextProtos:       []string{"h2", "http/1.1"},
 		CurvePreferences: exchanges(),
+		// A ticket's key, which this process holds for a week, would open what was
+		// sent over TLS 1.2 meanwhile. A connection more costs a signature.
+		SessionTicketsDisabled: true,
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -88,6 +96,7 @@ func EnrolTLS(fingerprint evidence.Digest, serverName string, now func() time.Ti
 		MinVersion:         tls.VersionTLS13,
 		ServerName:         serverName,
 		CurvePreferences:   exchanges(),
+		NextProtos:         []string{EnrolProtocol, "http/1.1"},
 		InsecureSkipVerify: true, // verified below, against the pinned authority alone
 		VerifyConnection: func(s tls.ConnectionState) error {
 			return verifyPinned(s.PeerCertificates, fingerprint, serverName, now())

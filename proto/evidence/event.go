@@ -82,6 +82,7 @@ const (
 	EventTokenRevoked      EventType = "token.revoked"               // and taken away
 	EventTokenRefused      EventType = "token.refused"               // it was not taken, or was to do what no token does
 	EventServerStarted     EventType = "server.started"
+	EventCertificateTaken  EventType = "server.certificate"    // browsers get another certificate than before
 	EventSettingChanged    EventType = "setting.changed"       // what the agency has decided about access
 	EventPlaceRefused      EventType = "session.place_refused" // from a network that is not allowed
 	EventCameraTrustIssued EventType = "camera.trust_issued"

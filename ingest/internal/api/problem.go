@@ -106,6 +106,7 @@ var known = []struct {
 	{derive.ErrLong, http.StatusBadRequest, "Too long", derive.ErrLong.Error()},
 	{derive.ErrReason, http.StatusBadRequest, "No reason", derive.ErrReason.Error()},
 
+	{catalog.ErrFull, http.StatusInsufficientStorage, "The server’s disk is full", catalog.ErrFull.Error()},
 	{catalog.ErrConflict, http.StatusConflict, "It is not in a state that allows this", "Somebody may have been faster, or it overlaps what is there: read it again."},
 }
 

@@ -34,6 +34,7 @@ const (
 	AlertUnstamped     AlertCode = "log_unstamped"     // the time-stamp authority gives no tokens
 	AlertUnwitnessed   AlertCode = "log_unwitnessed"   // a witness has not cosigned the custody log for hours
 	AlertWebhook       AlertCode = "webhook_disabled"  // a webhook was disabled: its receiver took nothing for days, or said that it is gone
+	AlertCertificate   AlertCode = "web_certificate"   // browsers' certificate ends soon, or the one that should take its place is of no use; About says which
 	AlertContradicted  AlertCode = "log_contradicted"  // a witness has seen more of the log, or another one
 )
 

@@ -21,6 +21,8 @@ var (
 	ErrTokenExpired = errors.New("the token has expired: make a new one")
 	// ErrCursor: the cursor of a list is not one that this list gave out.
 	ErrCursor = errors.New("the page is not one of this list: start at the first")
+	// ErrFull: the disk that the catalog is on has no room for a change.
+	ErrFull = errors.New("nothing was changed, as there is no room for a change: somebody must make room on the disk of the catalog")
 	// ErrLease: another process writes the custody log at the moment, or took
 	// the log over from this one.
 	ErrLease = errors.New("another process holds the custody log")

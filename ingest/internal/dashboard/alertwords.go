@@ -74,6 +74,8 @@ func serverAlertText(code catalog.AlertCode) (title, todo string) {
 		return "A webhook was disabled", "Its receiver took nothing for three days, or said that it is gone. Find out why from whoever runs it, and enable the webhook again under Webhooks: it goes on where it stood, and nothing is lost."
 	case catalog.AlertContradicted:
 		return "A witness has seen another custody log", "This server was set back to an older state, or somebody else signs with its key: stop it, and compare catalog and log with your backups. It does not start again until the witness agrees or is taken out of the configuration."
+	case catalog.AlertCertificate:
+		return "The certificate for browsers needs care", "Do what the message says; docks go on whatever becomes of it. A file is looked at again by itself, and at once after systemctl reload."
 	case catalog.AlertUnstamped:
 		return "The custody log gets no time stamps", "Find out whether this server reaches the time-stamp authority of its configuration, and whether the authority’s certificate has changed. Nothing else waits for it."
 	}

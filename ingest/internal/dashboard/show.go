@@ -111,6 +111,7 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 		code    int
 		heading string
 	}{
+		{catalog.ErrFull, http.StatusInsufficientStorage, "The server’s disk is full"},
 		{auth.ErrPlace, http.StatusForbidden, "Not from here"},
 		{auth.ErrForbidden, http.StatusForbidden, "Not allowed"},
 		{reading.ErrForbidden, http.StatusForbidden, "Not allowed"},

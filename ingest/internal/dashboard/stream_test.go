@@ -62,6 +62,9 @@ func TestEveryRangeIsTheBytesOfTheRecording(t *testing.T) {
 		if a.body != string(content[from:to+1]) {
 			rt.Fatalf("%s: other bytes", header)
 		}
+		if h := a.Header; !strings.Contains(h.Get("Content-Security-Policy"), "; sandbox;") || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") || h.Get("X-Content-Type-Options") != "nosniff" {
+			rt.Fatalf("%s: a part that a browser may take for a page: %v", header, h)
+		}
 	})
 	if a := s.get(t, client, path); a.StatusCode != http.StatusOK || a.body != string(content) || a.Header.Get("Accept-Ranges") != "bytes" {
 		t.Errorf("the whole: %d, %d bytes", a.StatusCode, len(a.body))

@@ -142,6 +142,7 @@ var acts = [...]act{
 	{evidence.EventAlertCleared, Alerts, "saw the end of an alert about %", "see the end of an alert about %"},
 
 	{evidence.EventServerStarted, Running, "started", "start"},
+	{evidence.EventCertificateTaken, Running, "took another certificate for browsers", "take another certificate for browsers"},
 	{evidence.EventScrubbed, Running, "re-read all that is stored", "re-read all that is stored"},
 	{evidence.EventMirrored, Running, "copied to the mirror", "copy to the mirror"},
 	{evidence.EventLogStamped, Running, "had the custody log dated by an outside authority", "have the custody log dated by an outside authority"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,11 +55,17 @@ type Config struct {
 	LogLevel       string   `toml:"log_level" help:"What the server writes to its log: debug, info, warn or error."`
 	LogFormat      string   `toml:"log_format" help:"How: text or json."`
 
+	Certificate CertificateConfig `toml:"certificate" help:"What browsers and programs are shown. With nothing here it is issued by the server's own authority. Docks are shown that in any case."`
+
 	Directory DirectoryConfig `toml:"directory" help:"The agency's own directory of people. Accounts of this server's own go on beside it, and are the way in when it is down."`
 
 	// restored is how many entries the custody log was left with at each restore from a
 	// backup, as the catalog says; openCatalog sets it.
 	restored []int64
+
+	// Reread has the files of the certificate for browsers read at once; nil where
+	// nobody can ask for it.
+	Reread <-chan os.Signal `toml:"-"`
 
 	// Prompt asks a person for a secret that is not shown; nil where nobody can
 	// be asked.
@@ -124,6 +131,7 @@ func LoadConfig(path string) (Config, error) {
 		c.PassphraseFile = filepath.Join(base, c.PassphraseFile)
 	}
 	c.Directory.relativeTo(base)
+	c.Certificate.relativeTo(base)
 	if err := c.Check(); err != nil {
 		return c, fmt.Errorf("configuration %s: %w", path, err)
 	}
@@ -172,7 +180,7 @@ func (c *Config) Check() error {
 	if c.ClipMiB < 1 || c.ClipMiB > 1<<20 {
 		return fmt.Errorf("clip_mib: %d, allowed are 1 to %d", c.ClipMiB, 1<<20)
 	}
-	if err := errors.Join(c.checkGuard(), c.checkMirror(), c.checkWitnesses(), c.checkDirectory()); err != nil {
+	if err := errors.Join(c.checkGuard(), c.checkMirror(), c.checkWitnesses(), c.checkDirectory(), c.checkCertificate()); err != nil {
 		return err
 	}
 	return c.checkStamps()
@@ -212,6 +220,7 @@ func (c *Config) receiptKey() string    { return filepath.Join(c.keyDir(), "rece
 func (c *Config) checkpointKey() string { return filepath.Join(c.keyDir(), "checkpoint.key") }
 func (c *Config) cameraKey() string     { return filepath.Join(c.keyDir(), "camera-authority.key") }
 func (c *Config) derivativeKey() string { return filepath.Join(c.keyDir(), "derivative.key") }
+func (c *Config) acmeDir() string       { return filepath.Join(c.DataDir, "acme") }
 func (c *Config) firmwareDir() string   { return filepath.Join(c.DataDir, "firmware") }
 func (c *Config) pepperFile() string    { return filepath.Join(c.keyDir(), "pepper.key") }
 func (c *Config) resetKeyFile() string  { return filepath.Join(c.keyDir(), "quic-reset.key") }

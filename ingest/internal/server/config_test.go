@@ -71,6 +71,12 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 		"public_names = [\"a:1\"]":  "public_names",
 		"log_origin = \"a b\"\n":    "log_origin",
 		"listen_https = \"nope\"\n": "listen_https",
+
+		"[certificate]\nfile = \"a\"\n":                                     "certificate.key",
+		"[certificate]\nfile = \"a\"\nkey = \"b\"\nacme = \"https://a/\"\n": "certificate.acme",
+		"[certificate]\nacme = \"http://ca.example.org/dir\"\n":             "certificate.acme",
+		"[certificate]\nacme = \"https://a/\"\nacme_key_id = \"x\"\n":       "certificate.acme_key_file",
+		"[certificate]\nlisten_http = \"80\"\n":                             "certificate.listen_http",
 	}
 	sound := map[string]string{"agency": `agency = "springfield"`, "public_names": `public_names = ["localhost"]`, "log_origin": `log_origin = "localhost/log"`}
 	for text, key := range cases {

@@ -45,9 +45,11 @@ func (r *running) employ() {
 // requireFactor says of whom a second factor is required.
 func (r *running) requireFactor(whom string) {
 	r.t.Helper()
-	r.must(r.catalog().Update(r.ctx, func(tx *sqldb.Tx) error {
-		return tx.SetSetting(r.ctx, &catalog.Setting{Agency: "springfield", Name: "auth.factor_required", Value: whom, UpdatedAt: time.Now(), UpdatedBy: "local"})
-	}))
+	r.inCatalog(func(db *sqldb.DB) error {
+		return db.Update(r.ctx, func(tx *sqldb.Tx) error {
+			return tx.SetSetting(r.ctx, &catalog.Setting{Agency: "springfield", Name: "auth.factor_required", Value: whom, UpdatedAt: time.Now(), UpdatedBy: "local"})
+		})
+	})
 }
 
 func (r *running) events(kind evidence.EventType) []catalog.EventRow {

@@ -18,6 +18,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/custody"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
+	"github.com/sealdock/sealdock/ingest/internal/edge"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/receive"
@@ -113,6 +114,7 @@ type parts struct {
 	catalog      *sqldb.DB
 	settings     *settings.Service
 	certificates *certificates
+	edge         *edge.Service
 	vault        *blobs.Store
 	tiles        tlog.Tiles
 	audit        *audit.Log
@@ -166,6 +168,9 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 		return p, err
 	}
 	p.certificates = &certificates{authority: p.secrets.authority, hosts: c.PublicNames, now: now}
+	if p.edge, err = c.openEdge(p.catalog, p.certificates.get, log, now); err != nil {
+		return p, err
+	}
 	if p.settings, err = c.openSettings(ctx, p.catalog, log, now); err != nil {
 		return p, err
 	}

@@ -54,19 +54,6 @@ func (p *parts) rootFact() settings.Fact {
 	return f
 }
 
-// certificateFact tells of the certificate that browsers get.
-func (p *parts) certificateFact() settings.Fact {
-	f := settings.Fact{Name: "tls.certificate", Title: "Certificate for browsers", Standing: settings.AsDefault}
-	certificate, err := p.certificates.get(nil)
-	if err != nil {
-		f.Value, f.Standing, f.Todo = "none: "+err.Error(), settings.Weaker, "See the server's log."
-		return f
-	}
-	f.Value = fmt.Sprintf("by the server's own authority, ends %s", certificate.Leaf.NotAfter.UTC().Format("2006-01-02 15:04 UTC"))
-	f.Todo = "Browsers trust it only where your own authority's certificate is installed."
-	return f
-}
-
 // lastFact tells how long ago something was done.
 func (p *parts) lastFact(ctx context.Context, name, title string, kind evidence.EventType, good time.Duration, todo string) settings.Fact {
 	f := settings.Fact{Name: name, Title: title, Value: "never", Standing: settings.Weaker, Todo: todo}

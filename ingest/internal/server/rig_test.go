@@ -39,10 +39,15 @@ type running struct {
 
 func newServer(t *testing.T) *running {
 	t.Helper()
+	return newServerAt(t, filepath.Join(t.TempDir(), "data"))
+}
+
+func newServerAt(t *testing.T, dir string) *running {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	r := &running{t: t, ctx: ctx, config: Defaults()}
-	r.config.DataDir = filepath.Join(t.TempDir(), "data")
+	r.config.DataDir = dir
 	r.config.Agency, r.config.PublicNames = "springfield", []string{"localhost", "127.0.0.1"}
 	r.config.ListenQUIC, r.config.ListenHTTPS = "127.0.0.1:0", "127.0.0.1:0"
 	r.config.LogOrigin = "localhost/springfield"
@@ -221,6 +226,18 @@ func (r *running) catalog() *sqldb.DB {
 	}
 	r.t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// inCatalog opens the catalog for one step, and leaves no connection.
+func (r *running) inCatalog(step func(db *sqldb.DB) error) {
+	r.t.Helper()
+	db, err := sqldb.Open(r.ctx, r.config.catalogURL(), time.Now)
+	if err == nil {
+		err = errors.Join(step(db), db.Close())
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func signed(t *testing.T, d *enrolled, kind string, s evidence.Statement) []byte {

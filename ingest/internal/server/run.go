@@ -56,13 +56,19 @@ func Run(ctx context.Context, c Config, version string, log *slog.Logger, now fu
 type doors struct {
 	quic  *wire.Listener
 	https net.Listener
+	plain net.Listener // nil: nothing is served without TLS
 	local net.Listener // nil: commands on this machine do not reach the server
 	web   *http.Server
+	http  *http.Server // behind plain
 }
 
 func (d *doors) close() {
 	d.quic.Shutdown(upload.EndGoingAway, "the server stops")
 	d.web.Close()
+	d.http.Close()
+	if d.plain != nil {
+		d.plain.Close()
+	}
 	if d.local != nil {
 		d.local.Close()
 	}
@@ -75,11 +81,7 @@ func (p *parts) listen() (*doors, error) {
 	if err != nil {
 		return nil, err
 	}
-	webTLS, err := certificates.renewing(identity.WebTLS)
-	if err != nil {
-		return nil, err
-	}
-	webTLS.GetConfigForClient = p.asDecided(webTLS.Clone())
+	webTLS := p.webTLS()
 	quic, err := wire.Listen(c.ListenQUIC, dockTLS, wire.Options{MaxSessions: c.MaxDocks, ResetKey: &p.secrets.resetKey})
 	if err != nil {
 		return nil, fmt.Errorf("listen_quic: %w", err)
@@ -96,10 +98,24 @@ func (p *parts) listen() (*doors, error) {
 	if err != nil {
 		return nil, errors.Join(err, https.Close(), quic.Close())
 	}
-	return &doors{quic: quic, local: local, https: tls.NewListener(https, webTLS), web: &http.Server{
+	d := &doors{quic: quic, local: local, https: tls.NewListener(https, webTLS), web: p.webServer(handler), http: p.webServer(p.edge.Plain())}
+	d.web.TLSConfig = webTLS
+	if plain := c.Certificate.ListenHTTP; plain != "" {
+		if d.plain, err = net.Listen("tcp", plain); err != nil {
+			d.close()
+			d.https.Close()
+			return nil, fmt.Errorf("certificate.listen_http: %w", err)
+		}
+	}
+	return d, nil
+}
+
+// webServer bounds what a request may take, whatever is behind.
+func (p *parts) webServer(handler http.Handler) *http.Server {
+	return &http.Server{
 		Handler: cutSlow(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		TLSConfig: webTLS, ErrorLog: slog.NewLogLogger(telemetry.Component(p.log, "web").Handler(), slog.LevelDebug),
-	}}, nil
+		ErrorLog: slog.NewLogLogger(telemetry.Component(p.log, "web").Handler(), slog.LevelDebug),
+	}
 }
 
 func (p *parts) noteStart(ctx context.Context, version string) error {
@@ -171,9 +187,19 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 		}
 		return nil
 	})
+	group.Go(func() error { return p.edge.Run(inner) })
+	if d.plain != nil {
+		group.Go(func() error {
+			if err := d.http.Serve(d.plain); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serving without TLS: %w", err)
+			}
+			return nil
+		})
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		p.log.Info("stopping")
+		defer d.http.Close()
 		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := d.web.Shutdown(grace); err != nil {

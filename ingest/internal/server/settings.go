@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"time"
@@ -50,16 +49,4 @@ func SetPassword(ctx context.Context, c Config, login, password string, now func
 		by, from := local()
 		return people.SetPassword(ctx, login, password, by, from)
 	})
-}
-
-// asDecided makes each handshake follow the oldest TLS that the agency takes.
-func (p *parts) asDecided(modern *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
-	old := modern.Clone()
-	modern.MinVersion = tls.VersionTLS13
-	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if p.settings.Value(hello.Context(), settings.TLSMinimum) == "1.2" {
-			return old, nil
-		}
-		return modern, nil
-	}
 }

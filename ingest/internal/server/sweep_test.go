@@ -115,11 +115,17 @@ func newSweep(t *testing.T) *sweep {
 	if os.Getenv("SEALDOCK_SWEEP") == "" {
 		t.Skip("it takes minutes: make sweep")
 	}
+	return templateOf(t, 3)
+}
+
+// templateOf is a stopped server with so many recordings, and the program.
+func templateOf(t *testing.T, recordings int) *sweep {
+	t.Helper()
 	r := newServer(t)
 	r.ctx = t.Context()
 	r.start()
 	d := r.enrol("front-desk")
-	for i := range 3 {
+	for i := range recordings {
 		var rec *receivetest.Recording = d.Record(t, "DCIM/"+strconv.Itoa(i)+".MP4", footage(1000+i))
 		r.store(d, rec)
 	}

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"errors"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/mattn/go-sqlite3"
@@ -19,6 +20,7 @@ type dialect interface {
 	forUpdate() string       // ends a SELECT that locks its rows
 	unique(err error) bool   // a unique index refused the row
 	collided(err error) bool // the transaction is to be done again
+	full(err error) bool     // there is no room for it
 }
 
 type sqlite struct{}
@@ -40,6 +42,11 @@ func (sqlite) unique(err error) bool {
 
 func (sqlite) collided(error) bool { return false }
 
+func (sqlite) full(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && (e.Code == sqlite3.ErrFull || e.Code == sqlite3.ErrIoErr && e.SystemErrno == syscall.ENOSPC)
+}
+
 type postgres struct{}
 
 func (postgres) name() string               { return "postgres" }
@@ -53,6 +60,8 @@ func (postgres) unique(err error) bool { return hasState(err, "23505") }
 func (postgres) collided(err error) bool {
 	return hasState(err, "40001") || hasState(err, "40P01")
 }
+
+func (postgres) full(err error) bool { return hasState(err, "53100") }
 
 func hasState(err error, state string) bool {
 	var e *pgconn.PgError

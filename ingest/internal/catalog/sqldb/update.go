@@ -23,11 +23,17 @@ type Tx struct {
 // Update runs fn in one serialisable write transaction and returns when that
 // is durable. When fn returns an error, nothing of it stays and Update returns
 // that error. fn may run several times and must not call Update itself.
-func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
+// catalog.ErrFull.
+func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) (err error) {
 	if db.queue != nil {
-		return db.queue.update(ctx, func(q querier) error { return fn(db.tx(q)) })
+		err = db.queue.update(ctx, func(q querier) error { return fn(db.tx(q)) })
+	} else {
+		err = db.retry(ctx, sql.LevelSerializable, fn)
 	}
-	return db.retry(ctx, sql.LevelSerializable, fn)
+	if err != nil && db.engine.full(err) {
+		return fmt.Errorf("%w: %w", catalog.ErrFull, err)
+	}
+	return err
 }
 
 func (db *DB) tx(q querier) *Tx {
