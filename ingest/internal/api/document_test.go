@@ -90,7 +90,7 @@ func TestARouteWantsADescription(t *testing.T) {
 			t.Errorf("%s is taken", name)
 		}
 	}
-	for _, pattern := range []string{"/api/v1/things", "GET /other/things", "GET /api/v1/{unheard}", "PATCH /api/v1/things"} {
+	for _, pattern := range []string{"/api/v1/things", "GET /other/things", "GET /api/v1/{unheard}", "TRACE /api/v1/things"} {
 		if !refused(pattern, func(*api.Description) {}) {
 			t.Errorf("%s is taken", pattern)
 		}

@@ -26,7 +26,7 @@ func TestWebhooksOverTheAPI(t *testing.T) {
 		t.Errorf("%+v", made)
 	}
 	at := "/api/v1/webhooks/" + made.ID
-	for body, want := range map[string]int{``: 400, `{"more":1}`: 400, `{}`: 422, `{"name":"x","url":"http://example.org","types":["evidence.stored"]}`: 422, `{"name":"records","url":"https://example.org","types":["evidence.stored"]}`: 409} {
+	for body, want := range map[string]int{``: 422, `{"more":1}`: 400, `{}`: 422, `{"name":"x","url":"http://example.org","types":["evidence.stored"]}`: 422, `{"name":"records","url":"https://example.org","types":["evidence.stored"]}`: 409} {
 		d.own(t, "POST", "/api/v1/webhooks", body, want, nil)
 	}
 	var tested struct {
