@@ -94,8 +94,8 @@ sweep: setup ## intake, administrative acts, healing, backup, restore, restart-l
 power-cuts: setup build ## the power of dock and server cut in 500 rounds on ext4 and on XFS; as root, under an hour (FLAGS="--rounds 10", FLAGS=--self-test)
 	@$(GO) run ./scripts/power-cuts $(FLAGS)
 
-bench-search: ## searches over N=1000000 items on SQLite and PostgreSQL, with their plans (N=10000000: hours)
-	$(GO) test -run '^$$' -bench BenchmarkSearches -benchtime 1x -timeout 12h ./ingest/internal/catalog/sqldb -items $(or $(N),1000000)
+bench-search: ## searches over N=1000000 items on SQLite and PostgreSQL, with their plans (N=10000000: half an hour and 50 GiB; STORE=DIR keeps the items there and finds them the next time, ENGINE=sqlite or postgres)
+	$(GO) test -run '^$$' -bench 'BenchmarkSearches/$(ENGINE)' -benchtime 1x -timeout 12h ./ingest/internal/catalog/sqldb -items $(or $(N),1000000) -store '$(STORE)' -results $(CURDIR)/.run/bench $(BENCHFLAGS)
 
 bench-wall: ## what a viewer of a wall of 500 docks costs, and how late it is
 	$(GO) test -count=1 -v -run '^TestWallCost$$' ./ingest/internal/dashboard -wall $(or $(WALL),60s)

@@ -28,7 +28,7 @@ func (c *reportCommand) Run() error {
 		return err
 	}
 	text := string(page)
-	for _, name := range []string{"limit", "peers", "net", "breaks", "rules", "bounded", "load"} {
+	for _, name := range []string{"limit", "peers", "net", "breaks", "rules", "bounded", "load", "search-sqlite", "search-postgres"} {
 		raw, err := os.ReadFile(filepath.Join(c.Dir, name+".json"))
 		if errors.Is(err, fs.ErrNotExist) {
 			say("report: no result of %s, its part stays as it is", name)

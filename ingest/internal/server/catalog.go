@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/internal/telemetry"
 	"github.com/sealdock/sealdock/internal/tlog"
 )
 
@@ -39,6 +40,34 @@ func (c *Config) openCatalog(ctx context.Context, now func() time.Time) (*sqldb.
 	}
 	return db, nil
 }
+
+// giveSlots keeps searches fast until ctx ends: items that have arrived get slots. Lists
+// hold the same without them, so a fault is told and it is tried again.
+func (p *parts) giveSlots(ctx context.Context) error {
+	log := telemetry.Component(p.log, "catalog")
+	for {
+		given, err := p.catalog.GiveSlots(ctx)
+		if err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "items could not be prepared for searches; these take longer until they are", "error", err)
+		}
+		wait := slotsEvery
+		if given {
+			wait = slotsPause
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+const (
+	slotsEvery = time.Minute
+	slotsPause = 200 * time.Millisecond // for those who wait to write
+)
 
 // logOrigin is the name of the custody log by now: after restores it is another one
 // than in the configuration.

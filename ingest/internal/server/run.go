@@ -158,6 +158,7 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 		}
 		return nil
 	})
+	group.Go(func() error { return p.giveSlots(inner) })
 	prover := p.config.openScrub(p.secrets, p.catalog, p.vault, p.log, p.now)
 	if p.config.ScrubCycle > 0 {
 		group.Go(func() error { return prover.Run(inner) })

@@ -33,39 +33,63 @@ type Server struct {
 // Start starts a server that stops at the end of the test t.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	programs := programs(t)
 	dir, err := os.MkdirTemp("", "pg-") // short: a socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	as := runAs(t)
-	if as != nil {
-		if err := os.Chown(dir, int(as.Uid), int(as.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data := filepath.Join(dir, "data")
-	initialise := exec.Command(filepath.Join(programs, "initdb"), "-D", data, "-U", superuser, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-	initialise.Dir = dir
-	initialise.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	if out, err := initialise.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
-	if err := demandPasswords(filepath.Join(data, "pg_hba.conf")); err != nil {
+	s := &Server{dir: dir}
+	s.start(t, true)
+	return s
+}
+
+// StartIn starts a server that stops at the end of the test t, and whose databases stay
+// in dir: another one started there has them. The path of dir is short, and its user may
+// enter all folders above it.
+func StartIn(t testing.TB, dir string) *Server {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	s := &Server{dir: dir}
-	s.run(t, programs, data, as)
+	s.start(t, false)
 	return s
+}
+
+// start starts the server in its folder, where it is made when there is none.
+func (s *Server) start(t testing.TB, passing bool) {
+	t.Helper()
+	programs := programs(t)
+	as := runAs(t)
+	if as != nil {
+		if err := os.Chown(s.dir, int(as.Uid), int(as.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(s.dir, "data")
+	if _, err := os.Stat(data); err != nil {
+		initialise := exec.Command(filepath.Join(programs, "initdb"), "-D", data, "-U", superuser, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+		initialise.Dir = s.dir
+		initialise.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+		if out, err := initialise.CombinedOutput(); err != nil {
+			t.Fatalf("initdb: %v\n%s", err, out)
+		}
+		if err := demandPasswords(filepath.Join(data, "pg_hba.conf")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run(t, programs, data, as, passing)
 }
 
 // run starts the server under a shell that stops it when its input ends: when
 // the test ends, however it ends.
-func (s *Server) run(t testing.TB, programs, data string, as *syscall.Credential) {
+func (s *Server) run(t testing.TB, programs, data string, as *syscall.Credential, passing bool) {
 	t.Helper()
-	const script = `"$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 </dev/null &
-		server=$!; read -r _; kill -INT $server; wait $server; rm -rf "$3"`
+	script := `"$1" -D "$2" -k "$3" -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200 -c max_wal_size=4GB </dev/null &
+		server=$!; read -r _; kill -INT $server; wait $server`
+	if passing {
+		script += `; rm -rf "$3"`
+	}
 	var output bytes.Buffer
 	cmd := exec.Command("/bin/sh", "-c", script, "sh", filepath.Join(programs, "postgres"), data, s.dir)
 	cmd.Dir = s.dir
@@ -105,6 +129,26 @@ func (s *Server) await() error {
 		case <-again.C:
 		}
 	}
+}
+
+// Lasting returns the address of a database of a server started with StartIn, and
+// whether it was there already.
+func (s *Server) Lasting(t testing.TB, name string) (address string, there bool) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.url("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)", name).Scan(&there); err != nil {
+		t.Fatal(err)
+	}
+	if !there {
+		if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s.url(name), there
 }
 
 // Database makes an empty database and returns its address.

@@ -15,7 +15,7 @@ import (
 const (
 	// MaxCount is up to where the items of a list are counted.
 	MaxCount  = 1000
-	countTime = 250 * time.Millisecond
+	countTime = 250 * time.Millisecond // for page and count
 )
 
 // Found is how many items a list has.
@@ -36,15 +36,11 @@ func (s *Service) Search(ctx context.Context, actor *auth.Actor, f catalog.ItemF
 		return catalog.ItemPage{}, Found{}, err
 	}
 	f.Agency, f.Within = s.Agency, s.within(actor, auth.ListItems)
-	page, err := s.Catalog.Items(ctx, f, order, cursor, limit)
-	if err != nil {
-		return page, Found{}, err
-	}
-	n, counted, err := s.Catalog.CountUpTo(ctx, f, MaxCount+1, countTime)
+	page, n, counted, err := s.Catalog.ItemsCounted(ctx, f, order, cursor, limit, MaxCount+1, countTime)
 	switch {
 	case err != nil:
 		return page, Found{}, err
-	case !counted: // at least what was read
+	case !counted:
 		return page, Found{Items: int64(len(page.Items)), More: true}, nil
 	}
 	return page, Found{Items: min(n, MaxCount), More: n > MaxCount}, nil

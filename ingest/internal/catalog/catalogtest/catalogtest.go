@@ -52,13 +52,27 @@ type suite struct {
 	url   string
 }
 
+type promise struct {
+	name  string
+	check func(suite)
+}
+
+// RunLists checks what is promised of lists of items, as Run does.
+func RunLists(t *testing.T, fresh func(t *testing.T) string) {
+	run(t, fresh, []promise{
+		{"lists filter", listsFilter},
+		{"lists page without gaps or repeats", listsPage},
+		{"searching takes text literally", searchLiteral},
+		{"agencies are walls", agenciesAreWalls},
+		{"a later assignment names the wearer", laterAssignment},
+		{"a destroyed item stays and opens no more", destroyedItems},
+	})
+}
+
 // Run checks each promise on an empty catalog of its own; fresh returns the
 // address of one.
 func Run(t *testing.T, fresh func(t *testing.T) string) {
-	for _, c := range []struct {
-		promise string
-		check   func(suite)
-	}{
+	run(t, fresh, []promise{
 		{"items keep every field", itemsKeepEveryField},
 		{"one item per recording", oneItemPerRecording},
 		{"items move through their states only", itemStates},
@@ -135,8 +149,12 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"a failed update harms no other", failedUpdateAlone},
 		{"an ended context changes nothing", endedContext},
 		{"opening again finds all", openAgain},
-	} {
-		t.Run(c.promise, func(t *testing.T) {
+	})
+}
+
+func run(t *testing.T, fresh func(t *testing.T) string, promises []promise) {
+	for _, c := range promises {
+		t.Run(c.name, func(t *testing.T) {
 			url, clock := fresh(t), NewClock()
 			db, err := sqldb.Open(t.Context(), url, clock.Now)
 			if err != nil {

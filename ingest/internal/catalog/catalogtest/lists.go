@@ -9,9 +9,14 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-// list returns all ids that a filter lists, page by page.
+// list returns all ids that a filter lists, page by page, after what can have got a slot.
 func (s suite) list(f catalog.ItemFilter, order catalog.Order, limit int) []evidence.EvidenceID {
 	s.Helper()
+	for given := true; given; {
+		var err error
+		given, err = s.db.GiveSlots(s.Context())
+		s.must(err)
+	}
 	var ids []evidence.EvidenceID
 	for cursor := ""; ; {
 		p, err := s.db.Items(s.Context(), f, order, cursor, limit)

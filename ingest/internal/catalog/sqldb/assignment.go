@@ -71,15 +71,8 @@ func (tx *Tx) EndAssignment(ctx context.Context, agency evidence.AgencyID, camer
 // setWearer names who wore a camera at the items that it recorded from one
 // moment until another, as far as it is known when they were recorded.
 func (tx *Tx) setWearer(ctx context.Context, agency evidence.AgencyID, camera string, from, until time.Time, officer, id string) error {
-	where := `agency = $1 AND camera = $2 AND (corrected_at > 0 OR started_at > 0) AND recorded_at >= $3 AND (CAST($4 AS BIGINT) = 0 OR recorded_at < $4)`
-	_, err := tx.change(ctx, "naming the wearer of a camera's items", `UPDATE items SET wearer = $5, wearer_id = $6,
-		wearer_search = $7 WHERE `+where,
+	_, err := tx.change(ctx, "naming the wearer of a camera's items", `UPDATE items SET wearer = $5, wearer_id = $6, wearer_search = $7
+		WHERE agency = $1 AND camera = $2 AND (corrected_at > 0 OR started_at > 0) AND recorded_at >= $3 AND (CAST($4 AS BIGINT) = 0 OR recorded_at < $4)`,
 		agency, clean(camera), micros(from), micros(until), clean(officer), clean(id), wordText(wearerWords(officer, id)))
-	for _, word := range wearerWords(officer, id) {
-		if err == nil {
-			_, err = tx.change(ctx, "naming the wearer of a camera's items", `INSERT INTO item_words (agency, word, id, offered_at, recorded_at) SELECT agency, CAST($5 AS TEXT), id, offered_at, recorded_at FROM items WHERE `+where+` ON CONFLICT DO NOTHING`,
-				agency, clean(camera), micros(from), micros(until), keyOf(word))
-		}
-	}
 	return err
 }

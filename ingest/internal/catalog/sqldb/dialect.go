@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"database/sql"
 	"errors"
 	"strings"
 	"syscall"
@@ -18,6 +19,8 @@ type dialect interface {
 	rebind(query string) string
 	overwriting() string     // makes a connection overwrite what it replaces, "" where there is no such thing
 	forUpdate() string       // ends a SELECT that locks its rows
+	reading() *sql.TxOptions // of a transaction that reads one state
+	byID() string            // after items in a FROM: they are found by their ids, whatever else is asked
 	unique(err error) bool   // a unique index refused the row
 	collided(err error) bool // the transaction is to be done again
 	full(err error) bool     // there is no room for it
@@ -34,6 +37,11 @@ func (sqlite) goose() goose.Dialect { return goose.DialectSQLite3 }
 func (sqlite) rebind(query string) string { return strings.ReplaceAll(query, "$", "?") }
 
 func (sqlite) forUpdate() string { return "" } // the one writer has the whole database
+
+func (sqlite) reading() *sql.TxOptions { return nil } // as any of its transactions does
+
+// Without statistics it takes an index of two columns for better than one of a list of ids.
+func (sqlite) byID() string { return " INDEXED BY sqlite_autoindex_items_1" }
 
 func (sqlite) unique(err error) bool {
 	var e sqlite3.Error
@@ -56,6 +64,10 @@ func (postgres) rebind(query string) string { return query }
 func (postgres) forUpdate() string          { return " FOR UPDATE" }
 
 // SQLSTATE codes, PostgreSQL manual, appendix A.
+func (postgres) reading() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+}
+func (postgres) byID() string          { return "" }
 func (postgres) unique(err error) bool { return hasState(err, "23505") }
 func (postgres) collided(err error) bool {
 	return hasState(err, "40001") || hasState(err, "40P01")

@@ -30,9 +30,6 @@ func (tx *Tx) InsertItem(ctx context.Context, item *catalog.Item) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.insertItemWords(ctx, item); err != nil {
-		return err
-	}
 	return tx.insertOffer(ctx, item)
 }
 
@@ -103,9 +100,6 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 		$27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, 1)
 		WHERE agency = $1 AND id = $2 AND state <> 'stored' AND attempt < $3`, values...)
 	if err != nil {
-		return err
-	}
-	if err := tx.insertItemWords(ctx, item); err != nil {
 		return err
 	}
 	return tx.insertOffer(ctx, item)

@@ -91,121 +91,171 @@ func itemWhere(f *catalog.ItemFilter) *where {
 
 // sorted is how an order is said in SQL.
 type sorted struct {
-	column    string // index of this
-	unindexed string // the same value, for which no index can be used
-	text      bool   // it is text, not a number
-	up        bool
+	column string // index of this
+	text   bool   // it is text, not a number
+	up     bool
 }
 
 // person is whom a recording is of: who wore the camera, or whom the recording names.
 const person = "(CASE WHEN wearer <> '' THEN wearer ELSE officer END)"
 
-func sorting(o catalog.Order) (sorted, error) {
-	number := func(column string, up bool) (sorted, error) {
-		return sorted{column: column, unindexed: "(" + column + " + 0)", up: up}, nil
-	}
+func sorting(o catalog.Order) (*sorted, error) {
 	switch o {
-	case catalog.NewestArrival:
-		return number("offered_at", false)
-	case catalog.OldestArrival:
-		return number("offered_at", true)
-	case catalog.NewestRecording:
-		return number("recorded_at", false)
-	case catalog.OldestRecording:
-		return number("recorded_at", true)
-	case catalog.Longest:
-		return number("length", false)
-	case catalog.Shortest:
-		return number("length", true)
+	case catalog.NewestArrival, catalog.OldestArrival:
+		return &sorted{"offered_at", false, o == catalog.OldestArrival}, nil
+	case catalog.NewestRecording, catalog.OldestRecording:
+		return &sorted{"recorded_at", false, o == catalog.OldestRecording}, nil
+	case catalog.Longest, catalog.Shortest:
+		return &sorted{"length", false, o == catalog.Shortest}, nil
 	case catalog.OfficerUp, catalog.OfficerDown:
-		return sorted{column: person, unindexed: "(" + person + " || '')", text: true, up: o == catalog.OfficerUp}, nil
+		return &sorted{person, true, o == catalog.OfficerUp}, nil
 	}
-	return sorted{}, fmt.Errorf("listing items: order %q is unknown", clean(string(o)))
+	return nil, fmt.Errorf("listing items: order %q is unknown", clean(string(o)))
 }
 
-// value is where a value of the order is read into.
-func (o sorted) value() any {
-	if o.text {
-		return new(string)
+// key is an item by what a list goes by.
+func (o *sorted) key(i *catalog.Item) keyed {
+	k := keyed{offered: micros(i.OfferedAt), recorded: micros(recordedAt(i)), id: i.ID.String()}
+	switch {
+	case o.text && i.Wearer != "":
+		k.text = i.Wearer
+	case o.text:
+		k.text = i.Officer
+	case o.column == "offered_at":
+		k.number = k.offered
+	case o.column == "recorded_at":
+		k.number = k.recorded
+	default:
+		k.number = int64(i.Length)
 	}
-	return new(int64)
+	return k
+}
+
+// beyond adds what comes after a place in the order, and returns the order in SQL.
+func (o *sorted) beyond(w *where, after *keyed) string {
+	direction, sign := "DESC", "<"
+	if o.up {
+		direction, sign = "ASC", ">"
+	}
+	if after != nil {
+		var value any = after.number
+		if o.text {
+			value = after.text
+		}
+		w.and(o.column+" "+sign+"= ?", value) // SQLite begins an index of an expression only so
+		w.and("("+o.column+", id) "+sign+" (?, ?)", value, after.id)
+	}
+	return fmt.Sprintf(" ORDER BY %s %s, id %s", o.column, direction, direction)
+}
+
+// cursor is a place in the order as text.
+func (o *sorted) cursor(k *keyed) string {
+	if o.text {
+		return base64.RawURLEncoding.EncodeToString([]byte(k.text)) + "." + k.id
+	}
+	return strconv.FormatInt(k.number, 10) + "." + k.id
+}
+
+// place reads a cursor; nil for "", the beginning. catalog.ErrCursor.
+func (o *sorted) place(cursor string) (*keyed, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	before, id, ok := strings.Cut(cursor, ".")
+	k := keyed{id: id}
+	var err error
+	if o.text {
+		var b []byte
+		b, err = base64.RawURLEncoding.Strict().DecodeString(before)
+		if k.text = string(b); clean(k.text) != k.text || len(b) > 4096 {
+			return nil, catalog.ErrCursor
+		}
+	} else {
+		k.number, err = strconv.ParseInt(before, 10, 64)
+	}
+	if _, bad := evidence.ParseEvidenceID(id); !ok || err != nil || bad != nil {
+		return nil, catalog.ErrCursor
+	}
+	return &k, nil
 }
 
 // Items returns one page of a list, without statements. cursor is "" or the
 // Next of the page before, of the same filter and order; pages hold each item
 // once, whatever is added meanwhile. catalog.ErrCursor.
-func (r *Reader) Items(ctx context.Context, f catalog.ItemFilter, order catalog.Order, cursor string, limit int) (catalog.ItemPage, error) {
+func (r *Reader) Items(ctx context.Context, f catalog.ItemFilter, order catalog.Order, cursor string, limit int) (p catalog.ItemPage, err error) {
 	by, err := sorting(order)
 	if err != nil {
-		return catalog.ItemPage{}, err
+		return p, err
 	}
-	var after place
-	if cursor != "" {
-		if after.key, after.id, err = parseCursor(cursor, by.text); err != nil {
-			return catalog.ItemPage{}, fmt.Errorf("listing items: %w", err)
-		}
-	}
-	s, err := r.sourceOf(ctx, &f, by)
+	after, err := by.place(cursor)
 	if err != nil {
-		return catalog.ItemPage{}, err
+		return p, fmt.Errorf("listing items: %w", err)
 	}
-	limit = page(limit)
-	var p catalog.ItemPage
-	for step := limit + 1; ; step = min(2*step, maxStep) {
-		ids, keys, err := r.next(ctx, s, after, step)
-		if err != nil {
-			return catalog.ItemPage{}, err
+	err = r.still(ctx, func(r *Reader) error {
+		s, err := r.find(ctx, &f)
+		if err == nil {
+			p, err = r.page(ctx, s, by, after, page(limit))
 		}
-		rows, err := r.rowsOf(ctx, &f, ids)
-		if err != nil {
-			return catalog.ItemPage{}, err
-		}
-		for n, id := range ids {
-			row := rows[id]
-			switch {
-			case row == nil:
-			case len(p.Items) == limit:
-				p.Next = cursorOf(after.key, p.Items[limit-1].ID)
-				return p, nil
-			default:
-				p.Items = append(p.Items, *row)
-				if len(p.Items) == limit {
-					after = place{keys[n], id}
-				}
-			}
-		}
-		if len(ids) < step {
-			return p, nil
-		}
-		if len(p.Items) < limit {
-			after = place{keys[len(keys)-1], ids[len(ids)-1]}
-		}
-	}
+		return err
+	})
+	return p, err
 }
 
-func cursorOf(at any, id evidence.EvidenceID) string {
-	if text, ok := at.(*string); ok {
-		return base64.RawURLEncoding.EncodeToString([]byte(*text)) + "." + id.String()
+// ItemsCounted returns one page of a list as Items does, and how many items it has over
+// all pages, counted up to most. Where the page and counting take longer than within,
+// counted is false; then there are more than the page holds. A first page without a next
+// one is counted whatever it took.
+func (r *Reader) ItemsCounted(ctx context.Context, f catalog.ItemFilter, order catalog.Order, cursor string, limit int, most int64, within time.Duration) (p catalog.ItemPage, n int64, counted bool, err error) {
+	by, err := sorting(order)
+	if err != nil {
+		return p, 0, false, err
 	}
-	return strconv.FormatInt(*at.(*int64), 10) + "." + id.String()
+	after, err := by.place(cursor)
+	if err != nil {
+		return p, 0, false, fmt.Errorf("listing items: %w", err)
+	}
+	bounded, done := context.WithTimeout(ctx, within)
+	defer done()
+	err = r.still(ctx, func(r *Reader) error {
+		s, err := r.find(ctx, &f)
+		if err == nil {
+			p, err = r.page(ctx, s, by, after, page(limit))
+		}
+		if err != nil {
+			return err
+		}
+		if after == nil && p.Next == "" {
+			n, counted = min(int64(len(p.Items)), most), true
+			return nil
+		}
+		n, counted, err = r.countWithin(ctx, bounded, s, most)
+		return err
+	})
+	return p, n, counted, err
 }
 
-func parseCursor(cursor string, text bool) (at any, id string, err error) {
-	before, id, ok := strings.Cut(cursor, ".")
-	if text {
-		var b []byte
-		b, err = base64.RawURLEncoding.Strict().DecodeString(before)
-		if clean(string(b)) != string(b) || len(b) > 4096 {
-			return nil, "", catalog.ErrCursor
+// countWithin counts until bounded ends, which ctx outlives.
+func (r *Reader) countWithin(ctx, bounded context.Context, s *found, most int64) (int64, bool, error) {
+	n, err := r.count(bounded, s, most)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		return 0, false, nil
+	}
+	return n, err == nil, err
+}
+
+// CountUpTo counts what Items lists over all pages, up to most. It gives up, with ok
+// false, when that takes longer than within.
+func (r *Reader) CountUpTo(ctx context.Context, f catalog.ItemFilter, most int64, within time.Duration) (n int64, ok bool, err error) {
+	bounded, done := context.WithTimeout(ctx, within)
+	defer done()
+	err = r.still(ctx, func(r *Reader) error {
+		s, err := r.find(ctx, &f)
+		if err == nil {
+			n, ok, err = r.countWithin(ctx, bounded, s, most)
 		}
-		at = string(b)
-	} else {
-		at, err = strconv.ParseInt(before, 10, 64)
-	}
-	if _, bad := evidence.ParseEvidenceID(id); !ok || err != nil || bad != nil {
-		return nil, "", catalog.ErrCursor
-	}
-	return at, id, nil
+		return err
+	})
+	return n, ok, err
 }
 
 // CountItems counts what Items lists over all pages.

@@ -2,253 +2,307 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 )
 
-// A list of items is read in two steps, so that neither engine has a choice that it
-// could make wrongly: SQLite keeps no statistics, and PostgreSQL's do not know which
-// words an officer's name is made of. First come the ids in the list's order, from one
-// index and nothing else: of those items that one condition holds of, where these are
-// few, or of all. Then their rows are read, a hundred at a time, and compared with all
-// conditions, until the page is full.
+const enough = 256 // so few items need no further conditions: their rows are read instead
 
-const (
-	fewIndexed = 20_000 // as many are few where the index holds the order too
-	fewRows    = 2_000  // and as many where rows have to be read for it
-	maxStep    = 1000   // ids of one step
-)
+// maxUnion is how many rows of item_terms, and ids, are read for a condition with several
+// terms; a variable for tests with few items only.
+var maxUnion = 30_000
 
-// narrowing finds the ids of the items that one condition can hold of.
-type narrowing struct {
-	from   string // table and conditions
-	args   []any
-	whole  bool   // all of them fit the condition: nothing is left to compare
-	goesBy string // the order that its index goes on by, "" for none
+// still runs fn on one state of the catalog: what moves from one place to another
+// meanwhile is neither missed nor met twice.
+func (r *Reader) still(ctx context.Context, fn func(*Reader) error) error {
+	pool, ok := r.q.(*sql.DB)
+	if !ok {
+		return fn(r) // of a transaction
+	}
+	tx, err := pool.BeginTx(ctx, r.engine.reading())
+	if err != nil {
+		return fmt.Errorf("beginning to read the catalog: %w", err)
+	}
+	defer tx.Rollback() // nothing was changed
+	return fn(&Reader{q: tx, engine: r.engine, now: r.now})
 }
 
-// narrowings are the conditions of a filter for which there is an index.
-func narrowings(f *catalog.ItemFilter) []narrowing {
-	var all []narrowing
-	by := func(table string, whole bool, goesBy string, fill func(*where)) {
-		var w where
-		w.and("agency = ?", f.Agency)
-		fill(&w)
-		all = append(all, narrowing{table + w.String(), w.args, whole, goesBy})
+// block is one block of slots, and the time spans of its items.
+type block struct {
+	n                 int64
+	offered, recorded [2]int64 // from, to; both are in it
+}
+
+// found says which slots the items of a list can have.
+type found struct {
+	blocks []block // that have any
+	slots  slots   // nil: all of these blocks
+	loose  bool    // their rows are to be compared with the filter
+	all    bool    // the filter has no condition but on times, and maybe erasure
+	none   bool    // it holds no item
+	sought *catalog.ItemFilter
+
+	slotless int64 // items without a slot, where they are
+	counted  bool
+}
+
+// find looks a filter's conditions up in item_terms.
+func (r *Reader) find(ctx context.Context, f *catalog.ItemFilter) (*found, error) {
+	s := &found{sought: f, loose: f.Erased != nil}
+	if strings.TrimSpace(f.Text) != "" && len(wordsOf(1, f.Text)) == 0 {
+		s.none = true // no word is in what was typed
+		return s, nil
 	}
-	for _, word := range wordsOf(maxWords, f.Text) {
-		key := keyOf(word)
-		by("item_words", false, "", func(w *where) { w.and("word >= ? AND word < ?", key, key+"\U0010ffff") })
-	}
-	for _, text := range []string{f.Officer, f.Category} { // of these each word stands as a whole
-		for _, word := range wordsOf(maxWords, text) {
-			by("item_words", false, "", func(w *where) { w.and("word = ?", keyOf(word)) })
+	conditions := conditionsOf(f)
+	slices.SortStableFunc(conditions, func(a, b condition) int { return a.rows() - b.rows() })
+	s.all = len(conditions) == 0
+	for _, c := range conditions {
+		if s.slots != nil && s.slots.count() <= enough {
+			s.loose = true
+			break
 		}
-	}
-	for _, c := range [][2]string{{"camera", f.Camera}, {"dock", string(f.Dock)}, {"station", string(f.Station)}, {"kind", string(f.Kind)}} {
-		if c[1] != "" {
-			by("items", true, "offered_at", func(w *where) { w.andIf(c[0], c[1]) })
-		}
-	}
-	switch f.State {
-	case "":
-	case catalog.StateDestroyed:
-		by("items", true, "offered_at", func(w *where) { w.and("destroyed_at > 0") })
-	default:
-		by("items", f.State != catalog.StateStored, "offered_at", func(w *where) { w.andIf("state", string(f.State)) })
-	}
-	if !f.From.IsZero() || !f.To.IsZero() {
-		by("items", true, "recorded_at", func(w *where) { w.between("recorded_at", f.From, f.To) })
-	}
-	if !f.ArrivedFrom.IsZero() || !f.ArrivedTo.IsZero() {
-		by("items", true, "offered_at", func(w *where) { w.between("offered_at", f.ArrivedFrom, f.ArrivedTo) })
-	}
-	if f.NoWearer {
-		by("items", true, "offered_at", func(w *where) { w.and("wearer = '' AND wearer_id = ''") })
-	}
-	return all
-}
-
-// conditions counts the conditions of a filter, besides the agency.
-func conditions(f *catalog.ItemFilter) int {
-	return len(itemWhere(f).conditions) - 1
-}
-
-// source is where the ids of a list come from, in its order.
-type source struct {
-	narrowing
-	order sorted
-	key   string // the order's value, in from
-	whole bool   // all that it gives is in the list
-}
-
-// sourceOf chooses the source of a list: the condition that holds of the fewest items,
-// if these are few.
-func (r *Reader) sourceOf(ctx context.Context, f *catalog.ItemFilter, by sorted) (*source, error) {
-	if strings.HasSuffix(by.column, "_at") {
-		return r.sourceWith(ctx, f, by, fewIndexed)
-	}
-	return r.sourceWith(ctx, f, by, fewRows)
-}
-
-func (r *Reader) sourceWith(ctx context.Context, f *catalog.ItemFilter, by sorted, few int64) (*source, error) {
-	var best *narrowing
-	all := narrowings(f)
-	fewest := few + 1
-	for n := range all {
-		var count int64
-		if err := r.one(ctx, "how many items a condition holds of", func(s scanner) error { return s.Scan(&count) },
-			fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d) AS few", all[n].from, fewest), all[n].args...); err != nil {
+		slots, loose, err := r.slotsOf(ctx, f, &c)
+		if err != nil {
 			return nil, err
 		}
-		if count < fewest {
-			best, fewest = &all[n], count
-		}
-		if fewest < 200 {
-			break // finding fewer would take longer than reading these
+		s.loose = s.loose || loose
+		switch {
+		case slots == nil:
+		case s.slots == nil:
+			s.slots = slots
+		default:
+			s.slots.keep(slots)
 		}
 	}
-	switch {
-	case best != nil && strings.HasPrefix(best.from, "item_words") && !strings.HasSuffix(by.column, "_at"):
-		// Words know nothing of this order: it is read from the rows.
-		n := narrowing{"(SELECT DISTINCT id AS found FROM " + best.from + ") AS few CROSS JOIN items WHERE items.agency = $1 AND items.id = few.found", best.args, false, ""}
-		return &source{n, by, by.unindexed, false}, nil
-	case best != nil && best.goesBy == by.column:
-		return &source{*best, by, by.column, best.whole && conditions(f) == 1}, nil
-	case best != nil:
-		return &source{*best, by, by.unindexed, best.whole && conditions(f) == 1}, nil
-	}
-	// Of many: the index of the order, or where the list is by arrival, one that begins
-	// with a condition and goes on by arrival.
-	for n := range all {
-		text := all[n].from
-		if by.column == "offered_at" && all[n].whole && (strings.Contains(text, "camera =") || strings.Contains(text, "dock =") || strings.Contains(text, "station =") || strings.Contains(text, "kind =")) {
-			return &source{all[n], by, by.column, conditions(f) == 1}, nil
-		}
+	return s, nil
+}
+
+// findBlocks reads which blocks have items with found slots within the times.
+func (r *Reader) findBlocks(ctx context.Context, s *found) error {
+	f := s.sought
+	if s.blocks != nil || s.slots != nil && len(s.slots) == 0 {
+		return nil
 	}
 	var w where
 	w.and("agency = ?", f.Agency)
-	spans := 0
-	for column, span := range map[string][2]time.Time{"recorded_at": {f.From, f.To}, "offered_at": {f.ArrivedFrom, f.ArrivedTo}} {
-		if before := len(w.conditions); by.column == column {
-			w.between(column, span[0], span[1])
-			spans += len(w.conditions) - before
+	for column, span := range map[string][2]time.Time{"recorded": {f.From, f.To}, "offered": {f.ArrivedFrom, f.ArrivedTo}} {
+		if !span[0].IsZero() {
+			w.and(column+"_to >= ?", micros(span[0]))
+		}
+		if !span[1].IsZero() {
+			w.and(column+"_from < ?", micros(span[1]))
 		}
 	}
-	return &source{narrowing{"items" + w.String(), w.args, false, ""}, by, by.column, conditions(f) == spans}, nil
+	return r.each(ctx, "blocks of slots", func(row scanner) error {
+		var b block
+		err := row.Scan(&b.n, &b.offered[0], &b.offered[1], &b.recorded[0], &b.recorded[1])
+		if s.slots == nil || s.slots[b.n] != nil {
+			s.blocks = append(s.blocks, b)
+		}
+		return err
+	}, "SELECT block, offered_from, offered_to, recorded_from, recorded_to FROM item_blocks"+w.String(), w.args...)
 }
 
-// place is where a step of a list begins.
-type place struct {
-	key any // *int64 or *string; nil for the beginning
-	id  string
+// rows guesses how dear a condition is to look up: terms that are exact come first.
+func (c *condition) rows() int {
+	if c.single {
+		return 0
+	}
+	return 1 + len(c.terms)
 }
 
-// query asks for the next ids and their keys.
-func (s *source) query(after place, limit int) (string, []any) {
-	w := where{args: append([]any(nil), s.args...)}
-	direction, beyond := "DESC", "<"
-	if s.order.up {
-		direction, beyond = "ASC", ">"
+// slotsOf returns the slots of one condition, nil where it has too many terms to be of
+// use; and whether items have such slots of which it does not hold.
+func (r *Reader) slotsOf(ctx context.Context, f *catalog.ItemFilter, c *condition) (slots, bool, error) {
+	all, left, loose := slots{}, maxUnion, c.loose
+	read := func(condition string, args ...any) error {
+		if left <= 0 {
+			return nil
+		}
+		limit := left
+		if c.single {
+			limit = math.MaxInt32 // one row for each block, and as many blocks as there are
+		}
+		return r.each(ctx, "slots of a term", func(s scanner) error {
+			left--
+			var n int64
+			var b sql.RawBytes
+			if err := s.Scan(&n, &b); err != nil {
+				return err
+			}
+			return all.block(n).addBytes(b)
+		}, fmt.Sprintf("SELECT block, slots FROM item_terms WHERE agency = $1 AND %s LIMIT %d", condition, limit), append([]any{f.Agency}, args...)...)
 	}
-	more := ""
-	if after.key != nil {
-		w.and("("+s.key+", id) "+beyond+" (?, ?)", after.key, after.id)
-		more = " AND " + w.conditions[0]
+	direct := func(condition string, args ...any) error {
+		return r.each(ctx, "slots of items", func(s scanner) error {
+			left--
+			var slot int64
+			err := s.Scan(&slot)
+			if slot > 0 {
+				all.block(slot >> blockBits).add(slot)
+			}
+			return err
+		}, fmt.Sprintf("SELECT slot FROM items WHERE agency = $1 AND %s LIMIT %d", condition, max(left, 1)), append([]any{f.Agency}, args...)...)
 	}
-	distinct := ""
-	if strings.HasPrefix(s.from, "item_words") {
-		distinct = "DISTINCT " // one item may have several words that begin alike
+	for _, term := range c.terms {
+		if err := read("term = $2", term); err != nil {
+			return nil, false, err
+		}
 	}
-	return fmt.Sprintf("SELECT %sid, %s AS place FROM %s%s ORDER BY place %s, id %s LIMIT %d", distinct, s.key, s.from, more, direction, direction, limit), w.args
+	if c.word != "" {
+		if err := read("term >= $2 AND term < $3", termWord+c.word, termWord+c.word+"\U0010ffff"); err != nil {
+			return nil, false, err
+		}
+		if left <= 0 { // what they all begin with, instead
+			all, left, loose = slots{}, maxUnion, true
+			if err := read("term = $2", termBegins+cut(c.word, beginning)); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	if c.sum != "" {
+		if err := read("term >= $2 AND term < $3", termSum+cut(c.sum, wordKey), termSum+cut(c.sum, wordKey)+"g"); err != nil {
+			return nil, false, err
+		}
+		if err := direct("id >= $2 AND id < $3", c.sum, c.sum+"g"); err != nil {
+			return nil, false, err
+		}
+		loose = loose || len(c.sum) > wordKey
+		if left <= 0 { // what they all begin with, instead
+			all, left, loose = slots{}, maxUnion, true
+			if err := read("term = $2", termBegins+cut(c.sum, sumBegins)); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	for _, id := range c.items {
+		if err := direct("id = $2", id); err != nil {
+			return nil, false, err
+		}
+	}
+	if left <= 0 && !c.single {
+		return nil, true, nil
+	}
+	return all, loose, nil
 }
 
-// next returns the next ids, and the place after them.
-func (r *Reader) next(ctx context.Context, s *source, after place, limit int) (ids []string, keys []any, err error) {
-	query, args := s.query(after, limit)
-	err = r.each(ctx, "items in order", func(row scanner) error {
-		var id string
-		key := s.order.value()
-		if err := row.Scan(&id, key); err != nil {
+// keyed is an item by what lists go by.
+type keyed struct {
+	slot              int64
+	offered, recorded int64
+	number            int64  // the order's value, of orders by a number
+	text              string // and of orders by text
+	id                string
+}
+
+// before reports whether a list has k before other.
+func (o *sorted) before(k, other *keyed) bool { return o.compare(k, other) < 0 }
+
+func (o *sorted) compare(k, other *keyed) int {
+	c := 0
+	switch {
+	case k.number != other.number:
+		c = 1
+		if k.number < other.number {
+			c = -1
+		}
+	case k.text != other.text:
+		c = 1
+		if k.text < other.text {
+			c = -1
+		}
+	case k.id != other.id:
+		c = 1
+		if k.id < other.id {
+			c = -1
+		}
+	}
+	if !o.up {
+		return -c
+	}
+	return c
+}
+
+// scanKeyed reads keyedColumns.
+func (o *sorted) scanKeyed(s scanner, k *keyed) error {
+	if o.text {
+		return s.Scan(&k.slot, &k.offered, &k.recorded, &k.id, &k.text)
+	}
+	return s.Scan(&k.slot, &k.offered, &k.recorded, &k.id, &k.number)
+}
+
+func (o *sorted) keyedColumns() string { return "slot, offered_at, recorded_at, id, " + o.column }
+
+// inTime reports whether an item is within a filter's time spans.
+func inTime(f *catalog.ItemFilter, k *keyed) bool {
+	in := func(at int64, from, to time.Time) bool {
+		return (from.IsZero() || at >= micros(from)) && (to.IsZero() || at < micros(to))
+	}
+	return in(k.recorded, f.From, f.To) && in(k.offered, f.ArrivedFrom, f.ArrivedTo)
+}
+
+const manySlots = 512 // that are asked for in one statement
+
+// keys calls each for the items in the found slots of some blocks that are within the
+// filter's times, in no order.
+func (r *Reader) keys(ctx context.Context, s *found, blocks []block, by *sorted, each func(*keyed)) error {
+	var few []int64
+	for _, b := range blocks {
+		if s.slots != nil && s.slots[b.n].count() < blockSlots/8 {
+			few = append(few, s.slots[b.n].list(b.n)...)
+		} else if err := r.keysBy(ctx, s, by, each, "SELECT "+by.keyedColumns()+" FROM items WHERE agency = $1 AND slot >= $2 AND slot < $3", s.sought.Agency, b.n<<blockBits, (b.n+1)<<blockBits); err != nil {
 			return err
 		}
-		ids, keys = append(ids, id), append(keys, key)
+	}
+	return r.keysOf(ctx, s, few, by, each)
+}
+
+// keysOf does so for some slots.
+func (r *Reader) keysOf(ctx context.Context, s *found, some []int64, by *sorted, each func(*keyed)) error {
+	for part := range slices.Chunk(some, manySlots) {
+		query, args := slotQuery(s.sought, by, part)
+		if err := r.keysBy(ctx, s, by, each, query, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reader) keysBy(ctx context.Context, s *found, by *sorted, each func(*keyed), query string, args ...any) error {
+	return r.each(ctx, "items by slot", func(row scanner) error {
+		var k keyed
+		if err := by.scanKeyed(row, &k); err != nil {
+			return err
+		}
+		if (s.slots == nil || s.slots.has(k.slot)) && inTime(s.sought, &k) {
+			each(&k)
+		}
 		return nil
 	}, query, args...)
-	return ids, keys, err
 }
 
-// among are a filter's conditions on some items.
-func among(f *catalog.ItemFilter, ids []string) *where {
-	w := itemWhere(f)
-	places := make([]string, len(ids))
-	for n, id := range ids {
-		w.args = append(w.args, id)
-		places[n] = fmt.Sprintf("$%d", len(w.args))
+// slotQuery asks for some slots. There are few lengths of it, so that both engines know
+// the statement; what is left over asks for a slot that nothing has.
+func slotQuery(f *catalog.ItemFilter, by *sorted, some []int64) (string, []any) {
+	places := 16
+	for places < len(some) {
+		places *= 2
 	}
-	w.conditions = append(w.conditions, "id IN ("+strings.Join(places, ", ")+")")
-	return w
-}
-
-// rowsOf reads those of some items that a filter holds.
-func (r *Reader) rowsOf(ctx context.Context, f *catalog.ItemFilter, ids []string) (map[string]*catalog.Item, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	w := among(f, ids)
-	found, err := list(ctx, r, "items", scanItem, "SELECT "+itemColumns+" FROM items"+w.String(), w.args...)
-	all := make(map[string]*catalog.Item, len(found))
-	for n := range found {
-		all[found[n].ID.String()] = &found[n]
-	}
-	return all, err
-}
-
-// CountUpTo counts what Items lists over all pages, up to most. It gives up, with ok
-// false, when that takes longer than within.
-func (r *Reader) CountUpTo(ctx context.Context, f catalog.ItemFilter, most int64, within time.Duration) (n int64, ok bool, err error) {
-	bounded, done := context.WithTimeout(ctx, within)
-	defer done()
-	n, err = r.countUpTo(bounded, &f, most)
-	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-		return 0, false, nil
-	}
-	return n, err == nil, err
-}
-
-func (r *Reader) countUpTo(ctx context.Context, f *catalog.ItemFilter, most int64) (n int64, err error) {
-	by, err := sorting(catalog.NewestArrival)
-	if err != nil {
-		return 0, err
-	}
-	s, err := r.sourceOf(ctx, f, by)
-	if err != nil {
-		return 0, err
-	}
-	if s.whole {
-		err := r.one(ctx, "the number of items", func(row scanner) error { return row.Scan(&n) },
-			fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM %s LIMIT %d) AS found", s.from, most), s.args...)
-		return n, err
-	}
-	var after place
-	for n < most {
-		ids, keys, err := r.next(ctx, s, after, maxStep)
-		if err != nil || len(ids) == 0 {
-			return n, err
+	args := []any{f.Agency}
+	var list []byte
+	for n := range places {
+		slot := int64(-1)
+		if n < len(some) {
+			slot = some[n]
 		}
-		var some int64
-		w := among(f, ids)
-		if err := r.one(ctx, "the number of items", func(row scanner) error { return row.Scan(&some) }, "SELECT count(*) FROM items"+w.String(), w.args...); err != nil {
-			return n, err
-		}
-		n += some
-		if len(ids) < maxStep {
-			break
-		}
-		after = place{keys[len(keys)-1], ids[len(ids)-1]}
+		args = append(args, slot)
+		list = fmt.Appendf(list, ", $%d", n+2)
 	}
-	return min(n, most), nil
+	return "SELECT " + by.keyedColumns() + " FROM items WHERE agency = $1 AND slot IN (" + string(list[2:]) + ")", args
 }

@@ -39,58 +39,6 @@ func fill(t testing.TB, db *DB, n int) {
 	}
 }
 
-// No list of a page reads the whole table or sorts it: it walks the index of its order,
-// or sorts the few that one condition holds of.
-func TestListsGoByAnIndex(t *testing.T) {
-	db := openTest(t, sqliteURL(t))
-	fill(t, db, 8000)
-	cursor := "5.00000000000000000000000000000001"
-	for _, c := range []struct {
-		name   string
-		filter catalog.ItemFilter
-		order  catalog.Order
-		want   string
-		few    bool
-	}{
-		{"all", catalog.ItemFilter{}, catalog.NewestArrival, "items_arrival", false},
-		{"all, by recording", catalog.ItemFilter{}, catalog.OldestRecording, "items_recorded", false},
-		{"all, by length", catalog.ItemFilter{}, catalog.Longest, "items_length", false},
-		{"all, by officer", catalog.ItemFilter{}, catalog.OfficerUp, "items_officer", false},
-		{"a station of many", catalog.ItemFilter{Station: "central"}, catalog.NewestArrival, "items_station", false},
-		{"a station of many, by recording", catalog.ItemFilter{Station: "central"}, catalog.NewestRecording, "items_recorded", false},
-		{"a word of many", catalog.ItemFilter{Text: "officer"}, catalog.NewestArrival, "items_arrival", false},
-		{"a long time", catalog.ItemFilter{From: time.Unix(1, 0)}, catalog.NewestArrival, "items_arrival", false},
-		{"a camera", catalog.ItemFilter{Camera: "CAM-0007"}, catalog.NewestRecording, "items_camera", true},
-		{"an officer", catalog.ItemFilter{Officer: "Officer 7"}, catalog.NewestArrival, "PRIMARY KEY", true},
-		{"a word of few", catalog.ItemFilter{Text: "clip00007"}, catalog.OfficerDown, "PRIMARY KEY", true},
-		{"nothing in quarantine", catalog.ItemFilter{State: catalog.StateQuarantined}, catalog.Shortest, "items_state", true},
-		{"an hour", catalog.ItemFilter{ArrivedFrom: fillBase, ArrivedTo: fillBase.Add(time.Hour)}, catalog.Longest, "items_arrival", true},
-	} {
-		c.filter.Agency = "metro-pd"
-		by, err := sorting(c.order)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := cursor
-		if by.text {
-			at = "Tw" + cursor[1:]
-		}
-		source, err := db.sourceWith(t.Context(), &c.filter, by, 5000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var after place
-		if after.key, after.id, err = parseCursor(at, by.text); err != nil {
-			t.Fatal(err)
-		}
-		query, args := source.query(after, 51)
-		plan := planOf(t, db, query, args)
-		if !strings.Contains(plan, c.want) || strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") != c.few || strings.Contains(plan, "SCAN items") {
-			t.Errorf("%s: %s", c.name, plan)
-		}
-	}
-}
-
 // No search of the custody log reads the whole table or sorts more than a page.
 func TestSearchesOfTheLogGoByAnIndex(t *testing.T) {
 	db := openTest(t, sqliteURL(t))

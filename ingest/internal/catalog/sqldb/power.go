@@ -42,7 +42,7 @@ func within(w *where, reach *catalog.Reach) {
 		}
 	}
 	if n := len(reach.Items); n > 0 {
-		either = append(either, among("id", n), among("original", n))
+		either = append(either, among("id", n), "original <> '"+evidence.EvidenceID{}.String()+"' AND "+among("original", n))
 		for range 2 {
 			for _, id := range reach.Items {
 				args = append(args, id.String())

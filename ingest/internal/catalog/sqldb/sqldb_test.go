@@ -25,6 +25,14 @@ func TestPostgreSQL(t *testing.T) {
 	catalogtest.Run(t, func(t *testing.T) string { return server.Database(t) })
 }
 
+// Lists are the same when nearly all items have slots.
+func TestListsBySlots(t *testing.T) {
+	sqldb.BlocksOf(t, 3)
+	server := postgres.Start(t)
+	catalogtest.RunLists(t, freshSQLite)
+	catalogtest.RunLists(t, func(t *testing.T) string { return server.Database(t) })
+}
+
 // The password is short on purpose: enforced mode refuses short HMAC keys.
 func TestPostgreSQLPasswordsAreNotProvenByMD5InFIPSMode(t *testing.T) {
 	server := postgres.Start(t)

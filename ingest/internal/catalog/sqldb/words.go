@@ -16,7 +16,6 @@ const (
 	maxWords     = 8   // of a search
 	maxWord      = 128 // bytes
 	maxItemWords = 96
-	wordKey      = 16 // characters of a word in item_words
 )
 
 // wordsOf cuts text into its words, each once: letters and digits in lower case, what
@@ -53,39 +52,6 @@ func wordText(words []string) string {
 	return " " + strings.Join(words, " ")
 }
 
-// keyOf is a word as item_words has it.
-func keyOf(word string) string {
-	if runes := []rune(word); len(runes) > wordKey {
-		return string(runes[:wordKey])
-	}
-	return word
-}
-
-// insertItemWords adds all words of an item that was just written. Words that it has no
-// longer stay: what a search finds by them is compared with the item.
-func (tx *Tx) insertItemWords(ctx context.Context, i *catalog.Item) error {
-	args := []any{i.Agency, i.ID.String(), micros(i.OfferedAt), micros(recordedAt(i))}
-	var rows []string
-	for _, key := range wordKeys(i) {
-		args = append(args, key)
-		rows = append(rows, fmt.Sprintf("($1, $2, $3, $4, $%d)", len(args)))
-	}
-	_, err := tx.change(ctx, fmt.Sprintf("keeping the words of item %s", i.ID), "INSERT INTO item_words (agency, id, offered_at, recorded_at, word) VALUES "+strings.Join(rows, ", ")+
-		" ON CONFLICT (agency, word, id) DO UPDATE SET offered_at = excluded.offered_at, recorded_at = excluded.recorded_at", args...)
-	return err
-}
-
-// wordKeys are the words of an item as item_words has them, each once.
-func wordKeys(i *catalog.Item) []string {
-	var keys []string
-	for _, word := range append(itemWords(i), wearerWords(i.Wearer, i.WearerID)...) {
-		if key := keyOf(word); !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
 // recordedAt is when an item was recorded, as far as that is known.
 func recordedAt(i *catalog.Item) time.Time { return firstTime(i.CorrectedAt, i.StartedAt, i.OfferedAt) }
 
@@ -100,9 +66,6 @@ func (db *DB) addWords(ctx context.Context) error {
 		if err := db.Update(ctx, func(tx *Tx) error {
 			for n := range items {
 				i := &items[n]
-				if err := tx.insertItemWords(ctx, i); err != nil {
-					return err
-				}
 				if _, err := tx.change(ctx, "giving item "+i.ID.String()+" its words", "UPDATE items SET worded = 1, search = $3, wearer_search = $4 WHERE agency = $1 AND id = $2",
 					i.Agency, i.ID.String(), wordText(itemWords(i)), wordText(wearerWords(i.Wearer, i.WearerID))); err != nil {
 					return err
