@@ -52,8 +52,8 @@ type Handler struct {
 // New returns the Handler. Give it to dashboard.Config.API, which puts the security
 // headers around it.
 func New(c Config) *Handler {
-	all := routesOf(c)
-	return &Handler{mux: Routes(c), document: documentOf(all)}
+	mux, document := routed(c)
+	return &Handler{mux: mux, document: document}
 }
 
 // Document is what the API answers, for people and programs.
@@ -71,6 +71,11 @@ func routesOf(c Config) []Route {
 
 // Routes is what New answers, by pattern.
 func Routes(c Config) *http.ServeMux {
+	mux, _ := routed(c)
+	return mux
+}
+
+func routed(c Config) (*http.ServeMux, *Document) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -83,7 +88,7 @@ func Routes(c Config) *http.ServeMux {
 	document := documentOf(all)
 	mux.HandleFunc("GET /api/openapi.json", document.serve)
 	mux.HandleFunc("/api/v1/", a.nothing(mux))
-	return mux
+	return mux, document
 }
 
 type api struct {

@@ -101,6 +101,26 @@ func (b *browser) until(script string) {
 	}
 }
 
+// arrive is until for what holds on another page than this one, which is on its way.
+func (b *browser) arrive(script string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if there, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); err == nil && there {
+			return // an error: the page that was asked is gone
+		}
+		select {
+		case <-ctx.Done():
+			b.shot("failure")
+			b.t.Fatalf("waiting for %s on the next page", script)
+		case <-tick.C:
+		}
+	}
+}
+
 // shot takes a picture of the whole page, at the window's width.
 func (b *browser) shot(name string) {
 	if b.picture == "" {

@@ -86,17 +86,21 @@ func (p *parts) listen() (*doors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen_quic: %w", err)
 	}
-	https, err := net.Listen("tcp", c.ListenHTTPS)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listen_https: %w", err), quic.Close())
-	}
 	handler, err := p.web(quic.Addr())
 	if err != nil {
-		return nil, errors.Join(err, https.Close(), quic.Close())
+		return nil, errors.Join(err, quic.Close())
 	}
 	local, err := p.listenLocal()
 	if err != nil {
-		return nil, errors.Join(err, https.Close(), quic.Close())
+		return nil, errors.Join(err, quic.Close())
+	}
+	https, err := net.Listen("tcp", c.ListenHTTPS) // the last: who can connect here finds the others too
+	if err != nil {
+		err = errors.Join(fmt.Errorf("listen_https: %w", err), quic.Close())
+		if local != nil {
+			err = errors.Join(err, local.Close())
+		}
+		return nil, err
 	}
 	d := &doors{quic: quic, local: local, https: tls.NewListener(https, webTLS), web: p.webServer(handler), http: p.webServer(p.edge.Plain())}
 	d.web.TLSConfig = webTLS
