@@ -10,6 +10,7 @@ type tokenShape struct {
 	ID          string        `json:"id"`
 	Name        string        `json:"name"`
 	Scopes      []auth.Action `json:"scopes"`
+	Client      auth.Client   `json:"client" jsonschema:"the kind of program that it is for: api or mobile"`
 	Networks    []string      `json:"networks" jsonschema:"from where alone it is taken; empty: from everywhere"`
 	CreatedAt   time.Time     `json:"created_at"`
 	ExpiresAt   time.Time     `json:"expires_at"`
@@ -19,7 +20,7 @@ type tokenShape struct {
 }
 
 func tokenOf(t auth.TokenInfo) tokenShape {
-	return tokenShape{t.ID, t.Name, t.Scopes, append([]string{}, t.Networks...), t.CreatedAt, t.ExpiresAt, t.Expired, timeOrNull(t.LastUsedAt), t.LastAddress}
+	return tokenShape{t.ID, t.Name, t.Scopes, t.Client, append([]string{}, t.Networks...), t.CreatedAt, t.ExpiresAt, t.Expired, timeOrNull(t.LastUsedAt), t.LastAddress}
 }
 
 type tokensAnswer struct {
@@ -40,6 +41,7 @@ type newTokenBody struct {
 	Name     string        `json:"name" required:"true" jsonschema:"to know it by"`
 	Scopes   []auth.Action `json:"scopes" required:"true" jsonschema:"actions that it may do, of those that you may"`
 	Days     int           `json:"days" jsonschema:"how long it lives; absent: as long as the agency allows"`
+	Client   auth.Client   `json:"client" jsonschema:"the kind of program that it is for: api or, on a phone or tablet, mobile; absent: api"`
 	Networks []string      `json:"networks" jsonschema:"from where alone it is taken, as 10.20.0.0/16 or 192.0.2.7; absent: from everywhere"`
 }
 
@@ -49,7 +51,7 @@ type newTokenAnswer struct {
 }
 
 func (a *api) makeToken(r *Request, b *newTokenBody) (newTokenAnswer, error) {
-	text, made, err := a.Auth.MakeToken(r.Context(), r.Actor, auth.NewToken{Name: b.Name, Scopes: b.Scopes, Life: auth.Days(b.Days), Networks: b.Networks})
+	text, made, err := a.Auth.MakeToken(r.Context(), r.Actor, auth.NewToken{Name: b.Name, Scopes: b.Scopes, Life: auth.Days(b.Days), Client: b.Client, Networks: b.Networks})
 	if err != nil {
 		return newTokenAnswer{}, err
 	}

@@ -72,6 +72,7 @@ type TokenInfo struct {
 	Name        string
 	Scopes      []Action
 	Networks    []string
+	Client      Client // the kind of program that it is for: API or Mobile
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	LastUsedAt  time.Time // up to a minute early; zero: never
@@ -85,6 +86,7 @@ type NewToken struct {
 	Scopes   []Action      // at least one
 	Life     time.Duration // 0: as long as the agency allows
 	Networks []string      // from where alone it is taken; none: from everywhere
+	Client   Client        // the kind of program that it is for; "": API
 }
 
 // MakeToken makes a token for the actor. Its text is returned this once, and SHA-256 of
@@ -134,7 +136,7 @@ func (s *Service) MakeToken(ctx context.Context, actor *Actor, want NewToken) (t
 }
 
 func tokenDetails(row *catalog.APIToken) map[string]string {
-	d := map[string]string{"token": row.ID, "name": row.Name, "scopes": strings.Join(row.Scopes, " "), "expires": row.ExpiresAt.Format(time.RFC3339)}
+	d := map[string]string{"token": row.ID, "name": row.Name, "scopes": strings.Join(row.Scopes, " "), "program": row.Client, "expires": row.ExpiresAt.Format(time.RFC3339)}
 	if len(row.Networks) > 0 {
 		d["networks"] = strings.Join(row.Networks, " ")
 	}
@@ -170,6 +172,13 @@ func (s *Service) checkToken(ctx context.Context, actor *Actor, want *NewToken) 
 		return nil, &PersonError{"scopes", "name at least one action"}
 	}
 	slices.Sort(row.Scopes)
+	if want.Client == "" {
+		want.Client = API
+	}
+	if !slices.Contains(LimitedClients(), want.Client) {
+		return nil, &PersonError{"client", "a token is for a program (api), or for one on a phone or tablet (mobile)"}
+	}
+	row.Client = string(want.Client)
 	most := s.policy(ctx).TokenLife
 	if want.Life == 0 {
 		want.Life = most
@@ -211,7 +220,7 @@ func (s *Service) Tokens(ctx context.Context, actor *Actor) ([]TokenInfo, error)
 }
 
 func tokenInfo(row *catalog.APIToken, now time.Time) TokenInfo {
-	v := TokenInfo{ID: row.ID, Name: row.Name, Networks: row.Networks, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, LastUsedAt: row.LastUsedAt, LastAddress: row.LastAddress, Expired: !now.Before(row.ExpiresAt)}
+	v := TokenInfo{ID: row.ID, Name: row.Name, Networks: row.Networks, Client: Client(row.Client), CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, LastUsedAt: row.LastUsedAt, LastAddress: row.LastAddress, Expired: !now.Before(row.ExpiresAt)}
 	for _, do := range row.Scopes {
 		v.Scopes = append(v.Scopes, Action(do))
 	}
@@ -314,8 +323,8 @@ func (s *Service) tokenActor(ctx context.Context, text string, from Origin, use 
 		return nil, s.refuseToken(ctx, user, row, from, "the token is not for this network", ErrToken)
 	case !policy.Networks.Allow(Role(user.Role), from.Address):
 		return nil, s.refusePlace(ctx, user, from)
-	case policy.Clients.of(Role(user.Role), API) == nothing:
-		return nil, s.refuseToken(ctx, user, row, from, "the role may not use programs", ErrNoTokens)
+	case policy.Clients.of(Role(user.Role), Client(row.Client)) == nothing:
+		return nil, s.refuseToken(ctx, user, row, from, "the role may not use this kind of program", ErrNoTokens)
 	}
 	if err := s.standing(ctx, user); errors.Is(err, ErrNoSession) {
 		return nil, s.refuseToken(ctx, user, row, from, "the directory does not confirm the person at the moment", ErrToken)
@@ -335,7 +344,7 @@ func (s *Service) tokenActor(ctx context.Context, text string, from Origin, use 
 			return nil, unexpected("noting the use of a token", err)
 		}
 	}
-	a := &Actor{User: user.ID, Agency: user.Agency, Login: user.Login, Name: user.Name, Role: Role(user.Role), Origin: from, Client: API}
+	a := &Actor{User: user.ID, Agency: user.Agency, Login: user.Login, Name: user.Name, Role: Role(user.Role), Origin: from, Client: Client(row.Client)}
 	info := tokenInfo(row, now)
 	a.Token = &info
 	return s.empower(ctx, a, user, version)

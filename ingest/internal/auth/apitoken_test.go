@@ -172,6 +172,7 @@ func TestWhatNoTokenCanBe(t *testing.T) {
 		"a life too long":   {Name: "x", Scopes: []Action{ListItems}, Life: 91 * 24 * time.Hour},
 		"a life of nothing": {Name: "x", Scopes: []Action{ListItems}, Life: -1},
 		"a strange network": {Name: "x", Scopes: []Action{ListItems}, Networks: []string{"here"}},
+		"a browser":         {Name: "x", Scopes: []Action{ListItems}, Client: Web},
 	} {
 		var person *PersonError
 		if _, _, err := d.MakeToken(t.Context(), boss, want); !errors.As(err, &person) {
@@ -223,6 +224,20 @@ func TestATokenIsForItsNetworksAndItsRolesPrograms(t *testing.T) {
 	policy.Clients = Clients{Administrator: {API: nothing}}
 	if _, err := d.TokenActor(t.Context(), text, afar); !errors.Is(err, ErrNoTokens) {
 		t.Errorf("where the role may use no programs: %v", err)
+	}
+	phone, made, err := d.MakeToken(t.Context(), boss, NewToken{Name: "phone", Scopes: []Action{ListItems, DownloadItem}, Client: Mobile})
+	if err != nil || made.Client != Mobile {
+		t.Fatal(made.Client, err)
+	}
+	if a, err := d.TokenActor(t.Context(), phone, afar); err != nil || a.Client != Mobile || !MaySome(a, DownloadItem, "metro-pd") {
+		t.Errorf("on a phone, where the limit is of other programs: %v", err)
+	}
+	policy.Clients = Clients{Administrator: {Mobile: Looking}}
+	if a, err := d.TokenActor(t.Context(), phone, afar); err != nil || !MaySome(a, ListItems, "metro-pd") || MaySome(a, DownloadItem, "metro-pd") {
+		t.Errorf("on phones that may only look: %v", err)
+	}
+	if a, err := d.TokenActor(t.Context(), text, afar); err != nil || !MaySome(a, DownloadItem, "metro-pd") {
+		t.Errorf("other programs are limited like phones: %v", err)
 	}
 	policy.Clients, policy.TokenLife = nil, time.Hour
 	d.wait(time.Hour)

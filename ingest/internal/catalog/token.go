@@ -14,6 +14,7 @@ type APIToken struct {
 	Name        string   // one of a kind for each user
 	Scopes      []string // actions
 	Networks    []string // from where alone it is taken; none: from everywhere
+	Client      string   // the kind of program: api or mobile
 	CreatedAt   time.Time
 	ExpiresAt   time.Time
 	LastUsedAt  time.Time // zero: never

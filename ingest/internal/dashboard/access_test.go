@@ -23,6 +23,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/internal/testkit/routes"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -34,7 +35,7 @@ const accessFile = "testdata/access.txt"
 const accessHead = `# How every route answers: + let in (whatever became of it), - refused (403), 0 not found (404), o turned
 # away to sign in. Three signs: about what is within everybody's grants, about another station's or person's,
 # about another agency's. Behind a | the same with a token that has every scope that the person can give one,
-# for routes of the API.
+# behind another | with such a token for a phone, where phones may only look; for routes of the API.
 `
 
 // thing is what a request is about: what is within everybody's grants, what is of
@@ -55,7 +56,7 @@ func TestEveryRouteAnswersEveryRoleAsTheTableSays(t *testing.T) {
 	s.fill(t)
 	boss := s.Actor(t, s.SetUp(t))
 	things := s.things(t, boss)
-	clients, tokens := map[auth.Role]*http.Client{"nobody": s.client(t)}, map[auth.Role]*http.Client{}
+	clients, tokens := map[auth.Role]*http.Client{"nobody": s.client(t)}, map[auth.Role][]*http.Client{}
 	for _, role := range accessRoles {
 		_, clients[role] = s.member(t, boss, "r."+string(role), role, map[bool]string{true: "B-17"}[role == auth.Officer])
 		if role == auth.Supervisor || role == auth.Investigator || role == auth.Prosecutor {
@@ -65,7 +66,10 @@ func TestEveryRouteAnswersEveryRoleAsTheTableSays(t *testing.T) {
 		}
 	}
 	for _, role := range accessRoles {
-		tokens[role] = s.program(t, clients[role])
+		tokens[role] = []*http.Client{s.program(t, clients[role], auth.API), s.program(t, clients[role], auth.Mobile)}
+	}
+	if _, err := s.Settings.For(boss).Set(t.Context(), settings.Change{Name: "access.role_clients", Value: "* mobile look", Reason: "asked by a test"}); err != nil {
+		t.Fatal(err)
 	}
 	patterns := slices.Concat(routes.Of(t, dashboard.Routes(dashboard.Config{Settings: s.Settings, Webhooks: s.Webhooks})), routes.Of(t, api.Routes(api.Config{Settings: s.Settings, Webhooks: s.Webhooks})))
 	patterns = slices.DeleteFunc(patterns, func(p string) bool {
@@ -85,16 +89,18 @@ func TestEveryRouteAnswersEveryRoleAsTheTableSays(t *testing.T) {
 				line += s.class(t, clients[role], pattern, about)
 				requests++
 			}
-			if tokens[role] == nil || !strings.Contains(pattern, " /api/v1/") {
+			if !strings.Contains(pattern, " /api/v1/") {
 				continue
 			}
-			line += "|"
-			for i, about := range things {
-				if i > 0 && !strings.Contains(pattern, "{") && pattern != "POST /api/v1/packages" {
-					break
+			for _, token := range tokens[role] {
+				line += "|"
+				for i, about := range things {
+					if i > 0 && !strings.Contains(pattern, "{") && pattern != "POST /api/v1/packages" {
+						break
+					}
+					line += s.class(t, token, pattern, about)
+					requests++
 				}
-				line += s.class(t, tokens[role], pattern, about)
-				requests++
 			}
 		}
 		lines = append(lines, line)
@@ -134,8 +140,9 @@ func routeOf(line string) string {
 	return before
 }
 
-// program is a client that asks with a token of whoever uses another one.
-func (s *site) program(t *testing.T, of *http.Client) *http.Client {
+// program is a client that asks with a token, for a kind of program, of whoever uses
+// another one.
+func (s *site) program(t *testing.T, of *http.Client, kind auth.Client) *http.Client {
 	t.Helper()
 	u, err := url.Parse(s.server.URL)
 	if err != nil {
@@ -149,7 +156,7 @@ func (s *site) program(t *testing.T, of *http.Client) *http.Client {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := auth.NewToken{Name: "everything"}
+		want := auth.NewToken{Name: "everything on " + string(kind), Client: kind}
 		for _, deed := range auth.TokenScopes(actor) {
 			want.Scopes = append(want.Scopes, deed.Action)
 		}

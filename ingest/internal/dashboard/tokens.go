@@ -23,6 +23,7 @@ func (d *Dashboard) tokenRoutes(mux *http.ServeMux) {
 type tokenView struct {
 	base
 	Problem, Name, Days, Networks string
+	Mobile                        bool
 	Choices                       []tokenChoice
 	Text                          string // the token itself, once
 	Made                          auth.TokenInfo
@@ -54,12 +55,12 @@ func (d *Dashboard) makeToken(w http.ResponseWriter, r *http.Request, actor *aut
 	}
 	f := r.PostForm
 	v := d.tokenView(r, actor, f["scope"])
-	v.Name, v.Days, v.Networks = f.Get("name"), f.Get("days"), f.Get("networks")
+	v.Name, v.Days, v.Networks, v.Mobile = f.Get("name"), f.Get("days"), f.Get("networks"), f.Get("client") == string(auth.Mobile)
 	days, err := strconv.Atoi(strings.TrimSpace(v.Days))
 	if err != nil || days < 1 {
 		days = -1
 	}
-	want := auth.NewToken{Name: strings.TrimSpace(v.Name), Life: auth.Days(days), Networks: strings.Fields(v.Networks)}
+	want := auth.NewToken{Name: strings.TrimSpace(v.Name), Life: auth.Days(days), Client: auth.Client(f.Get("client")), Networks: strings.Fields(v.Networks)}
 	for _, scope := range f["scope"] {
 		want.Scopes = append(want.Scopes, auth.Action(scope))
 	}

@@ -120,7 +120,7 @@ var registry = []Definition{
 	{Name: TokenDays, Group: "Programs", Title: "Longest life of a token", Kind: Number, Unit: "days", Min: 1, Max: 365, Default: "90", strong: lower,
 		Help: "People make tokens on their account, with which programs ask the API in their name. None lives longer than this, those made before neither."},
 	{Name: RoleClients, Group: "Programs", Title: "Limits by role and program", Kind: ByClient, Max: 50, Default: "", strong: given,
-		Help: "How far a role may go with a kind of program: a line as officer api nothing, or auditor api look for what changes nothing. Kinds are api (tokens) and mobile; * stands for every role. Browsers are not limited here."},
+		Help: "How far a role may go with a kind of program: a line as officer api nothing, or auditor api look for what changes nothing. Kinds are api and mobile, as a token says what it is for; * stands for every role. Browsers are not limited here."},
 
 	{Name: DormantDays, Group: "Accounts", Title: "Disable unused accounts after", Kind: Number, Unit: "days", Min: 0, Max: 365, Zero: "never", Default: "90", strong: zeroLower,
 		Help: "An account that nobody has signed in to for so many days is disabled; whoever manages people enables it again. The last account of the server’s own that manages people stays. 0: none is disabled.", Why: "CJIS AC-2(3): 90 days"},

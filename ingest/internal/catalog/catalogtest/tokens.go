@@ -16,7 +16,7 @@ func apiTokens(s suite) {
 		return tx.InsertUser(ctx, &catalog.User{ID: "u1", Agency: "metro-pd", Login: "a.moreno", Name: "A", Password: "x", Role: "auditor", CreatedAt: now})
 	})
 	one := catalog.APIToken{ID: "01", Hash: evidence.SHA256([]byte("one")), User: "u1", Name: "Reports", Scopes: []string{"evidence.list", "evidence.view"},
-		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, Client: "mobile", CreatedAt: now, ExpiresAt: now.Add(time.Hour)}
 	insert := func(v catalog.APIToken) func(context.Context, *sqldb.Tx) error {
 		return func(ctx context.Context, tx *sqldb.Tx) error { return tx.InsertAPIToken(ctx, &v) }
 	}
@@ -34,7 +34,7 @@ func apiTokens(s suite) {
 	})
 	got, err := s.db.APIToken(s.Context(), one.Hash)
 	s.must(err)
-	if got.ID != "01" || !slices.Equal(got.Scopes, one.Scopes) || !slices.Equal(got.Networks, one.Networks) || !got.LastUsedAt.Equal(now.Add(time.Minute)) || got.LastAddress != "192.0.2.7" {
+	if got.ID != "01" || !slices.Equal(got.Scopes, one.Scopes) || !slices.Equal(got.Networks, one.Networks) || !got.LastUsedAt.Equal(now.Add(time.Minute)) || got.LastAddress != "192.0.2.7" || got.Client != "mobile" {
 		s.Errorf("it is %+v", got)
 	}
 	all, err := s.db.APITokens(s.Context(), "u1")

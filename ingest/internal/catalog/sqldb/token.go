@@ -9,11 +9,11 @@ import (
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-const apiTokenColumns = "id, token_hash, user_id, name, scopes, networks, created_at, expires_at, last_used_at, last_address"
+const apiTokenColumns = "id, token_hash, user_id, name, scopes, networks, created_at, expires_at, last_used_at, last_address, client"
 
 func scanAPIToken(s scanner, v *catalog.APIToken) error {
 	var scopes, networks string
-	err := s.Scan(&v.ID, hexInto(v.Hash[:]), &v.User, &v.Name, &scopes, &networks, timeInto{&v.CreatedAt}, timeInto{&v.ExpiresAt}, timeInto{&v.LastUsedAt}, &v.LastAddress)
+	err := s.Scan(&v.ID, hexInto(v.Hash[:]), &v.User, &v.Name, &scopes, &networks, timeInto{&v.CreatedAt}, timeInto{&v.ExpiresAt}, timeInto{&v.LastUsedAt}, &v.LastAddress, &v.Client)
 	v.Scopes, v.Networks = strings.Fields(scopes), strings.Fields(networks)
 	return err
 }
@@ -30,9 +30,9 @@ func (r *Reader) APITokens(ctx context.Context, user string) ([]catalog.APIToken
 
 // InsertAPIToken keeps a new token. catalog.ErrExists when the user has one of its name.
 func (tx *Tx) InsertAPIToken(ctx context.Context, v *catalog.APIToken) error {
-	_, err := tx.change(ctx, "keeping a token", "INSERT INTO api_tokens ("+apiTokenColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+	_, err := tx.change(ctx, "keeping a token", "INSERT INTO api_tokens ("+apiTokenColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
 		v.ID, v.Hash.String(), clean(v.User), indexed(clean(v.Name)), strings.Join(v.Scopes, "\n"), strings.Join(v.Networks, "\n"),
-		micros(v.CreatedAt), micros(v.ExpiresAt), micros(v.LastUsedAt), clean(v.LastAddress))
+		micros(v.CreatedAt), micros(v.ExpiresAt), micros(v.LastUsedAt), clean(v.LastAddress), v.Client)
 	return err
 }
 
