@@ -6,7 +6,7 @@ BIN     := bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-wall bench-search bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub bench-custody sweep power-cuts scan-tls check clean help
+.PHONY: setup build cross demo demo-once test check-camera test-usb test-systemd test-fips test-race fuzz bench bench-peers bench-net bench-bounded bench-load bench-wall bench-search bench-rules bench-report breaks carry tamper log-check bench-rotate bench-scrub bench-custody sweep power-cuts scan-tls check-waf check clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -126,6 +126,10 @@ tamper: setup build ## custody packages tampered with in every scripted way, byt
 scan-tls: build ## testssl.sh and sslscan look at a running server, with the default and the oldest TLS; prints counts (FLAGS=--write: into docs/edge.md)
 	@scripts/scan-tls/install
 	@$(GO) run ./scripts/scan-tls $(FLAGS)
+
+check-waf: build ## a server behind nginx with ModSecurity and the OWASP rules: what gets through, and what must not
+	@scripts/waf/install
+	@$(GO) run ./scripts/waf
 
 check: setup ## gofmt, vet, staticcheck, import table
 	@scripts/check
