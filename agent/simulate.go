@@ -26,7 +26,7 @@ type simulateCommand struct {
 	Burst    int           `placeholder:"K" help:"Scene: every dock offers K recordings at once."`
 	SizeKiB  uint64        `name:"size-kib" default:"1024" placeholder:"KIB" help:"Length of each recording (${default} KiB)."`
 	InFlight int           `default:"4" placeholder:"N" help:"Recordings that one dock has under way at once (${default})."`
-	Status   time.Duration `default:"1m" help:"How often a dock repeats a status that has not changed (${default}, as real ones do)."`
+	Status   time.Duration `default:"3m" help:"How often a dock repeats a status that has not changed (${default}, as real ones do)."`
 	Policy   time.Duration `default:"20s" help:"How often a dock asks for its policy (${default}, as real ones do)."`
 	Over     string        `enum:"both,quic,tcp" default:"both" help:"What docks connect over: both, quic or tcp (${default})."`
 	Sockets  int           `placeholder:"N" help:"UDP sockets that the docks share; one for each 500 docks unless given."`

@@ -23,7 +23,7 @@ type loadCommand struct {
 	Docks  []int         `default:"100,1000,3000,10000" help:"How many docks are connected and idle."`
 	Idle   time.Duration `default:"30s" help:"How long the server's processor time is taken while they are idle."`
 	Pace   float64       `default:"100" help:"How many docks a second connect."`
-	Status time.Duration `default:"1m" help:"How often an idle dock repeats its status; the default is what real ones do."`
+	Status time.Duration `default:"3m" help:"How often an idle dock repeats its status; the default is what real ones do."`
 	Burst  int64         `default:"512" help:"MiB in all of a burst; 0: none."`
 }
 

@@ -24,7 +24,7 @@ type Options struct {
 	Version string
 
 	NoQUIC, NoTCP bool
-	StatusEvery   time.Duration // how often an unchanged status is repeated, default 1 min, as a dock does
+	StatusEvery   time.Duration // how often an unchanged status is repeated, default 3 min, as a dock does
 	PolicyEvery   time.Duration // for a server that does not tell of its policy, default 20 s, as a dock does
 	InFlight      int           // recordings that a dock has under way at once, default 4
 	Log           *slog.Logger  // of the connections; nil: none
@@ -32,7 +32,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.StatusEvery <= 0 {
-		o.StatusEvery = time.Minute
+		o.StatusEvery = 3 * time.Minute
 	}
 	if o.PolicyEvery <= 0 {
 		o.PolicyEvery = 20 * time.Second

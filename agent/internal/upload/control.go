@@ -20,7 +20,7 @@ import (
 const statementsAhead = 32
 
 // statusLasts is how long a status that does not change is not sent again.
-const statusLasts = time.Minute
+const statusLasts = 3 * time.Minute
 
 // asksAhead is how many questions of this agent may be under way at once.
 const asksAhead = 16

@@ -92,7 +92,7 @@ func TestAStatusIsToldWhenItChanges(t *testing.T) {
 		u := &Uploader{opt: Options{Status: func() *protocol.Status { return proto.CloneOf(now) }}}
 		var told shownStatus
 		stream := &sink{}
-		for second := range 90 {
+		for second := range 270 {
 			now.AtUs, now.Transport.RttUs = int64(second), uint32(second)
 			if second == 20 {
 				now.RecordingsWaiting = 7
@@ -102,8 +102,8 @@ func TestAStatusIsToldWhenItChanges(t *testing.T) {
 			}
 			<-time.After(time.Second)
 		}
-		if want := 3; stream.writes != want { // at 0, 20, 80
-			t.Errorf("told %d times in a minute and a half, want %d", stream.writes, want)
+		if want := 3; stream.writes != want { // at 0, 20, 200
+			t.Errorf("told %d times in four and a half minutes, want %d", stream.writes, want)
 		}
 	})
 }
