@@ -156,6 +156,7 @@ func (p *parts) serve(ctx context.Context, d *doors) error {
 		return nil
 	})
 	group.Go(func() error { return p.dismissDocks(inner) })
+	group.Go(func() error { return boundMemory(inner) })
 	group.Go(func() error {
 		if err := p.audit.Run(inner); err != nil {
 			return fmt.Errorf("keeping the custody log: %w", err)
