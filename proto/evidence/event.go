@@ -120,6 +120,12 @@ const (
 	EventWebhookDisabled   EventType = "webhook.disabled"   // nothing is sent any more, by a person or the server
 	EventWebhookEnabled    EventType = "webhook.enabled"    // sent again
 	EventWebhookDeleted    EventType = "webhook.deleted"
+	EventCaseOpened        EventType = "case.opened"
+	EventCaseChanged       EventType = "case.changed" // its number, title, note or who leads it
+	EventCaseClosed        EventType = "case.closed"
+	EventCaseReopened      EventType = "case.reopened"
+	EventCaseItemAdded     EventType = "case.item_added" // an item was put into a case; the event is the item's
+	EventCaseItemRemoved   EventType = "case.item_removed"
 )
 
 // Outcome says how an act ended. Refused and failed acts are events too.
@@ -191,6 +197,9 @@ func GroupObject(id string) string { return "group:" + id }
 
 // GrantObject is the Object of an event about a grant.
 func GrantObject(id string) string { return "grant:" + id }
+
+// CaseObject is the Object of an event about a case.
+func CaseObject(id string) string { return "case:" + id }
 
 // LogObject is the Object of an event about the custody log.
 func LogObject(origin string) string { return "log:" + origin }

@@ -11,6 +11,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
@@ -31,6 +32,7 @@ type Config struct {
 	Keys       KeyWork         // nil: keys are for the command line
 	Fleet      *fleet.Service
 	Cameras    *cameras.Service
+	Cases      *cases.Service
 	Uplink     *uplink.Service
 	Settings   *settings.Service // nil: there are none over the API
 	Inspection *inspection.Service
@@ -66,7 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 func routesOf(c Config) []Route {
 	a := &api{Config: c}
 	return slices.Concat(a.readingRoutes(), a.keyRoutes(), a.fleetRoutes(), a.meRoutes(), a.cameraRoutes(), a.uplinkRoutes(),
-		a.peopleRoutes(), a.groupRoutes(), a.grantRoutes(), a.settingsRoutes(), a.eventRoutes(), a.webhookRoutes(), a.streamRoutes(), c.More)
+		a.peopleRoutes(), a.groupRoutes(), a.grantRoutes(), a.caseRoutes(), a.settingsRoutes(), a.eventRoutes(), a.webhookRoutes(), a.streamRoutes(), c.More)
 }
 
 // Routes is what New answers, by pattern.

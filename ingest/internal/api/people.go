@@ -214,8 +214,8 @@ type grantBody struct {
 	Holder   string    `json:"holder" required:"true" jsonschema:"person, group or role"`
 	HolderID string    `json:"holder_id" required:"true"`
 	Role     string    `json:"role" required:"true" jsonschema:"whose actions it gives"`
-	Scope    string    `json:"scope" required:"true" jsonschema:"agency, station, group, category, own or item"`
-	Value    string    `json:"value" jsonschema:"which station, group, category or item"`
+	Scope    string    `json:"scope" required:"true" jsonschema:"agency, station, group, category, own, case or item"`
+	Value    string    `json:"value" jsonschema:"which station, group, category, case (number or id) or item"`
 	Until    time.Time `json:"until" jsonschema:"absent: until it is taken back"`
 	ViewOnly bool      `json:"view_only"`
 	Networks []string  `json:"networks" jsonschema:"from where alone it holds"`

@@ -10,6 +10,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
@@ -65,6 +66,8 @@ var known = []struct {
 	{auth.ErrSignIn, http.StatusForbidden, "Not accepted", "A password or code does not fit, was used already, or an account is locked; the try is on record. Where there is a second factor, a password does not do."},
 	{auth.ErrSecondFactor, http.StatusForbidden, "Not accepted", auth.ErrSecondFactor.Error()},
 	{auth.ErrBeyond, http.StatusForbidden, "Not allowed", ""},
+	{auth.ErrBeyondCase, http.StatusForbidden, "Not allowed", ""},
+	{cases.ErrClosed, http.StatusConflict, "Nothing was changed", cases.ErrClosed.Error()},
 	{auth.ErrOwn, http.StatusConflict, "Nothing was changed", ""},
 	{auth.ErrLastManager, http.StatusConflict, "Nothing was changed", ""},
 	{auth.ErrRule, http.StatusUnprocessableEntity, "Not taken", ""},

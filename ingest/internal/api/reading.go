@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -73,6 +74,7 @@ func itemQuery() []Parameter {
 		{Name: "station", Kind: Text, About: "Name of the station."},
 		{Name: "officer", Kind: Text, About: "Officer id, of wearer or as the camera claims."},
 		{Name: "category", Kind: Text, About: "Category."},
+		{Name: "case", Kind: Text, About: "Number or id of a case: what was put into it, and what was made of that."},
 		{Name: "recorded_from", Kind: Time, About: "Recorded then or later."},
 		{Name: "recorded_to", Kind: Time, About: "Recorded before then."},
 		{Name: "arrived_from", Kind: Time, About: "Arrived then or later."},
@@ -111,6 +113,15 @@ func (a *api) items(r *Request, _ *Nothing) (itemsAnswer, error) {
 		Dock: evidence.DockID(r.Text("dock")), Station: evidence.StationID(r.Text("station")), NoWearer: r.Text("unassigned") != "",
 		Officer: r.Text("officer"), Category: r.Text("category"),
 		From: r.Time("recorded_from"), To: r.Time("recorded_to"), ArrivedFrom: r.Time("arrived_from"), ArrivedTo: r.Time("arrived_to"),
+	}
+	if name := r.Text("case"); name != "" {
+		c, err := a.Cases.For(r.Actor).Find(r.Context(), name)
+		if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, auth.ErrForbidden) { // none that the person may know of
+			return itemsAnswer{Items: []itemShape{}}, nil
+		} else if err != nil {
+			return itemsAnswer{}, err
+		}
+		f.Case = c.ID
 	}
 	page, found, err := a.Reading.Search(r.Context(), r.Actor, f, orders[r.Text("sort")], r.Text("cursor"), r.Number("limit", defaultLimit))
 	return itemsAnswer{itemList(page.Items), page.Next, found.Items, found.More}, err

@@ -188,6 +188,7 @@ func (r *Route) check() error {
 var pathWords = map[string]string{
 	"id":      "Id, as a list gives it.",
 	"person":  "Id of a person.",
+	"item":    "Id of an item.",
 	"serial":  "The camera's serial number.",
 	"dock":    "The dock's name.",
 	"station": "The station's name.",

@@ -11,6 +11,8 @@ const (
 	PlayItem     Action = "evidence.play"
 	OpenReceipt  Action = "receipt.open"
 	DownloadItem Action = "evidence.download" // and packages and clips of it
+	ListCases    Action = "cases.list"
+	ManageCases  Action = "cases.manage" // open, change, close; put recordings in and take them out
 	ListDocks    Action = "docks.list"
 
 	ListAccounts  Action = "accounts.list"
@@ -62,6 +64,9 @@ func Deeds() []Deed {
 		{PlayItem, "Evidence", "Play recordings", true},
 		{OpenReceipt, "Evidence", "Open receipts", true},
 		{DownloadItem, "Evidence", "Take recordings away: download, custody package, clip", false},
+
+		{ListCases, "Cases", "See cases, and which recordings are in them", true},
+		{ManageCases, "Cases", "Open, change and close cases; put recordings in and take them out", false},
 
 		{ListDocks, "Docks and uplinks", "See docks and what waits at them", true},
 		{ChangeQueue, "Docks and uplinks", "Say what goes first at a dock", false},

@@ -60,7 +60,7 @@ var forTokens = []Action{
 	SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem,
 	ListDocks, ChangeQueue, ManageBandwidth, ManageSending,
 	ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert, SettleFinding,
-	ListFirmware, ListSettings, ListAccounts, SeePosture, ReadAudit, ExportAudit,
+	ListFirmware, ListSettings, ListAccounts, SeePosture, ReadAudit, ExportAudit, ListCases, ManageCases,
 }
 
 // ForTokens reports whether a token can have an action.

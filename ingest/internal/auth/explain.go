@@ -213,6 +213,11 @@ func (k *Desk) because(ctx context.Context, b *book, names map[string]string, g 
 		w.On = "recordings of category " + g.Value
 	case catalog.OnOwn:
 		w.On = "their own recordings"
+	case catalog.OnCase:
+		w.On = "a case"
+		if c, err := k.s.catalog.Case(ctx, k.s.agency, g.Value); err == nil {
+			w.On = "case " + c.Number
+		}
 	case catalog.OnItem:
 		w.On = "one recording"
 		if id, err := evidence.ParseEvidenceID(g.Value); err == nil {

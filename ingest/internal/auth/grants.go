@@ -284,6 +284,14 @@ func (k *Desk) checkScope(ctx context.Context, c *changing, g *catalog.Grant) er
 		}
 	case catalog.OnCategory:
 		return checkWords("value", "the category", g.Value, 1, 200)
+	case catalog.OnCase:
+		found, err := FindCase(ctx, &c.Reader, k.s.agency, g.Value)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return &PersonError{"value", "there is no case with this number"}
+		} else if err != nil {
+			return err
+		}
+		g.Value = found.ID
 	case catalog.OnItem:
 		id, err := evidence.ParseEvidenceID(g.Value)
 		if err != nil {
@@ -295,7 +303,7 @@ func (k *Desk) checkScope(ctx context.Context, c *changing, g *catalog.Grant) er
 			return err
 		}
 	default:
-		return &PersonError{"scope", "a grant is on the agency, a station, a group, a category, the own recordings, or one recording"}
+		return &PersonError{"scope", "a grant is on the agency, a station, a group, a category, the own recordings, a case, or one recording"}
 	}
 	return nil
 }

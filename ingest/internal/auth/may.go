@@ -53,10 +53,11 @@ func (a *Actor) client() string {
 }
 
 // Object is what an action is done on: a whole agency, or of it a station with its
-// docks and cameras, or one item.
+// docks and cameras, a case, or one item.
 type Object struct {
 	Agency  evidence.AgencyID
 	Station evidence.StationID
+	Case    string        // id
 	Item    *catalog.Item // nil: it is none
 }
 
@@ -75,6 +76,8 @@ func May(a *Actor, do Action, on Object) bool {
 	switch {
 	case on.Item != nil:
 		return on.Item.Agency == on.Agency && reach.Holds(on.Item)
+	case on.Case != "":
+		return reach.HoldsCase(on.Case)
 	case on.Station != "":
 		return reach.HoldsStation(on.Station)
 	}

@@ -61,6 +61,16 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 				}
 				items = append(items, i)
 			}
+			// Items are in any number of cases; one of these is closed, and holds all the same.
+			var gathered []catalog.CaseItem
+			caseIDs := []string{fmt.Sprint("k1-", round), fmt.Sprint("k2-", round), fmt.Sprint("k3-", round)}
+			for _, i := range items {
+				for _, id := range caseIDs {
+					if rapid.IntRange(0, 2).Draw(t, "gathered") == 0 {
+						gathered = append(gathered, catalog.CaseItem{Case: id, Item: i.ID, AddedAt: time.Now(), AddedBy: "v"})
+					}
+				}
+			}
 			p := &catalog.Powers{Officers: map[string]string{"u": pick("badge", badges), "v": "B3"}}
 			p.Groups = []catalog.Group{{ID: "g1", Name: "one"}, {ID: "g2", Name: "two"}}
 			for _, g := range []string{"g1", "g2"} {
@@ -75,7 +85,7 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 			for n := range rapid.IntRange(0, 5).Draw(t, "grants") {
 				g := catalog.Grant{ID: fmt.Sprint(n), Role: pick("role", roles), ViewOnly: rapid.Bool().Draw(t, "view only"),
 					Holder: rapid.SampledFrom([]catalog.Holder{catalog.ToPerson, catalog.ToGroup, catalog.ToRole}).Draw(t, "holder"),
-					Scope:  rapid.SampledFrom([]catalog.Scope{catalog.OnAgency, catalog.OnStation, catalog.OnGroup, catalog.OnCategory, catalog.OnOwn, catalog.OnItem}).Draw(t, "scope")}
+					Scope:  rapid.SampledFrom([]catalog.Scope{catalog.OnAgency, catalog.OnStation, catalog.OnGroup, catalog.OnCategory, catalog.OnOwn, catalog.OnCase, catalog.OnCase, catalog.OnItem}).Draw(t, "scope")}
 				g.HolderID = map[catalog.Holder]string{catalog.ToPerson: pick("who", []string{"u", "v"}), catalog.ToGroup: pick("to", []string{"g1", "g2"}), catalog.ToRole: pick("to", roles)}[g.Holder]
 				switch g.Scope {
 				case catalog.OnStation:
@@ -84,6 +94,8 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 					g.Value = pick("of", []string{"g1", "g2", "g3"})
 				case catalog.OnCategory:
 					g.Value = pick("of", categories)
+				case catalog.OnCase:
+					g.Value = pick("gathered in", append(caseIDs, ""))
 				case catalog.OnItem:
 					g.Value = items[rapid.IntRange(0, len(items)-1).Draw(t, "which")].ID.String()
 				}
@@ -103,6 +115,20 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 						return err
 					}
 				}
+				for n, id := range caseIDs {
+					c := &catalog.Case{Agency: agency, ID: id, Number: id, Title: id, OpenedAt: time.Now()}
+					if n == 2 {
+						c.ClosedAt = time.Now()
+					}
+					if err := tx.PutCase(ctx, c); err != nil {
+						return err
+					}
+				}
+				for _, m := range gathered {
+					if _, err := tx.SetInCase(ctx, agency, m, true); err != nil {
+						return err
+					}
+				}
 				return nil
 			}); err != nil {
 				t.Fatal(err)
@@ -112,10 +138,19 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, i := range items {
+				for _, made := range items {
+					i, err := db.ItemRow(ctx, agency, made.ID) // as whoever decides reads it
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, m := range gathered {
+						if (m.Item == i.ID || m.Item == i.Original) && !slices.Contains(i.Cases, m.Case) {
+							t.Fatalf("%s is not in case %s, but in %q", i.ID, m.Case, i.Cases)
+						}
+					}
 					listed := slices.ContainsFunc(page.Items, func(l catalog.Item) bool { return l.ID == i.ID })
 					if May(actor, do, ItemObject(i)) != listed {
-						t.Fatalf("%s: the list says %v of an item of station %q, category %q, wearer %q, claimed %q; grants %+v", do, listed, i.Station, i.Category, i.WearerID, i.OfficerID, p.Grants)
+						t.Fatalf("%s: the list says %v of an item of station %q, category %q, wearer %q, claimed %q, cases %q; grants %+v", do, listed, i.Station, i.Category, i.WearerID, i.OfficerID, i.Cases, p.Grants)
 					}
 					compared++
 					if listed {

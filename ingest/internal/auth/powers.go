@@ -169,6 +169,10 @@ func (b *book) on(g *catalog.Grant, user *catalog.User, r *catalog.Reach) {
 		if user.OfficerID != "" {
 			r.Officers = append(r.Officers, user.OfficerID)
 		}
+	case catalog.OnCase:
+		if g.Value != "" {
+			r.Cases = append(r.Cases, g.Value)
+		}
 	case catalog.OnItem:
 		if id, err := evidence.ParseEvidenceID(g.Value); err == nil {
 			r.Items = append(r.Items, id)

@@ -43,16 +43,16 @@ func shippedRoles() []shipped {
 	return []shipped{
 		{Administrator, "Administrator", "Everything, people and keys included.", catalog.OnAgency, everything},
 		{EvidenceManager, "Evidence manager", "All recordings, in and out; cameras and what is missing.", catalog.OnAgency,
-			with(DownloadItem, ListDocks, ListCameras, AssignCamera, HoldCamera, EndCameraHold, SettleFinding, ListAlerts, AcknowledgeAlert, ChangeQueue, ListFirmware, ListSettings)},
+			with(DownloadItem, ListCases, ManageCases, ListDocks, ListCameras, AssignCamera, HoldCamera, EndCameraHold, SettleFinding, ListAlerts, AcknowledgeAlert, ChangeQueue, ListFirmware, ListSettings)},
 		{Supervisor, "Supervisor", "Watches what the people of a group or station recorded; wants a grant that says which.", "",
 			with(ListDocks, ListCameras, AssignCamera, HoldCamera, ListAlerts)},
 		{Operator, "Ingest operator", "Keeps docks and cameras working, and hands recordings out.", catalog.OnAgency,
 			with(DownloadItem, ListDocks, ListFirmware, ListSettings, ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert, ChangeQueue)},
-		{Investigator, "Investigator", "Works with recordings and takes them away; wants a grant that says which.", "", with(DownloadItem)},
+		{Investigator, "Investigator", "Works with recordings and takes them away; wants a grant that says which.", "", with(DownloadItem, ListCases, ManageCases)},
 		{Officer, "Officer", "Watches what they recorded themselves.", catalog.OnOwn, with()},
-		{Prosecutor, "Prosecutor", "Watches and takes away what was granted, and nothing else.", "", with(DownloadItem)},
+		{Prosecutor, "Prosecutor", "Watches and takes away what was granted, and nothing else.", "", with(DownloadItem, ListCases)},
 		{Auditor, "Auditor", "Sees everything, and who may do what; changes nothing and takes nothing away.", catalog.OnAgency,
-			with(ListDocks, ListCameras, ListAlerts, ListFirmware, ListSettings, ListAccounts, ReadAudit, SeePosture)},
+			with(ListCases, ListDocks, ListCameras, ListAlerts, ListFirmware, ListSettings, ListAccounts, ReadAudit, SeePosture)},
 	}
 }
 

@@ -62,6 +62,8 @@ type Item struct {
 	Urgent         bool
 	Placed         evidence.Digest // Place of the recording on its camera; joins it with Shown. Zero in rows of older servers
 
+	Cases []string // ids of the cases that it, or what it was made of, was put into; by the catalog, in order
+
 	Marks []string // what about the item is unknown or unusual, one word each
 
 	State           ItemState
@@ -161,6 +163,7 @@ type ItemFilter struct {
 	Category    string    // exact
 	ArrivedFrom time.Time // offered at or after
 	ArrivedTo   time.Time // offered before
+	Case        string    // id: what was put into it, and what was made of that
 	Erased      *bool     // whether the original was erased
 
 	NoWearer bool // only items whose wearer is not known: the lane of the unassigned

@@ -56,6 +56,7 @@ const (
 	OnGroup    Scope = "group"    // what people of a group recorded
 	OnCategory Scope = "category" // recordings of a category
 	OnOwn      Scope = "own"      // what the person recorded
+	OnCase     Scope = "case"     // what was put into a case, and what was made of that; and the case itself
 	OnItem     Scope = "item"     // one recording, and what was made of it
 )
 
@@ -67,7 +68,7 @@ type Grant struct {
 	HolderID string // user, group or role id
 	Role     string // whose actions
 	Scope    Scope
-	Value    string // station, group id, category or item id
+	Value    string // station, group id, category, case id or item id
 	Until    time.Time
 	ViewOnly bool
 	Networks []string // CIDR; none: from anywhere
@@ -108,31 +109,38 @@ type Reach struct {
 	Categories []string
 	Officers   []string // ids of who recorded it
 	Items      []evidence.EvidenceID
+	Cases      []string // ids
 }
 
 // None reports whether r holds nothing at all.
 func (r *Reach) None() bool {
-	return !r.All && len(r.Stations) == 0 && len(r.Categories) == 0 && len(r.Officers) == 0 && len(r.Items) == 0
+	return !r.All && len(r.Stations) == 0 && len(r.Categories) == 0 && len(r.Officers) == 0 && len(r.Items) == 0 && len(r.Cases) == 0
 }
 
 // Holds reports whether r holds an item. Lists with ItemFilter.Within hold the
 // same items.
 func (r *Reach) Holds(i *Item) bool {
 	return r.All || slices.Contains(r.Stations, i.Station) || i.Category != "" && slices.Contains(r.Categories, i.Category) ||
-		slices.Contains(r.Items, i.ID) || !i.Original.IsZero() && slices.Contains(r.Items, i.Original) || r.wore(i)
+		slices.Contains(r.Items, i.ID) || !i.Original.IsZero() && slices.Contains(r.Items, i.Original) || r.wore(i) ||
+		slices.ContainsFunc(i.Cases, func(id string) bool { return slices.Contains(r.Cases, id) })
 }
 
 // With returns a Reach that holds what either holds.
 func (r *Reach) With(other *Reach) *Reach {
 	return &Reach{
 		All: r.All || other.All, Stations: slices.Concat(r.Stations, other.Stations), Categories: slices.Concat(r.Categories, other.Categories),
-		Officers: slices.Concat(r.Officers, other.Officers), Items: slices.Concat(r.Items, other.Items),
+		Officers: slices.Concat(r.Officers, other.Officers), Items: slices.Concat(r.Items, other.Items), Cases: slices.Concat(r.Cases, other.Cases),
 	}
 }
 
 // HoldsStation reports whether r holds a station as such.
 func (r *Reach) HoldsStation(id evidence.StationID) bool {
 	return r.All || id != "" && slices.Contains(r.Stations, id)
+}
+
+// HoldsCase reports whether r holds a case as such.
+func (r *Reach) HoldsCase(id string) bool {
+	return r.All || id != "" && slices.Contains(r.Cases, id)
 }
 
 // wore goes by who the camera was assigned to, and only where nobody knows that by

@@ -39,8 +39,8 @@ const accessHead = `# How every route answers: + let in (whatever became of it),
 `
 
 // thing is what a request is about: what is within everybody's grants, what is of
-// another station, or what is of another agency.
-type thing struct{ item, serial, dock, station, person, power string }
+// another station, or what is of another agency. file is a case.
+type thing struct{ item, serial, dock, station, person, power, file string }
 
 // The roles in the order of the table's columns. Administrators come last: what they
 // change does not disturb the others.
@@ -61,6 +61,9 @@ func TestEveryRouteAnswersEveryRoleAsTheTableSays(t *testing.T) {
 		_, clients[role] = s.member(t, boss, "r."+string(role), role, map[bool]string{true: "B-17"}[role == auth.Officer])
 		if role == auth.Supervisor || role == auth.Investigator || role == auth.Prosecutor {
 			if _, err := s.Auth.Desk(boss).Grant(t.Context(), catalog.Grant{Holder: catalog.ToRole, HolderID: string(role), Role: string(role), Scope: catalog.OnStation, Value: "north"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Auth.Desk(boss).Grant(t.Context(), catalog.Grant{Holder: catalog.ToRole, HolderID: string(role), Role: string(role), Scope: catalog.OnCase, Value: "26-1184"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -196,15 +199,18 @@ func (s *site) things(t *testing.T, boss *auth.Actor) []thing {
 			return tx.CameraSeen(ctx, &catalog.Camera{Agency: agency, Serial: serial, LastDock: dock, LastSeenAt: s.Clock.Now()})
 		}
 		return errors.Join(tx.InsertItem(ctx, foreign), seen(readingtest.Agency, "NORTH-1", "front-desk"), seen(readingtest.Agency, "HARBOUR-1", "pier-4"), seen("other-pd", "FOREIGN-1", "front-desk"),
+			tx.PutCase(ctx, &catalog.Case{Agency: readingtest.Agency, ID: "case-granted", Number: "26-1184", Title: "Fire", OpenedAt: s.Clock.Now()}),
+			tx.PutCase(ctx, &catalog.Case{Agency: readingtest.Agency, ID: "case-other", Number: "26-1185", Title: "Theft", OpenedAt: s.Clock.Now()}),
+			tx.PutCase(ctx, &catalog.Case{Agency: "other-pd", ID: "case-foreign", Number: "26-1186", Title: "Theirs", OpenedAt: s.Clock.Now()}),
 			tx.InsertWebhook(ctx, &catalog.Webhook{Agency: readingtest.Agency, ID: "0123456789abcdef", Name: "records", URL: "https://records.example.org/"}),
 			tx.InsertUser(ctx, &catalog.User{ID: "feed", Agency: "other-pd", Login: "f.oreign", Name: "Foreign", Password: "x", Role: string(auth.Administrator), CreatedAt: s.Clock.Now()}))
 	})
 	s.member(t, boss, "t.arget", auth.Officer, "")
 	s.member(t, boss, "t.wo", auth.Officer, "")
 	return []thing{
-		{own.ID.String(), "NORTH-1", "front-desk", "north", "t.arget", "officer"},
-		{other.ID.String(), "HARBOUR-1", "pier-4", "harbour", "t.wo", "auditor"},
-		{foreign.ID.String(), "FOREIGN-1", "their-dock", "theirs", "feed", "0123456789abcdef"},
+		{own.ID.String(), "NORTH-1", "front-desk", "north", "t.arget", "officer", "case-granted"},
+		{other.ID.String(), "HARBOUR-1", "pier-4", "harbour", "t.wo", "auditor", "case-other"},
+		{foreign.ID.String(), "FOREIGN-1", "their-dock", "theirs", "feed", "0123456789abcdef", "case-foreign"},
 	}
 }
 
@@ -222,6 +228,10 @@ func (about thing) path(path string) string {
 			return about.station
 		case name == "{serial}":
 			return about.serial
+		case name == "{item}":
+			return about.item
+		case strings.Contains(path, "/cases/"):
+			return about.file
 		case name == "{name}", name == "{person}", strings.Contains(path, "/people/"):
 			return about.person
 		case strings.Contains(path, "/roles/"):
@@ -275,12 +285,19 @@ func (about thing) body(pattern string) (kind, text string) {
 			"from": {"0:01"}, "to": {"0:02"}, "act": {"reset"}, "item": {about.item}, "person": {about.person}, "in": {"yes"}, "was": {"none"},
 		}.Encode()
 	}
+	switch pattern {
+	case "POST /api/v1/cases", "PUT /api/v1/cases/{id}":
+		return "application/json", `{"number":"","title":"x"}`
+	case "POST /api/v1/cases/{id}/items":
+		return "application/json", fmt.Sprintf(`{"items":[%q]}`, about.item)
+	}
 	texts := map[string]string{
 		"packages": `{"items":[{"id":"%s"}]}`, "clips": `{"from_us":0,"to_us":1000,"reason":"x"}`, "queue/order": `{"order":[]}`, "bandwidth": `{"windows":[]}`, "/sending": `{}`,
 		"queue/move": `{"evidence_id":"%s","to":"first"}`, "queue/urgent": `{"evidence_id":"%s","urgent":true}`, "withdraw": `{"model":"X","counter":1}`, "acknowledge": `{}`,
 		"v1/settings/": `{"value":"20","reason":"x"}`,
 		"/approve":     `{"reason":"x"}`, "/block": `{"reason":"x"}`, "/hold": `{"reason":"x"}`, "/end-hold": `{"reason":"x"}`, "/assign": `{"officer":"Ann"}`,
-		"/begin": `{"number":1,"reason":"x"}`, "/settle": `{"number":1,"reason":"x"}`, "me/password": `{"old":"x","new":"y"}`, "people/{id}/change": `{"role":"auditor"}`,
+		"/begin":  `{"number":1,"reason":"x"}`,
+		"/settle": `{"number":1,"reason":"x"}`, "me/password": `{"old":"x","new":"y"}`, "people/{id}/change": `{"role":"auditor"}`,
 	}
 	for part, body := range texts {
 		if strings.Contains(pattern, part) {

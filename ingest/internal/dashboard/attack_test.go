@@ -64,15 +64,15 @@ func TestAttack32ForeignAndUnknownAreTheSame(t *testing.T) {
 	s.fill(t)
 	boss := s.Actor(t, s.SetUp(t))
 	things := s.things(t, boss)
-	foreign, unknown := things[2], thing{strings.Repeat("7", 32), "NOWHERE-1", "no-dock", "nowhere", "7654321076543210", "7654321076543210"}
+	foreign, unknown := things[2], thing{strings.Repeat("7", 32), "NOWHERE-1", "no-dock", "nowhere", "7654321076543210", "7654321076543210", "7654321076543210"}
 	_, client := s.member(t, boss, "r.eader", auth.Auditor, "")
 	for _, path := range []string{
-		"/evidence/%[1]s", "/evidence/%[1]s/play", "/evidence/%[1]s/receipt", "/cameras/%[2]s", "/uplinks/docks/%[3]s", "/uplinks/stations/%[4]s",
+		"/evidence/%[1]s", "/evidence/%[1]s/play", "/evidence/%[1]s/receipt", "/cameras/%[2]s", "/uplinks/docks/%[3]s", "/uplinks/stations/%[4]s", "/cases/%[6]s", "/api/v1/cases/%[6]s",
 		"/api/v1/items/%[1]s", "/api/v1/items/%[1]s/events", "/api/v1/items/%[1]s/receipt", "/api/v1/cameras/%[2]s", "/api/v1/people/%[5]s", "/people/%[5]s",
 	} {
 		ask := func(about thing) (int, string) {
-			a := s.get(t, client, fmt.Sprintf(path, about.item, about.serial, about.dock, about.station, about.person))
-			for _, name := range []string{about.item, about.serial, about.dock, about.station, about.person} {
+			a := s.get(t, client, fmt.Sprintf(path, about.item, about.serial, about.dock, about.station, about.person, about.file))
+			for _, name := range []string{about.item, about.serial, about.dock, about.station, about.person, about.file} {
 				a.body = strings.ReplaceAll(a.body, name, "NAME")
 			}
 			return a.StatusCode, a.body

@@ -14,6 +14,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
@@ -30,6 +31,7 @@ type Config struct {
 	Packages *export.Service   // required
 	Derive   *derive.Service   // nil: no clips are made
 	Cameras  *cameras.Service  // required
+	Cases    *cases.Service    // required
 	Uplink   *uplink.Service   // required
 	Settings *settings.Service // nil: no rooms for them, and nothing that they decide
 	Webhooks *webhook.Service  // nil: there are none
@@ -147,6 +149,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	mux.HandleFunc("GET /cameras/{serial}", d.private(d.cameraPage))
 	d.actRoutes(mux)
 	d.uplinkRoutes(mux)
+	d.caseRoutes(mux)
 	d.peopleRoutes(mux)
 	d.settingsRoutes(mux)
 	d.auditRoutes(mux)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
@@ -61,7 +62,7 @@ func TestEveryPageIsForEverybody(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.ID("password"), readingtest.Password), chromedp.SendKeys(chromedp.ID("again"), readingtest.Password), chromedp.Submit(chromedp.ID("name")))
 	b.at("/")
 	l.open("/setup?token="+token, "setup-closed")
-	for _, room := range []string{"", "alerts", "cameras", "uplinks", "evidence", "quarantine", "people", "groups", "audit"} {
+	for _, room := range []string{"", "alerts", "cameras", "uplinks", "evidence", "cases", "quarantine", "people", "groups", "audit"} {
 		l.open("/"+room, "empty-"+room)
 	}
 
@@ -73,6 +74,8 @@ func TestEveryPageIsForEverybody(t *testing.T) {
 		"missing": "/nothing-here", "evidence-found-nothing": "/evidence?q=zebra&kind=video", "evidence-narrowed": "/evidence?officer=Jonah+Reyes", "people-found-nothing": "/people?q=zebra", "settings-found-nothing": "/settings?q=zebra",
 		"alerts-past": "/alerts?show=all", "role-new": "/roles/new", "role-own": "/roles/" + about.ownRole, "own-person": "/people/a.moreno", "person-invited": "/people/" + about.invited, "item-missing": "/evidence/" + evidence.EvidenceID{9}.String(),
 		"item-held": "/evidence/" + about.held, "item-receiving": "/evidence/" + about.receiving, "item-metadata": "/evidence/" + about.metadata, "camera-held": "/cameras/SD-04420", "camera-pending": "/cameras/SD-04433", "camera-keyless": "/cameras/0000A8F2", "dock-away": "/uplinks/docks/pier-4",
+		"cases-found-nothing": "/cases?q=zebra", "case-shut": "/cases/" + about.shut, "case-search": "/cases/" + about.file + "?q=clip", "case-done": "/cases/" + about.file + "?done=put&item=" + about.item,
+		"case-put-which": "/cases/put?item=" + about.item + "&item=" + about.held, "case-put-sure": "/cases/put?case=26-1184&item=" + about.item + "&item=" + about.held, "evidence-case": "/evidence?case=26-1184",
 		"audit-item": "/audit?about=item&object=" + about.item,
 	} {
 		l.open(path, name)
@@ -218,7 +221,7 @@ const unseen = `(() => { const found = [];
 var leadElsewhere = map[string]string{
 	"GET /sign-in/oidc": "leads to the provider", "GET /sign-in/oidc/back": "comes from the provider", "GET /sign-in/oidc/end": "leads to the provider",
 	"GET /confirm": "leads on for who has shown a factor just now: see factors and gates", "GET /sign-in/factor": "leads to sign-in without a password before",
-	"GET /setup": "opened with a link", "GET /join": "opened with a link",
+	"GET /setup": "opened with a link", "GET /join": "opened with a link", "GET /cases/put": "opened about recordings: see case-put",
 }
 
 // routes opens every page of the router.
@@ -277,7 +280,7 @@ func (l *look) rooms() {
 // shown is what the pages are opened about.
 type shown struct {
 	thing
-	held, receiving, metadata, invited, invitation, ownRole, group string
+	held, receiving, metadata, invited, invitation, ownRole, group, shut string
 }
 
 // showcase fills the site as a year of use would.
@@ -315,12 +318,19 @@ func (s *site) showcase(t *testing.T) *shown {
 	keep("", desk.SetMember(t.Context(), group, officer, true))
 	keep(desk.Grant(t.Context(), catalog.Grant{Holder: catalog.ToPerson, HolderID: "j.reyes", Role: string(auth.Investigator), Scope: catalog.OnStation, Value: "north", ViewOnly: true, Until: s.Clock.Now().Add(240 * time.Hour), Networks: []string{"192.0.2.0/24"}, Reason: "Case 26-1184"}))
 	keep(desk.Grant(t.Context(), catalog.Grant{Holder: catalog.ToGroup, HolderID: group, Role: string(auth.Supervisor), Scope: catalog.OnStation, Value: "harbour"}))
+	gathered := keep(s.Cases.For(boss).Open(t.Context(), cases.Draft{Number: "26-1184", Title: "Fire at pier 4", Note: "Two units on the scene.\nThe third came later.", Lead: "j.reyes"}))
+	shut := keep(s.Cases.For(boss).Open(t.Context(), cases.Draft{Number: "25-0310", Title: "A theft that is long over and has a long title of a great many words"}))
+	_, err = s.Cases.For(boss).Put(t.Context(), gathered, []evidence.EvidenceID{clip.ID, metadata.ID, held.ID})
+	keep("", err)
+	keep("", s.Cases.For(boss).Close(t.Context(), shut))
+	keep(desk.Grant(t.Context(), catalog.Grant{Holder: catalog.ToPerson, HolderID: "d.whitfield", Role: string(auth.Prosecutor), Scope: catalog.OnCase, Value: gathered, ViewOnly: true, Until: s.Clock.Now().Add(240 * time.Hour), Reason: "Trial in May"}))
+	keep(desk.Grant(t.Context(), catalog.Grant{Holder: catalog.ToGroup, HolderID: group, Role: string(auth.Investigator), Scope: catalog.OnCase, Value: gathered}))
 	if failed != nil {
 		t.Fatal(failed)
 	}
 	s.Sequence(t)
-	return &shown{thing: thing{clip.ID.String(), "SD-04409", "front-desk", "north", "j.reyes", "supervisor"},
-		held: held.ID.String(), receiving: receiving.ID.String(), metadata: metadata.ID.String(), invited: "d.whitfield", invitation: invitation, ownRole: role, group: group}
+	return &shown{thing: thing{clip.ID.String(), "SD-04409", "front-desk", "north", "j.reyes", "supervisor", gathered},
+		held: held.ID.String(), receiving: receiving.ID.String(), metadata: metadata.ID.String(), invited: "d.whitfield", invitation: invitation, ownRole: role, group: group, shut: shut}
 }
 
 // factors sets a second factor up, page by page.
@@ -353,6 +363,9 @@ func (l *look) answers(about *shown) {
 		"grant-refused":   {"/grants", map[string]string{"holder": "person", "holder_id": "j.reyes", "back": "/people/j.reyes", "role": "officer", "on": "item:", "which": "nothing"}},
 		"grant-given":     {"/grants", map[string]string{"holder": "person", "holder_id": "d.whitfield", "back": "/evidence/" + about.item, "role": "officer", "on": "item:", "which": about.item}},
 		"give-refused":    {"/grants", map[string]string{"holder": "person", "holder_id": "nobody", "back": "/evidence/" + about.item, "role": "officer", "on": "item:", "which": about.item}},
+		"case-refused":    {"/cases", map[string]string{"number": "26-1184", "title": "Twin"}},
+		"case-closed":     {"/cases/" + about.shut, map[string]string{"number": "x", "title": "x"}},
+		"let-in-refused":  {"/grants", map[string]string{"holder": "person", "holder_id": "nobody", "back": "/cases/" + about.file, "role": "prosecutor", "on": "case:", "which": "26-1184"}},
 		"role-refused":    {"/roles/new", map[string]string{"name": ""}},
 		"group-refused":   {"/groups", map[string]string{"name": "Night shift"}},
 		"setting-refused": {"/settings", map[string]string{"name": "session.idle_minutes", "was": "x", "value": "9999999", "reason": ""}},

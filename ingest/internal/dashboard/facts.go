@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
@@ -202,6 +203,9 @@ func eventOf(row catalog.EventRow) eventView {
 		return v
 	}
 	v.Tone, v.Shape, v.What = eventText(e.Type)
+	if number := e.Details["number"]; number != "" && strings.HasPrefix(string(e.Type), "case.") {
+		v.What += " " + number
+	}
 	v.Who, v.Reason = whoText(e.Actor), e.Reason
 	if e.Source != "local" {
 		v.Source = e.Source
@@ -271,6 +275,10 @@ func eventText(t evidence.EventType) (tone, shape, what string) {
 		return "", "down", "Original downloaded"
 	case evidence.EventPackaged:
 		return "", "package", "Custody package made"
+	case evidence.EventCaseItemAdded:
+		return "", "package", "Put into the case"
+	case evidence.EventCaseItemRemoved:
+		return "", "package", "Taken out of the case"
 	}
 	return "", "info", string(t)
 }

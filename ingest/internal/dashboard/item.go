@@ -30,6 +30,7 @@ type itemView struct {
 	Events                  []eventView
 	MoreEvents              bool
 	Facts                   []factGroup
+	Cases                   *itemCases // nil: the person sees no cases
 	Seers                   *seersView // nil: the person may not know who sees it
 }
 
@@ -84,7 +85,7 @@ func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth
 		Clip:        typed.Clip, Derived: item.Kind == evidence.KindDerivative,
 		Hashes: hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
-	page.Verdict, page.Seers = chainVerdict(v), d.seersOf(r, actor, id, typed.Give)
+	page.Verdict, page.Cases, page.Seers = chainVerdict(v), d.casesOf(r, actor, id), d.seersOf(r, actor, id, typed.Give)
 	page.CanClip = page.CanPackage && page.Playable && d.Derive != nil && item.Kind == evidence.KindVideo && item.Encoding == evidence.EncodedAsIs
 	if at := v.Times.Began; at != nil {
 		page.Recorded = &recordedView{at.At, aboutText(at.Uncertainty)}

@@ -47,6 +47,8 @@ type itemsView struct {
 	First, Older    string // addresses
 	Tabs            []searchTab
 	Hidden          []hiddenField
+	CanPut          bool       // what is ticked into a case
+	Address         string     // of this page
 	Here            *searchTab // the kept search that is shown
 	CanKeep         bool
 }
@@ -58,7 +60,7 @@ type searchTab struct {
 }
 
 // searchFields are the fields of the search form.
-var searchFields = [...]string{"q", "state", "kind", "wearer", "camera", "dock", "station", "officer", "category", "recorded", "recorded-to", "arrived", "arrived-to", "order"}
+var searchFields = [...]string{"q", "state", "kind", "wearer", "camera", "dock", "station", "officer", "category", "case", "recorded", "recorded-to", "arrived", "arrived-to", "order"}
 
 func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	q := r.URL.Query()
@@ -87,6 +89,10 @@ func (d *Dashboard) itemsPage(w http.ResponseWriter, r *http.Request, actor *aut
 	if err != nil {
 		problem, code = sentence(err), http.StatusUnprocessableEntity
 	}
+	if err := d.caseOf(r, actor, q, &filter); err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
 	page, found, err := d.Reading.Search(r.Context(), actor, filter, order, q.Get("from"), pageLength)
 	if errors.Is(err, catalog.ErrCursor) { // a cursor of another list: begin anew
 		q.Del("from")
@@ -103,6 +109,7 @@ func (d *Dashboard) itemsPage(w http.ResponseWriter, r *http.Request, actor *aut
 		v.Hidden = append(v.Hidden, hiddenField{name, search.Get(name)})
 	}
 	v.Narrowed, v.Whole = filter != catalog.ItemFilter{}, auth.May(actor, auth.ListItems, auth.Object{Agency: d.Auth.Agency()})
+	v.CanPut, v.Address = auth.MaySome(actor, auth.ManageCases, d.Auth.Agency()), "/evidence?"+search.Encode()
 	v.Deleted = searchText(r.URL.Query().Get("deleted"), 240)
 	v.Found, v.One = countText(found.Items), found.Items == 1 && !found.More
 	if found.More {
@@ -181,6 +188,23 @@ func (d *Dashboard) keepSearch(w http.ResponseWriter, r *http.Request, actor *au
 		search.Set("deleted", name)
 	}
 	http.Redirect(w, r, "/evidence?"+search.Encode(), http.StatusSeeOther)
+}
+
+// caseOf adds the case that a search names. One that the person may not know of holds nothing.
+func (d *Dashboard) caseOf(r *http.Request, actor *auth.Actor, q url.Values, f *catalog.ItemFilter) error {
+	name := searchText(q.Get("case"), 200)
+	if name == "" {
+		return nil
+	}
+	c, err := d.Cases.For(actor).Find(r.Context(), name)
+	if errors.Is(err, catalog.ErrNotFound) || errors.Is(err, auth.ErrForbidden) {
+		f.Case = "none"
+		return nil
+	} else if err != nil {
+		return err
+	}
+	f.Case = c.ID
+	return nil
 }
 
 // filterOf reads the search form. What cannot be meant is left out; a time that cannot be

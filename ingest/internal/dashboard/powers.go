@@ -49,7 +49,7 @@ func (d *Dashboard) grantForm(r *http.Request, desk *auth.Desk, kind catalog.Hol
 	for _, g := range groups {
 		pairs = append(pairs, "group:"+g.ID, "Recordings of the group "+g.Name)
 	}
-	f.On = options(typed.On, append(pairs, "category:", "Recordings of one category", "item:", "One recording")...)
+	f.On = options(typed.On, append(pairs, "category:", "Recordings of one category", "case:", "Recordings of one case", "item:", "One recording")...)
 	return f, nil
 }
 
@@ -70,7 +70,7 @@ func (d *Dashboard) grant(w http.ResponseWriter, r *http.Request, actor *auth.Ac
 	text := func(field string) string { return searchText(r.PostForm.Get(field), 1000) }
 	typed := grantTyped{Role: text("role"), On: text("on"), Which: text("which"), Until: text("until"), Networks: text("networks"), Reason: text("reason"), ViewOnly: r.PostForm.Get("view_only") == "yes"}
 	scope, value, _ := strings.Cut(typed.On, ":")
-	if scope == string(catalog.OnCategory) || scope == string(catalog.OnItem) {
+	if scope == string(catalog.OnCategory) || scope == string(catalog.OnCase) || scope == string(catalog.OnItem) {
 		value = typed.Which
 	}
 	g := catalog.Grant{Holder: catalog.Holder(text("holder")), HolderID: text("holder_id"), Role: typed.Role, Scope: catalog.Scope(scope), Value: value,

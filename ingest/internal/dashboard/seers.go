@@ -110,7 +110,7 @@ func undoOf(r *http.Request) *undo {
 // another place.
 func backTo(r *http.Request) (page, place string) {
 	back := r.PostForm.Get("back")
-	for room, place := range map[string]string{"/people/": "#grants", "/groups": "#grants", "/roles/": "#grants", "/evidence/": "#seers"} {
+	for room, place := range map[string]string{"/people/": "#grants", "/groups": "#grants", "/roles/": "#grants", "/evidence/": "#seers", "/cases/": "#seers"} {
 		if strings.HasPrefix(back, room) && localPath(back) {
 			return back, place
 		}
@@ -129,6 +129,12 @@ func (d *Dashboard) grantRefused(w http.ResponseWriter, r *http.Request, actor *
 	if login, ok := strings.CutPrefix(back, "/people/"); ok {
 		d.showPerson(w, r, actor, login, code, problem, typed)
 		return true
+	}
+	if text, ok := strings.CutPrefix(back, "/cases/"); ok && catalog.Scope(strings.TrimSuffix(typed.On, ":")) == catalog.OnCase {
+		if id, err := url.PathUnescape(text); err == nil {
+			d.showCase(w, r, actor, id, code, "", nil, giveTyped{typed, searchText(r.PostForm.Get("holder_id"), 64), problem})
+			return true
+		}
 	}
 	if text, ok := strings.CutPrefix(back, "/evidence/"); ok && catalog.Scope(strings.TrimSuffix(typed.On, ":")) == catalog.OnItem {
 		if id, err := evidence.ParseEvidenceID(text); err == nil {

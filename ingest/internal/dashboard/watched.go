@@ -21,8 +21,8 @@ func (d *Dashboard) watched(w http.ResponseWriter, r *http.Request, do auth.Acti
 	token, origin := auth.Token(r), auth.OriginOf(r)
 	return &watchedWriter{ResponseWriter: w, asked: time.Now(), still: func() error {
 		actor, err := d.Auth.Peek(r.Context(), token, origin)
-		if err == nil && !auth.May(actor, do, auth.ItemObject(item)) {
-			err = auth.ErrForbidden
+		if err == nil { // as the item is now: it may be out of the case that let the person see it
+			_, err = auth.Find(r.Context(), &d.Cases.Catalog.Reader, actor, do, item.Agency, item.ID)
 		}
 		return err
 	}}

@@ -49,6 +49,10 @@ var acts = [...]act{
 	{evidence.EventGroupChanged, Administration, "changed the group %", "change the group %"},
 	{evidence.EventGrantMade, Administration, "made a grant for %", "make a grant for %"},
 	{evidence.EventGrantEnded, Administration, "ended a grant of %", "end a grant of %"},
+	{evidence.EventCaseOpened, Administration, "opened %", "open %"},
+	{evidence.EventCaseChanged, Administration, "changed %", "change %"},
+	{evidence.EventCaseClosed, Administration, "closed %", "close %"},
+	{evidence.EventCaseReopened, Administration, "reopened %", "reopen %"},
 	{evidence.EventSettingChanged, Administration, "changed a setting of the agency", "change a setting of the agency"},
 	{evidence.EventFactorRuleSet, Administration, "set who needs a second factor", "set who needs a second factor"},
 	{evidence.EventDirectoryChanged, Administration, "brought the account of % up to date", "bring the account of % up to date"},
@@ -115,6 +119,9 @@ var acts = [...]act{
 	{evidence.EventTokenRevoked, SignIns, "revoked a token for the API", "revoke a token for the API"},
 	{evidence.EventTokenRefused, SignIns, "used a token for the API", "use a token for the API"},
 	{evidence.EventAccountLocked, SignIns, "locked an account after failed sign-ins", "lock an account"},
+
+	{evidence.EventCaseItemAdded, Custody, "put into a case %", "put into a case %"},
+	{evidence.EventCaseItemRemoved, Custody, "took out of a case %", "take out of a case %"},
 
 	{evidence.EventInventoryTaken, Custody, "listed what is on %", "list what is on %"},
 	{evidence.EventManifestReceived, Custody, "announced %", "announce %"},

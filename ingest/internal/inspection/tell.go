@@ -153,6 +153,18 @@ func (n *naming) object(ctx context.Context, object string) (string, error) {
 			return name, nil
 		}
 		return "somebody without an account here", nil
+	case "case":
+		if name, ok := n.known[object]; ok {
+			return name, nil
+		}
+		name := "a case that is not here"
+		if c, err := n.Catalog.Case(ctx, n.Agency, id); err == nil {
+			name = "case " + c.Number
+		} else if !errors.Is(err, catalog.ErrNotFound) {
+			return "", err
+		}
+		n.known[object] = name
+		return name, nil
 	case "item":
 		if name, ok := n.known[id]; ok {
 			return name, nil

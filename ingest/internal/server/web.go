@@ -9,6 +9,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/scim"
@@ -77,10 +78,11 @@ func (p *parts) dashboard() (http.Handler, error) {
 	desk := inspection.New(inspection.Config{
 		Catalog: p.catalog, Tiles: p.tiles, Origin: p.config.logOrigin(), LogKey: p.secrets.checkpoint.Public(), Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "inspection"),
 	})
+	gathered := cases.New(cases.Config{Catalog: p.catalog, Auth: people, Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "cases")})
 	return dashboard.New(dashboard.Config{
-		Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Slow: true, Inspection: desk,
+		Cases: gathered, Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Slow: true, Inspection: desk,
 		API: api.New(api.Config{
-			Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink,
+			Cases: gathered, Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink,
 			Settings: p.settings, Inspection: desk, Webhooks: p.webhooks, Answers: p.catalog, Slow: true, Now: p.now, Log: telemetry.Component(p.log, "api"),
 		}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),

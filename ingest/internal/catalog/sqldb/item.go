@@ -2,9 +2,12 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -15,27 +18,39 @@ import (
 const itemColumns = `agency, id, attempt, dock, station, bay, docking, camera, camera_model, path, kind, length, sha256, merkle_root,
 	officer, officer_id, category, started_at, ended_at, marks, state, reason, offered_at, stored_at, proven_at, erased_at,
 	release_result, release_reason, durable_segments, event_id, event_index, manifest_digest,
-	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, destroyed_at, mirrored_at, original`
+	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, destroyed_at, mirrored_at, original,
+	(SELECT string_agg(m.case_id, ' ') FROM case_items m WHERE m.agency = items.agency AND m.item IN (items.id, items.original))`
 
 func scanItem(s scanner, i *catalog.Item) error {
 	var marks []byte
 	var uncertainty, urgent int64
+	var cases sql.NullString
 	if err := s.Scan(&i.Agency, hexInto(i.ID[:]), &i.Attempt, &i.Dock, &i.Station, &i.Bay, hexInto(i.Docking[:]), &i.Camera, &i.CameraModel,
 		&i.Path, &i.Kind, &i.Length, hexInto(i.SHA256[:]), hexInto(i.MerkleRoot[:]),
 		&i.Officer, &i.OfficerID, &i.Category, timeInto{&i.StartedAt}, timeInto{&i.EndedAt}, &marks, &i.State, &i.Reason,
 		timeInto{&i.OfferedAt}, timeInto{&i.StoredAt}, timeInto{&i.ProvenAt}, timeInto{&i.ErasedAt},
 		&i.ReleaseResult, &i.ReleaseReason, &i.DurableSegments, &i.EventID, &i.EventIndex, hexInto(i.ManifestDigest[:]),
-		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}, timeInto{&i.MirroredAt}, hexInto(i.Original[:])); err != nil {
+		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}, timeInto{&i.MirroredAt}, hexInto(i.Original[:]), &cases); err != nil {
 		return err
 	}
 	if !i.DestroyedAt.IsZero() {
 		i.State = catalog.StateDestroyed
 	}
+	i.Cases = inOrder(strings.Fields(cases.String))
 	i.Uncertainty, i.Urgent = time.Duration(uncertainty)*time.Microsecond, urgent == 1
 	if err := json.Unmarshal(marks, &i.Marks); err != nil {
 		return fmt.Errorf("the marks of item %s cannot be read: %w", i.ID, err)
 	}
 	return nil
+}
+
+// inOrder are the cases of an item, each once; nil: it is in none.
+func inOrder(ids []string) []string {
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // Item returns an item with all its statements. catalog.ErrNotFound.

@@ -77,6 +77,9 @@ func itemWhere(f *catalog.ItemFilter) *where {
 	if f.NoWearer {
 		w.and("wearer = '' AND wearer_id = ''")
 	}
+	if f.Case != "" {
+		w.and(inCases(1), clean(f.Case), clean(f.Case))
+	}
 	within(&w, f.Within)
 	words := wordsOf(maxWords, f.Text)
 	for _, word := range words {

@@ -18,23 +18,20 @@ func within(w *where, reach *catalog.Reach) {
 	}
 	var either []string
 	var args []any
-	among := func(column string, n int) string {
-		return column + " IN (" + strings.TrimSuffix(strings.Repeat("?, ", n), ", ") + ")"
-	}
 	if n := len(reach.Stations); n > 0 {
-		either = append(either, among("station", n))
+		either = append(either, amongOf("station", n))
 		for _, s := range reach.Stations {
 			args = append(args, clean(string(s)))
 		}
 	}
 	if n := len(reach.Categories); n > 0 {
-		either = append(either, "category <> '' AND "+among("category", n))
+		either = append(either, "category <> '' AND "+amongOf("category", n))
 		for _, c := range reach.Categories {
 			args = append(args, clean(c))
 		}
 	}
 	if n := len(reach.Officers); n > 0 {
-		either = append(either, "wearer_id <> '' AND "+among("wearer_id", n), "wearer_id = '' AND wearer = '' AND officer_id <> '' AND "+among("officer_id", n))
+		either = append(either, "wearer_id <> '' AND "+amongOf("wearer_id", n), "wearer_id = '' AND wearer = '' AND officer_id <> '' AND "+amongOf("officer_id", n))
 		for range 2 {
 			for _, id := range reach.Officers {
 				args = append(args, clean(id))
@@ -42,10 +39,18 @@ func within(w *where, reach *catalog.Reach) {
 		}
 	}
 	if n := len(reach.Items); n > 0 {
-		either = append(either, among("id", n), "original <> '"+evidence.EvidenceID{}.String()+"' AND "+among("original", n))
+		either = append(either, amongOf("id", n), "original <> '"+evidence.EvidenceID{}.String()+"' AND "+amongOf("original", n))
 		for range 2 {
 			for _, id := range reach.Items {
 				args = append(args, id.String())
+			}
+		}
+	}
+	if n := len(reach.Cases); n > 0 {
+		either = append(either, inCases(n))
+		for range 2 {
+			for _, id := range reach.Cases {
+				args = append(args, clean(id))
 			}
 		}
 	}
@@ -54,6 +59,18 @@ func within(w *where, reach *catalog.Reach) {
 		return
 	}
 	w.and("("+strings.Join(either, " OR ")+")", args...)
+}
+
+// amongOf says that a column is one of n values.
+func amongOf(column string, n int) string {
+	return column + " IN (" + strings.TrimSuffix(strings.Repeat("?, ", n), ", ") + ")"
+}
+
+// inCases says that an item was put into any of n cases, or was made of one that was;
+// the cases are asked for twice. $1 is the agency.
+func inCases(n int) string {
+	of := "(SELECT item FROM case_items WHERE agency = $1 AND " + amongOf("case_id", n) + ")"
+	return "(id IN " + of + " OR original IN " + of + ")"
 }
 
 // UserStanding returns a user, and which version of the agency's powers is in force.

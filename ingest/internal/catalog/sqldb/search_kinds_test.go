@@ -200,6 +200,12 @@ func kinds() (all []kindOfSearch) {
 	within("of three items: everything", catalog.NewestArrival, func(_ *rand.Rand, i *catalog.Item) *catalog.Reach {
 		return &catalog.Reach{Items: []evidence.EvidenceID{i.ID, seedItem(11).ID, seedItem(12).ID}}
 	}, everything)
+	ofCase := func(*rand.Rand, *catalog.Item) *catalog.Reach { return &catalog.Reach{Cases: []string{"k1", "k2"}} }
+	for _, order := range []catalog.Order{catalog.NewestArrival, catalog.Longest} {
+		within("of two cases: everything", order, ofCase, everything)
+	}
+	within("of two cases: text", catalog.NewestArrival, ofCase, func(_ *rand.Rand, i *catalog.Item, f *filter) { f.Text = last(i) })
+	add("a case", catalog.NewestArrival, func(_ *rand.Rand, _ *catalog.Item, f *filter) { f.Case = "k1" })
 	return all
 }
 

@@ -40,6 +40,9 @@ func drawItem(r *rand.Rand, n int) *catalog.Item {
 	i.Officer, i.OfficerID = oneOf(r, "Ada Öz", "Bea Ade", "Bo Longfamilyname-Abcdefghijklmnop"), oneOf(r, "B1", "B2", "B3")
 	i.Category, i.Wearer, i.WearerID = oneOf(r, "arrest", "traffic stop"), oneOf(r, "Ada Öz", "Cy"), oneOf(r, "B1", "B2")
 	i.Kind = []evidence.Kind{evidence.KindVideo, evidence.KindMetadata}[r.IntN(2)]
+	if n > 10 && r.IntN(5) == 0 {
+		i.Kind, i.Original = evidence.KindDerivative, seedItem(r.IntN(10)).ID
+	}
 	return i
 }
 
@@ -58,11 +61,17 @@ func drawFilter(r *rand.Rand, items []*catalog.Item) catalog.ItemFilter {
 	if r.IntN(6) == 0 {
 		f.Erased = new(r.IntN(2) == 0)
 	}
+	if r.IntN(5) == 0 {
+		f.Case = []string{"k1", "k2", "k3"}[r.IntN(3)]
+	}
 	if r.IntN(2) == 0 {
 		f.Within = &catalog.Reach{All: r.IntN(9) == 0, Stations: slices.DeleteFunc([]evidence.StationID{oneOf(r, evidence.StationID("north"))}, func(s evidence.StationID) bool { return s == "" }),
 			Categories: []string{oneOf(r, "arrest")}, Officers: []string{oneOf(r, "B1"), oneOf(r, "B3")}}
 		if r.IntN(4) == 0 {
 			f.Within.Items = []evidence.EvidenceID{i.ID, items[0].ID}
+		}
+		if r.IntN(3) == 0 {
+			f.Within.Cases = []string{oneOf(r, "k1"), "k2"}
 		}
 	}
 	return f
@@ -126,7 +135,7 @@ func change(t *testing.T, db *DB, r *rand.Rand, items []*catalog.Item) {
 		for _, i := range items {
 			id := i.ID.String()
 			var statement string
-			switch r.IntN(12) {
+			switch r.IntN(15) {
 			case 0, 1, 2:
 				statement = "UPDATE items SET state = 'stored' WHERE id = '" + id + "'"
 			case 3:
@@ -137,6 +146,14 @@ func change(t *testing.T, db *DB, r *rand.Rand, items []*catalog.Item) {
 				statement = "UPDATE items SET erased_at = 7 WHERE id = '" + id + "'"
 			case 6:
 				if err := tx.setWearer(t.Context(), seedAgency, i.Camera, i.StartedAt, i.StartedAt.Add(time.Hour), "Dee New", "B3"); err != nil {
+					return err
+				}
+				continue
+			case 12, 13, 14:
+				if i.ID.IsZero() {
+					continue // the seed's first: of the product there is none, it stands for no original
+				}
+				if _, err := tx.SetInCase(t.Context(), seedAgency, catalog.CaseItem{Case: []string{"k1", "k2"}[r.IntN(2)], Item: i.ID}, r.IntN(3) > 0); err != nil {
 					return err
 				}
 				continue
@@ -214,6 +231,14 @@ func TestNoSearchReadsAllItems(t *testing.T) {
 		if db.engine.name() == "postgres" {
 			run(t, db.reads, "SET random_page_cost = 1") // of so few items many are on one page
 		}
+		must(t, db.Update(t.Context(), func(tx *Tx) error {
+			for at := range 60 { // they lose their slots
+				if _, err := tx.SetInCase(t.Context(), seedAgency, catalog.CaseItem{Case: []string{"k1", "k2"}[at%2], Item: seedItem(at*400 + 1).ID}, true); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
 		r := rand.New(rand.NewPCG(9, 9))
 		for _, kind := range kinds() {
 			a := kind.ask(r, n)

@@ -76,6 +76,9 @@ func (tx *Tx) giveSlots(ctx context.Context) (bool, error) {
 	if err != nil || len(items) < perBlock {
 		return false, err
 	}
+	if err := tx.casesNow(ctx, items); err != nil {
+		return false, err
+	}
 	var block int64
 	if err := tx.one(ctx, "the last block of slots", func(s scanner) error { return s.Scan(&block) }, "SELECT coalesce(max(block), 0) + 1 FROM item_blocks WHERE agency = $1", agency); err != nil {
 		return false, err
@@ -104,6 +107,35 @@ func (tx *Tx) giveSlots(ctx context.Context) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// casesNow reads anew which cases locked items are in. Who changed that before the lock
+// was had is not seen by the statement that waited for it; who changes it later takes the
+// slot away again.
+func (tx *Tx) casesNow(ctx context.Context, items []slotted) error {
+	agency := items[0].Agency
+	byID := make(map[string][]string, len(items)) // cases
+	for part := range slices.Chunk(items, manySlots) {
+		args := []any{agency}
+		places := make([]string, len(part))
+		for n := range part {
+			args = append(args, part[n].ID.String())
+			places[n] = fmt.Sprintf("$%d", n+2)
+		}
+		if err := tx.each(ctx, "the cases of items", func(s scanner) error {
+			var id, in string
+			err := s.Scan(&id, &in)
+			byID[id] = append(byID[id], in)
+			return err
+		}, `SELECT items.id, m.case_id FROM items JOIN case_items m ON m.agency = items.agency AND m.item IN (items.id, items.original)
+			WHERE items.agency = $1 AND items.id IN (`+strings.Join(places, ", ")+")", args...); err != nil {
+			return err
+		}
+	}
+	for n := range items {
+		items[n].Cases = inOrder(byID[items[n].ID.String()])
+	}
+	return nil
 }
 
 // termsOfBlock are the terms of a block's items.

@@ -20,6 +20,7 @@ const (
 	termWho      = "w:" // id of who recorded it, as a Reach has it
 	termNobody   = "n:" // without value: no wearer
 	termOriginal = "i:"
+	termCase     = "e:" // it, or what it was made of, was put into a case
 	termBegins   = "p:" // what a word begins with, up to 8 characters
 	termWord     = "f:" // a word that is longer, up to 16 characters
 	termSum      = "h:" // the first 16 digits of the SHA-256
@@ -77,6 +78,9 @@ func termsOf(i *catalog.Item, words []string, each func(string)) {
 	if !i.Original.IsZero() {
 		with(termOriginal, i.Original.String())
 	}
+	for _, id := range i.Cases {
+		each(termCase + id)
+	}
 	id, sum := i.ID.String(), i.SHA256.String()
 	for _, word := range words {
 		switch most := beginning; word {
@@ -124,6 +128,7 @@ func conditionsOf(f *catalog.ItemFilter) (all []condition) {
 	one(termCamera, f.Camera)
 	one(termPerson, f.Officer)
 	one(termCategory, f.Category)
+	one(termCase, f.Case)
 	one(termDock, string(f.Dock))
 	one(termStation, string(f.Station))
 	one(termKind, string(f.Kind))
@@ -153,6 +158,9 @@ func conditionsOf(f *catalog.ItemFilter) (all []condition) {
 		for _, id := range r.Items {
 			add(termOriginal, id.String())
 			c.items = append(c.items, id.String())
+		}
+		for _, id := range r.Cases {
+			add(termCase, id)
 		}
 		slices.Sort(c.terms)
 		c.terms = slices.Compact(c.terms)

@@ -15,6 +15,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/audit"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/export"
@@ -52,6 +53,7 @@ type Store struct {
 	Packages   *export.Service // whose receipts prove nothing: it makes none
 	Fleet      *fleet.Service
 	Cameras    *cameras.Service
+	Cases      *cases.Service
 	Uplink     *uplink.Service
 	Docks      *Docks     // what Uplink is told of
 	Log        *audit.Log // the custody log, signed when a test says so
@@ -93,6 +95,7 @@ func New(t testing.TB) *Store {
 	})
 	check(t, err)
 	s.Cameras = cameras.New(cameras.Config{Catalog: db, Blobs: s.Blobs, Agency: Agency, Certify: s.Fleet.Certify, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	s.Cases = cases.New(cases.Config{Catalog: db, Auth: people, Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	s.Docks = NewDocks()
 	s.Uplink, err = uplink.New(t.Context(), uplink.Config{Catalog: db, Agency: Agency, Live: s.Docks, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	check(t, err)
