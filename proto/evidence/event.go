@@ -45,6 +45,9 @@ const (
 	EventDockRefused       EventType = "dock.refused"
 	EventDockDisabled      EventType = "dock.disabled"
 	EventDockEnabled       EventType = "dock.enabled"
+	EventDockTokenEnded    EventType = "dock.token_withdrawn"
+	EventDockRemoved       EventType = "dock.removed"
+	EventAnnotated         EventType = "evidence.annotated"
 	EventUserCreated       EventType = "user.created"
 	EventUserInvited       EventType = "user.invited"
 	EventUserJoined        EventType = "user.joined" // an invited person chose a password

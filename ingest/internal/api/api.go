@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/annotate"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
@@ -36,6 +37,7 @@ type Config struct {
 	Uplink     *uplink.Service
 	Settings   *settings.Service // nil: there are none over the API
 	Inspection *inspection.Service
+	Annotate   *annotate.Service
 	Webhooks   *webhook.Service // nil: there are none
 	Streams    Streams
 	Answers    Answers          // nil: no Idempotency-Key is heard
@@ -67,7 +69,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 // routesOf are all routes there are.
 func routesOf(c Config) []Route {
 	a := &api{Config: c}
-	return slices.Concat(a.readingRoutes(), a.keyRoutes(), a.fleetRoutes(), a.meRoutes(), a.cameraRoutes(), a.uplinkRoutes(),
+	return slices.Concat(a.readingRoutes(), a.keyRoutes(), a.fleetRoutes(), a.meRoutes(), a.cameraRoutes(), a.uplinkRoutes(), a.enrolmentRoutes(), a.annotationRoutes(), a.relatedRoutes(),
 		a.peopleRoutes(), a.groupRoutes(), a.grantRoutes(), a.caseRoutes(), a.settingsRoutes(), a.eventRoutes(), a.webhookRoutes(), a.streamRoutes(), c.More)
 }
 

@@ -23,7 +23,7 @@ func (a *api) packageOf(w http.ResponseWriter, r *Request, wanted *packageBody) 
 	}
 	items := export.Whole(wanted.Items...)
 	items[0].From, items[0].To = wanted.From, wanted.To
-	made, err := a.Packages.ForPerson(r.Context(), r.Actor, items)
+	made, err := a.Packages.ForPerson(r.Context(), r.Actor, items, nil)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sealdock/sealdock/ingest/internal/annotate"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
@@ -14,6 +15,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
@@ -85,6 +87,11 @@ var known = []struct {
 	{settings.ErrReason, http.StatusUnprocessableEntity, "Not changed", ""},
 
 	{cameras.ErrInput, http.StatusBadRequest, "This cannot be taken", ""},
+	{annotate.ErrInput, http.StatusUnprocessableEntity, "Not kept", ""},
+	{annotate.ErrNotArrived, http.StatusConflict, "Nothing was changed", annotate.ErrNotArrived.Error()},
+	{fleet.ErrInput, http.StatusUnprocessableEntity, "This cannot be taken", ""},
+	{fleet.ErrInUse, http.StatusConflict, "Nothing was changed", fleet.ErrInUse.Error()},
+	{fleet.ErrTokenGone, http.StatusConflict, "Not open any more", fleet.ErrTokenGone.Error()},
 	{uplink.ErrInput, http.StatusBadRequest, "This cannot be taken", ""},
 	{ErrRotating, http.StatusConflict, "Under way", ErrRotating.Error()},
 	{keys.ErrNoKey, http.StatusNotFound, "No such key", "The agency has no key pair of this name."},

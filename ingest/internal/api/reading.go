@@ -73,8 +73,10 @@ func itemQuery() []Parameter {
 		{Name: "dock", Kind: Text, About: "Name of the dock."},
 		{Name: "station", Kind: Text, About: "Name of the station."},
 		{Name: "officer", Kind: Text, About: "Officer id, of wearer or as the camera claims."},
-		{Name: "category", Kind: Text, About: "Category."},
+		{Name: "category", Kind: Text, About: "Category that counts."},
 		{Name: "case", Kind: Text, About: "Number or id of a case: what was put into it, and what was made of that."},
+		{Name: "tag", Kind: Text, About: "Tag, whole."},
+		{Name: "incident", Kind: Text, About: "Number of the incident, whole."},
 		{Name: "recorded_from", Kind: Time, About: "Recorded then or later."},
 		{Name: "recorded_to", Kind: Time, About: "Recorded before then."},
 		{Name: "arrived_from", Kind: Time, About: "Arrived then or later."},
@@ -111,7 +113,7 @@ func (a *api) items(r *Request, _ *Nothing) (itemsAnswer, error) {
 	f := catalog.ItemFilter{
 		Text: r.Text("q"), State: catalog.ItemState(r.Text("state")), Kind: evidence.Kind(r.Text("kind")), Camera: r.Text("camera"),
 		Dock: evidence.DockID(r.Text("dock")), Station: evidence.StationID(r.Text("station")), NoWearer: r.Text("unassigned") != "",
-		Officer: r.Text("officer"), Category: r.Text("category"),
+		Officer: r.Text("officer"), Category: r.Text("category"), Tag: r.Text("tag"), Incident: r.Text("incident"),
 		From: r.Time("recorded_from"), To: r.Time("recorded_to"), ArrivedFrom: r.Time("arrived_from"), ArrivedTo: r.Time("arrived_to"),
 	}
 	if name := r.Text("case"); name != "" {

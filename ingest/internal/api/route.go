@@ -193,6 +193,7 @@ var pathWords = map[string]string{
 	"dock":    "The dock's name.",
 	"station": "The station's name.",
 	"name":    "Name of the setting.",
+	"token":   "Id of an enrolment token.",
 }
 
 func (r *Route) method() string {

@@ -85,7 +85,8 @@ type itemShape struct {
 	Station        evidence.StationID      `json:"station"`
 	Bay            string                  `json:"bay"`
 	ClaimedOfficer string                  `json:"claimed_officer,omitempty"`
-	Category       string                  `json:"category,omitempty"`
+	Category       string                  `json:"category,omitempty" jsonschema:"that counts: people's, else the camera's"`
+	Annotation     annotationShape         `json:"annotation"`
 	StartedAt      *time.Time              `json:"started_at" jsonschema:"camera's clock"`
 	EndedAt        *time.Time              `json:"ended_at" jsonschema:"camera's clock"`
 	CorrectedAt    *time.Time              `json:"corrected_at" jsonschema:"server's clock; null: the camera's clock was not measured"`
@@ -197,7 +198,7 @@ func itemOf(i *catalog.Item) itemShape {
 	s := itemShape{
 		ID: i.ID, Attempt: i.Attempt, State: i.State, Reason: i.Reason, Path: i.Path, Kind: i.Kind, Length: i.Length,
 		SHA256: i.SHA256, MerkleRoot: i.MerkleRoot, Camera: i.Camera, CameraModel: i.CameraModel,
-		Dock: i.Dock, Station: i.Station, Bay: i.Bay, ClaimedOfficer: i.Officer, Category: i.Category,
+		Dock: i.Dock, Station: i.Station, Bay: i.Bay, ClaimedOfficer: i.Officer, Category: i.Category, Annotation: annotationOf(i),
 		StartedAt: moment(i.StartedAt), EndedAt: moment(i.EndedAt), CorrectedAt: moment(i.CorrectedAt),
 		Wearer: i.Wearer, WearerID: i.WearerID, Sequence: i.Sequence, SequenceSource: i.SequenceSource, Confirmed: i.Confirmed, Urgent: i.Urgent,
 		OfferedAt: moment(i.OfferedAt), StoredAt: moment(i.StoredAt), ProvenAt: moment(i.ProvenAt), MirroredAt: moment(i.MirroredAt), ErasedAt: moment(i.ErasedAt), ReleaseResult: i.ReleaseResult, Marks: i.Marks,

@@ -46,7 +46,7 @@ func streaming(t *testing.T, s *readingtest.Store, limits api.Streams) *httptest
 	if limits.Beat == 0 {
 		limits.Beat = 300 * time.Millisecond
 	}
-	server := httptest.NewServer(api.New(api.Config{Auth: s.Auth, Reading: s.Reading, Packages: s.Packages, Fleet: s.Fleet, Cameras: s.Cameras, Cases: s.Cases, Uplink: s.Uplink, Inspection: s.Inspection, Streams: limits, Log: slog.New(slog.DiscardHandler)}))
+	server := httptest.NewServer(api.New(api.Config{Auth: s.Auth, Reading: s.Reading, Packages: s.Packages, Fleet: s.Fleet, Cameras: s.Cameras, Cases: s.Cases, Uplink: s.Uplink, Annotate: s.Annotate, Inspection: s.Inspection, Streams: limits, Log: slog.New(slog.DiscardHandler)}))
 	t.Cleanup(server.Close)
 	return server
 }

@@ -35,7 +35,7 @@ func newProgram(t *testing.T, change ...func(*api.Config)) *program {
 		t.Fatal(err)
 	}
 	c := api.Config{Auth: s.Auth, Reading: s.Reading, Packages: s.Packages, Fleet: s.Fleet, Cameras: s.Cameras, Cases: s.Cases, Uplink: s.Uplink, Settings: decided,
-		Inspection: s.Inspection, Answers: s.DB, Now: s.Clock.Now, Log: slog.New(slog.DiscardHandler)}
+		Annotate: s.Annotate, Inspection: s.Inspection, Answers: s.DB, Now: s.Clock.Now, Log: slog.New(slog.DiscardHandler)}
 	for _, f := range change {
 		f(&c)
 	}

@@ -12,8 +12,10 @@ const (
 	OpenReceipt  Action = "receipt.open"
 	DownloadItem Action = "evidence.download" // and packages and clips of it
 	ListCases    Action = "cases.list"
-	ManageCases  Action = "cases.manage" // open, change, close; put recordings in and take them out
+	ManageCases  Action = "cases.manage"  // open, change, close; put recordings in and take them out
+	EditItem     Action = "evidence.edit" // title, note, category, tags: beside what was recorded
 	ListDocks    Action = "docks.list"
+	ManageDocks  Action = "docks.manage" // let docks enrol, disable and enable them
 
 	ListAccounts  Action = "accounts.list"
 	ManageAccount Action = "accounts.manage" // invite, disable, release; groups, roles, grants
@@ -64,11 +66,13 @@ func Deeds() []Deed {
 		{PlayItem, "Evidence", "Play recordings", true},
 		{OpenReceipt, "Evidence", "Open receipts", true},
 		{DownloadItem, "Evidence", "Take recordings away: download, custody package, clip", false},
+		{EditItem, "Evidence", "Say something of recordings: title, note, tags, incident, place, another category", false},
 
 		{ListCases, "Cases", "See cases, and which recordings are in them", true},
 		{ManageCases, "Cases", "Open, change and close cases; put recordings in and take them out", false},
 
 		{ListDocks, "Docks and uplinks", "See docks and what waits at them", true},
+		{ManageDocks, "Docks and uplinks", "Let docks enrol, disable and enable them", false},
 		{ChangeQueue, "Docks and uplinks", "Say what goes first at a dock", false},
 		{ManageBandwidth, "Docks and uplinks", "Set how fast docks may send, by the week", false},
 		{ManageSending, "Docks and uplinks", "Set which officers and categories go first", false},

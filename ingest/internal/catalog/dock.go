@@ -23,6 +23,7 @@ type Dock struct {
 	AgencyKey    string          // which of the agency's keys it was told at its enrolment; "": not noted, the first
 	Enabled      bool
 	EnrolledAt   time.Time
+	GoodUntil    time.Time // end of its certificate; zero: not known
 	LastSeenAt   time.Time
 	LastAddress  string
 	AgentVersion string
@@ -47,6 +48,7 @@ type DockToken struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	UsedAt    time.Time
+	Withdrawn time.Time // when people took it back; zero: they did not
 }
 
 // Inventory is a dock's signed list of what a camera showed in one docking.

@@ -19,6 +19,8 @@ var (
 	ErrTokenUsed = errors.New("the token was used already: make a new one")
 	// ErrTokenExpired: a one-time token is past its time.
 	ErrTokenExpired = errors.New("the token has expired: make a new one")
+	// ErrTokenWithdrawn: people took a one-time token back.
+	ErrTokenWithdrawn = errors.New("the token was withdrawn: make a new one")
 	// ErrCursor: the cursor of a list is not one that this list gave out.
 	ErrCursor = errors.New("the page is not one of this list: start at the first")
 	// ErrFull: the disk that the catalog is on has no room for a change.

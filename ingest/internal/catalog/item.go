@@ -48,7 +48,7 @@ type Item struct {
 
 	Officer   string // as the camera's sidecar claims
 	OfficerID string
-	Category  string
+	Category  string    // that counts: see Annotation
 	StartedAt time.Time // by the camera's clock
 	EndedAt   time.Time
 
@@ -81,6 +81,10 @@ type Item struct {
 	EventIndex      int64  // its index in the custody log, -1 before the receipt is set
 
 	ManifestDigest evidence.Digest // SHA-256 of the manifest's payload
+
+	Annotation      Annotation
+	Annotated       int64 // how often that was changed: its version
+	claimedCategory string
 
 	// The rest is left out by lists, see Offer for earlier attempts.
 	Manifest   []byte // envelope JSON
@@ -151,7 +155,7 @@ const (
 // ItemFilter says which items a list holds: all conditions that are set apply.
 type ItemFilter struct {
 	Agency      evidence.AgencyID // required: no list crosses agencies
-	Text        string            // each word begins one of path, camera, model, officer, wearer, category, dock, station, id or SHA-256, whatever its case
+	Text        string            // each word begins one of path, camera, model, officer, wearer, category, dock, station, id, SHA-256 or what the agency says of it, whatever its case
 	State       ItemState
 	Camera      string // serial, exact
 	Dock        evidence.DockID
@@ -161,6 +165,8 @@ type ItemFilter struct {
 	From        time.Time // recorded at or after (CorrectedAt, else StartedAt, else OfferedAt)
 	To          time.Time // recorded before
 	Category    string    // exact
+	Tag         string    // exact, whatever its case
+	Incident    string    // exact
 	ArrivedFrom time.Time // offered at or after
 	ArrivedTo   time.Time // offered before
 	Case        string    // id: what was put into it, and what was made of that

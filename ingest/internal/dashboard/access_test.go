@@ -282,7 +282,7 @@ func (about thing) body(pattern string) (kind, text string) {
 	if !strings.Contains(pattern, "/api/") {
 		return "application/x-www-form-urlencoded", url.Values{
 			"reason": {"asked by a test"}, "sure": {"yes"}, "id": {"0123456789abcdef"},
-			"from": {"0:01"}, "to": {"0:02"}, "act": {"reset"}, "item": {about.item}, "person": {about.person}, "in": {"yes"}, "was": {"none"},
+			"from": {"0:01"}, "to": {"0:02"}, "act": {"reset"}, "item": {about.item}, "person": {about.person}, "in": {"yes"}, "was": {"none"}, "dock": {about.dock}, "station": {about.station}, "version": {"99"},
 		}.Encode()
 	}
 	switch pattern {
@@ -294,6 +294,7 @@ func (about thing) body(pattern string) (kind, text string) {
 	texts := map[string]string{
 		"packages": `{"items":[{"id":"%s"}]}`, "clips": `{"from_us":0,"to_us":1000,"reason":"x"}`, "queue/order": `{"order":[]}`, "bandwidth": `{"windows":[]}`, "/sending": `{}`,
 		"queue/move": `{"evidence_id":"%s","to":"first"}`, "queue/urgent": `{"evidence_id":"%s","urgent":true}`, "withdraw": `{"model":"X","counter":1}`, "acknowledge": `{}`,
+		"enrolment-tokens": fmt.Sprintf(`{"dock":%q,"station":%q}`, about.dock, about.station), "annotation": `{"version":99}`, "/disable": `{}`, "/enable": `{}`,
 		"v1/settings/": `{"value":"20","reason":"x"}`,
 		"/approve":     `{"reason":"x"}`, "/block": `{"reason":"x"}`, "/hold": `{"reason":"x"}`, "/end-hold": `{"reason":"x"}`, "/assign": `{"officer":"Ann"}`,
 		"/begin":  `{"number":1,"reason":"x"}`,

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -39,6 +40,7 @@ type camerasView struct {
 	Narrowed  bool
 	Which     []option
 	Cameras   []cameraRow
+	Columns   []column
 	Total     int // of the agency
 	Fitting   int // that fit the search
 	Needing   int // of the agency
@@ -84,6 +86,13 @@ func (d *Dashboard) cameras(w http.ResponseWriter, r *http.Request, actor *auth.
 	}
 	v.Fitting = len(rows)
 	slices.SortStableFunc(rows, func(a, b cameraRow) int { return pressing(a.Tone) - pressing(b.Tone) })
+	v.Columns = sorted(w, r, "/cameras", rows, []sortBy[cameraRow]{
+		{"serial", "Camera", func(a, b *cameraRow) int { return cmp.Compare(a.Serial, b.Serial) }},
+		{"officer", "Officer", func(a, b *cameraRow) int { return lastly(a.Wearer, b.Wearer) }},
+		{"key", "Key", func(a, b *cameraRow) int { return cmp.Compare(a.Stands.Word, b.Stands.Word) }},
+		{"needs", "Completeness", func(a, b *cameraRow) int { return pressing(a.Tone) - pressing(b.Tone) }},
+		{"docked", "Last docking", func(a, b *cameraRow) int { return a.LastSeenAt.Compare(b.LastSeenAt) }},
+	})
 	from, _ := strconv.Atoi(q.Get("from"))
 	from = min(max(from, 0), len(rows))
 	until, next := min(from+pageLength, len(rows)), ""

@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/annotate"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
 	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/throttle"
@@ -33,6 +35,8 @@ type Config struct {
 	Cameras  *cameras.Service  // required
 	Cases    *cases.Service    // required
 	Uplink   *uplink.Service   // required
+	Fleet    *fleet.Service    // required
+	Annotate *annotate.Service // required
 	Settings *settings.Service // nil: no rooms for them, and nothing that they decide
 	Webhooks *webhook.Service  // nil: there are none
 	Slow     bool              // whoever asks too often is told to wait
@@ -63,6 +67,7 @@ type Dashboard struct {
 	survey  survey
 	cards   cards
 	meters  meters
+	making  underWay
 }
 
 type asset struct {
@@ -141,6 +146,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	mux.HandleFunc("GET /evidence/{id}/play", d.private(d.play))
 	mux.HandleFunc("POST /evidence/{id}/original", d.private(d.original))
 	mux.HandleFunc("POST /evidence/{id}/package", d.private(d.packageOf))
+	mux.HandleFunc("GET /evidence/{id}/package/progress", d.private(d.packageProgress))
 	mux.HandleFunc("POST /evidence/{id}/clip", d.private(d.clip))
 	mux.HandleFunc("GET /evidence/{id}/receipt", d.private(d.receipt))
 	mux.HandleFunc("POST /evidence/{id}/receipt", d.private(d.receiptFile))
@@ -150,6 +156,8 @@ func (d *Dashboard) routes() *http.ServeMux {
 	d.actRoutes(mux)
 	d.uplinkRoutes(mux)
 	d.caseRoutes(mux)
+	d.dockRoutes(mux)
+	d.annotationRoutes(mux)
 	d.peopleRoutes(mux)
 	d.settingsRoutes(mux)
 	d.auditRoutes(mux)

@@ -62,7 +62,7 @@ func TestEveryPageIsForEverybody(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.ID("password"), readingtest.Password), chromedp.SendKeys(chromedp.ID("again"), readingtest.Password), chromedp.Submit(chromedp.ID("name")))
 	b.at("/")
 	l.open("/setup?token="+token, "setup-closed")
-	for _, room := range []string{"", "alerts", "cameras", "uplinks", "evidence", "cases", "quarantine", "people", "groups", "audit"} {
+	for _, room := range []string{"", "alerts", "cameras", "docks", "uplinks", "evidence", "cases", "quarantine", "people", "groups", "audit"} {
 		l.open("/"+room, "empty-"+room)
 	}
 
@@ -73,7 +73,7 @@ func TestEveryPageIsForEverybody(t *testing.T) {
 	for name, path := range map[string]string{
 		"missing": "/nothing-here", "evidence-found-nothing": "/evidence?q=zebra&kind=video", "evidence-narrowed": "/evidence?officer=Jonah+Reyes", "people-found-nothing": "/people?q=zebra", "settings-found-nothing": "/settings?q=zebra",
 		"alerts-past": "/alerts?show=all", "role-new": "/roles/new", "role-own": "/roles/" + about.ownRole, "own-person": "/people/a.moreno", "person-invited": "/people/" + about.invited, "item-missing": "/evidence/" + evidence.EvidenceID{9}.String(),
-		"item-held": "/evidence/" + about.held, "item-receiving": "/evidence/" + about.receiving, "item-metadata": "/evidence/" + about.metadata, "camera-held": "/cameras/SD-04420", "camera-pending": "/cameras/SD-04433", "camera-keyless": "/cameras/0000A8F2", "dock-away": "/uplinks/docks/pier-4",
+		"item-held": "/evidence/" + about.held, "item-receiving": "/evidence/" + about.receiving, "item-metadata": "/evidence/" + about.metadata, "camera-held": "/cameras/SD-04420", "camera-pending": "/cameras/SD-04433", "camera-keyless": "/cameras/0000A8F2", "dock-away": "/uplinks/docks/pier-4", "dock-disabled": "/docks/pier-4", "dock-unused": "/docks/spare", "docks-sorted": "/docks?sort=-state",
 		"cases-found-nothing": "/cases?q=zebra", "case-shut": "/cases/" + about.shut, "case-search": "/cases/" + about.file + "?q=clip", "case-done": "/cases/" + about.file + "?done=put&item=" + about.item,
 		"case-put-which": "/cases/put?item=" + about.item + "&item=" + about.held, "case-put-sure": "/cases/put?case=26-1184&item=" + about.item + "&item=" + about.held, "evidence-case": "/evidence?case=26-1184",
 		"audit-item": "/audit?about=item&object=" + about.item,
@@ -221,7 +221,9 @@ const unseen = `(() => { const found = [];
 var leadElsewhere = map[string]string{
 	"GET /sign-in/oidc": "leads to the provider", "GET /sign-in/oidc/back": "comes from the provider", "GET /sign-in/oidc/end": "leads to the provider",
 	"GET /confirm": "leads on for who has shown a factor just now: see factors and gates", "GET /sign-in/factor": "leads to sign-in without a password before",
-	"GET /setup": "opened with a link", "GET /join": "opened with a link", "GET /cases/put": "opened about recordings: see case-put",
+	"GET /evidence/{id}/package/progress": "tells a page of a package that it asked for",
+	"GET /cases/put":                      "opened about recordings: see case-put",
+	"GET /setup":                          "opened with a link", "GET /join": "opened with a link",
 }
 
 // routes opens every page of the router.
@@ -328,6 +330,7 @@ func (s *site) showcase(t *testing.T) *shown {
 	if failed != nil {
 		t.Fatal(failed)
 	}
+	s.roomsDay(t, boss, clip.ID)
 	s.Sequence(t)
 	return &shown{thing: thing{clip.ID.String(), "SD-04409", "front-desk", "north", "j.reyes", "supervisor", gathered},
 		held: held.ID.String(), receiving: receiving.ID.String(), metadata: metadata.ID.String(), invited: "d.whitfield", invitation: invitation, ownRole: role, group: group, shut: shut}

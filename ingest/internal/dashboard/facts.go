@@ -103,8 +103,8 @@ func claimFacts(v *reading.ItemView) []factGroup {
 		officer = "not known"
 	}
 	rows := []fact{{Name: "Officer", Value: officer, Note: item.OfficerID}}
-	if item.Category != "" {
-		rows = append(rows, fact{Name: "Category", Value: item.Category})
+	if category := item.ClaimedCategory(); category != "" {
+		rows = append(rows, fact{Name: "Category", Value: category})
 	}
 	return []factGroup{{"As the camera claims", rows}}
 }
@@ -273,6 +273,22 @@ func eventText(t evidence.EventType) (tone, shape, what string) {
 		return "", "receipt", "Receipt opened"
 	case evidence.EventDownloaded:
 		return "", "down", "Original downloaded"
+	case evidence.EventAnnotated:
+		return "", "notes", "What is said of it was changed"
+	case evidence.EventDockTokenMade:
+		return "", "key", "A token to enrol was made"
+	case evidence.EventDockTokenEnded:
+		return "", "off", "A token to enrol was withdrawn"
+	case evidence.EventDockEnrolled:
+		return "ok", "dock", "Enrolled"
+	case evidence.EventDockDisabled:
+		return "bad", "stop", "Shut out"
+	case evidence.EventDockEnabled:
+		return "ok", "ok", "Let in again"
+	case evidence.EventDockRefused:
+		return "warn", "warn", "Not let in"
+	case evidence.EventDockRemoved:
+		return "", "off", "Removed"
 	case evidence.EventPackaged:
 		return "", "package", "Custody package made"
 	case evidence.EventCaseItemAdded:

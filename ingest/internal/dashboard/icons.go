@@ -69,6 +69,8 @@ func iconShape(name string) (string, bool) {
 		return "M4.2 7V5a3.8 3.8 0 0 1 7.6 0v2h1.4v8H2.8V7h1.4Zm1.7 0h4.2V5a2.1 2.1 0 0 0-4.2 0v2Zm-1.4 1.7v4.6h7V8.7h-7Z", true
 	case "dock":
 		return "M1.5 7h1.8v5.2h9.4V7h1.8v7h-13V7Zm4-5h5v7.5h-5V2Zm1.6 1.6v4.3h1.8V3.6H7.1Z", true
+	case "wave": // what goes up and down in time
+		return "M1.5 13.5V9.8h2.4v3.7H1.5Zm3.5 0V6.4h2.4v7.1H5Zm3.5 0V8.2h2.4v5.3H8.5Zm3.5 0V2.5h2.4v11H12Z", true
 	case "disk":
 		return "M8 1.5c3.6 0 6.5 1.1 6.5 2.5v8c0 1.4-2.9 2.5-6.5 2.5S1.5 13.4 1.5 12V4c0-1.4 2.9-2.5 6.5-2.5Zm4.8 5c-1.2.6-2.9.9-4.8.9s-3.6-.3-4.8-.9v1.6c.3.4 2.1 1 4.8 1s4.5-.6 4.8-1V6.5Zm0 4c-1.2.6-2.9.9-4.8.9s-3.6-.3-4.8-.9v1.4c.3.4 2.1 1 4.8 1s4.5-.6 4.8-1v-1.4ZM8 3.2c-2.5 0-4.2.5-4.7.8.5.3 2.2.8 4.7.8s4.2-.5 4.7-.8c-.5-.3-2.2-.8-4.7-.8Z", true
 	case "eye":

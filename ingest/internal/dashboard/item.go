@@ -32,6 +32,9 @@ type itemView struct {
 	Facts                   []factGroup
 	Cases                   *itemCases // nil: the person sees no cases
 	Seers                   *seersView // nil: the person may not know who sees it
+	Said                    *saidView
+	Around                  *relatedView // nil: its time is not known
+	Done                    string
 }
 
 // banner stands above an item that is not simply stored.
@@ -64,6 +67,7 @@ func (d *Dashboard) item(w http.ResponseWriter, r *http.Request, actor *auth.Act
 type itemTyped struct {
 	Clip clipForm
 	Give giveTyped
+	Said *saidForm
 }
 
 // itemPage shows an item, with what was typed into its forms.
@@ -76,7 +80,7 @@ func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth
 	item := v.Item
 	here := item.State == catalog.StateStored && !v.BlobMissing
 	page := itemView{
-		base: d.roomBase(r.Context(), actor, baseName(item.Path), "evidence", "player.js"),
+		base: d.roomBase(r.Context(), actor, baseName(item.Path), "evidence", "player.js", "package.js"),
 		Item: rows([]catalog.Item{*item})[0], Banner: d.bannerOf(v),
 		Playable:    here && item.Length > 0 && videoType(item.Path) != "" && auth.May(actor, auth.PlayItem, auth.ItemObject(item)),
 		CanReceipt:  item.Receipt != nil && auth.May(actor, auth.OpenReceipt, auth.ItemObject(item)),
@@ -86,6 +90,17 @@ func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth
 		Hashes: hashes(v), MoreEvents: v.MoreEvents, Facts: d.facts(v),
 	}
 	page.Verdict, page.Cases, page.Seers = chainVerdict(v), d.casesOf(r, actor, id), d.seersOf(r, actor, id, typed.Give)
+	if page.Said, err = d.saidOf(r, actor, v, typed.Said); err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
+	if page.Around, err = d.relatedOf(r, actor, item); err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
+	if r.URL.Query().Get("done") == "said" {
+		page.Done = "Kept. What stood before is in the history."
+	}
 	page.CanClip = page.CanPackage && page.Playable && d.Derive != nil && item.Kind == evidence.KindVideo && item.Encoding == evidence.EncodedAsIs
 	if at := v.Times.Began; at != nil {
 		page.Recorded = &recordedView{at.At, aboutText(at.Uncertainty)}

@@ -42,6 +42,7 @@ type itemsView struct {
 	Zone            string
 	Problem         string
 	Items           []itemRow
+	Columns         []column
 	Found           string
 	One             bool
 	First, Older    string // addresses
@@ -60,7 +61,7 @@ type searchTab struct {
 }
 
 // searchFields are the fields of the search form.
-var searchFields = [...]string{"q", "state", "kind", "wearer", "camera", "dock", "station", "officer", "category", "case", "recorded", "recorded-to", "arrived", "arrived-to", "order"}
+var searchFields = [...]string{"q", "state", "kind", "wearer", "camera", "dock", "station", "officer", "category", "case", "tag", "incident", "recorded", "recorded-to", "arrived", "arrived-to", "order"}
 
 func (d *Dashboard) items(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
 	q := r.URL.Query()
@@ -120,6 +121,7 @@ func (d *Dashboard) itemsPage(w http.ResponseWriter, r *http.Request, actor *aut
 	v.Wearers = options(q.Get("wearer"), "", "Any", nobodys, "Camera not assigned")
 	v.Orders = options(string(order), "", "Arrived, newest first", "arrival", "Arrived, oldest first", "-started", "Recorded, newest first", "started", "Recorded, oldest first",
 		"-length", "Largest first", "length", "Smallest first", "officer", "Officer, A to Z", "-officer", "Officer, Z to A")
+	v.Columns = itemColumns(search, order)
 	docks, err := d.Reading.Docks(r.Context(), actor)
 	if err != nil && !errors.Is(err, auth.ErrForbidden) {
 		d.fail(w, r, actor, err)
@@ -137,6 +139,40 @@ func (d *Dashboard) itemsPage(w http.ResponseWriter, r *http.Request, actor *aut
 	}
 	v.First, v.Older = pageLinks("/evidence", q, page.Next)
 	d.show(w, r, code, "items", v)
+}
+
+// itemColumns are the heads of the list; the catalog orders by some of them.
+func itemColumns(search url.Values, now catalog.Order) []column {
+	heads := []column{{Word: "Recording"}, {Word: "State"}, {Word: "Camera"}}
+	for _, c := range []struct {
+		word     string
+		up, down catalog.Order
+		downward bool // is asked for first
+		number   bool
+	}{
+		{"Officer", catalog.OfficerUp, catalog.OfficerDown, false, false}, {"Recorded", catalog.OldestRecording, catalog.NewestRecording, true, false},
+		{"Stored", catalog.OldestArrival, catalog.NewestArrival, true, false}, {"Size", catalog.Shortest, catalog.Longest, true, true},
+	} {
+		head, next := column{Word: c.word, Number: c.number}, c.up
+		switch now {
+		case c.up:
+			head.Sort, next = "ascending", c.down
+		case c.down:
+			head.Sort = "descending"
+		default:
+			if c.downward {
+				next = c.down
+			}
+		}
+		q := url.Values{}
+		for name, values := range search {
+			q[name] = values
+		}
+		q.Set("order", string(next))
+		head.Link = "/evidence?" + q.Encode()
+		heads = append(heads, head)
+	}
+	return heads
 }
 
 // searchTabs adds the searches that somebody keeps, and notes this one as the last.
@@ -212,6 +248,7 @@ func (d *Dashboard) caseOf(r *http.Request, actor *auth.Actor, q url.Values, f *
 func (d *Dashboard) filterOf(q url.Values) (catalog.ItemFilter, catalog.Order, error) {
 	f := catalog.ItemFilter{
 		Text: searchText(q.Get("q"), 200), Camera: searchText(q.Get("camera"), 256), Officer: searchText(q.Get("officer"), 256), Category: searchText(q.Get("category"), 256),
+		Tag: searchText(q.Get("tag"), 60), Incident: searchText(q.Get("incident"), 120),
 		NoWearer: q.Get("wearer") == nobodys,
 	}
 	if dock := strings.TrimSpace(q.Get("dock")); evidence.CheckName("dock", dock) == nil {

@@ -16,12 +16,17 @@ func (d *Dashboard) packageOf(w http.ResponseWriter, r *http.Request, actor *aut
 		d.fail(w, r, actor, catalog.ErrNotFound)
 		return
 	}
+	if !d.form(w, r) {
+		return
+	}
 	done, ok := d.admitStream(w, r, actor)
 	if !ok {
 		return
 	}
 	defer done()
-	made, err := d.Packages.ForPerson(r.Context(), actor, export.Whole(id))
+	watched := d.making.begin(r.PostForm.Get("key"), actor.User, id, d.Now())
+	defer func() { watched.end(d.Now()) }()
+	made, err := d.Packages.ForPerson(r.Context(), actor, export.Whole(id), &watched.Progress)
 	if err != nil {
 		d.fail(w, r, actor, err)
 		return
@@ -38,4 +43,5 @@ func (d *Dashboard) packageOf(w http.ResponseWriter, r *http.Request, actor *aut
 		}
 		panic(http.ErrAbortHandler)
 	}
+	watched.whole.Store(true)
 }

@@ -1,9 +1,11 @@
 package dashboard
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -65,7 +67,9 @@ type peopleView struct {
 	Problem, Field, Done string
 	Search               string
 	People               []personRow
-	More                 int
+	Columns              []column
+	Fitting              int
+	First, Next          string // addresses of pages
 	Dormant, NoFactor    int
 	Typed                auth.NewPerson
 	Roles                []option
@@ -96,12 +100,24 @@ func (d *Dashboard) showPeople(w http.ResponseWriter, r *http.Request, actor *au
 		if which := r.URL.Query().Get("which"); which == "dormant" && !one.Dormant || which == "no-factor" && !one.NoFactor {
 			continue
 		}
-		if len(v.People) == peopleShown {
-			v.More++
-			continue
-		}
 		v.People = append(v.People, personRowOf(one))
 	}
+	v.Columns = sorted(w, r, "/people", v.People, []sortBy[personRow]{
+		{"name", "Person", func(a, b *personRow) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) }},
+		{"state", "State", func(a, b *personRow) int { return cmp.Compare(a.Status.Word, b.Status.Word) }},
+		{"role", "Role", func(a, b *personRow) int { return cmp.Compare(a.RoleName, b.RoleName) }},
+		{"", "Groups", nil},
+		{"seen", "Last sign-in", func(a, b *personRow) int { return a.LastSignInAt.Compare(b.LastSignInAt) }},
+	})
+	v.Fitting = len(v.People)
+	from, _ := strconv.Atoi(r.URL.Query().Get("from"))
+	from = min(max(from, 0), v.Fitting)
+	until, next := min(from+peopleShown, v.Fitting), ""
+	if until < v.Fitting {
+		next = strconv.Itoa(until)
+	}
+	v.People = v.People[from:until]
+	v.First, v.Next = pageLinks("/people", r.URL.Query(), next)
 	if v.Roles, err = roleOptions(desk, r, string(typed.Role)); err != nil {
 		d.fail(w, r, actor, err)
 		return

@@ -29,14 +29,14 @@ type base struct {
 }
 
 // rooms says which rooms a person may enter at all.
-type rooms struct{ Overview, Alerts, Cameras, Uplinks, Evidence, Cases, People, Audit, Webhooks, Settings, Posture bool }
+type rooms struct{ Overview, Alerts, Cameras, Docks, Uplinks, Evidence, Cases, People, Audit, Webhooks, Settings, Posture bool }
 
 func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	agency := d.Auth.Agency()
 	some := func(do auth.Action) bool { return auth.MaySome(actor, do, agency) }
 	return rooms{
 		Overview: some(auth.SeeOverview), Alerts: auth.May(actor, auth.ListAlerts, auth.Object{Agency: agency}), Cameras: some(auth.ListCameras),
-		Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), Cases: some(auth.ListCases), People: d.Auth.Desk(actor).CanList(),
+		Docks: some(auth.ListDocks), Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), Cases: some(auth.ListCases), People: d.Auth.Desk(actor).CanList(),
 		Audit:    auth.May(actor, auth.ReadAudit, auth.Object{Agency: agency}),
 		Webhooks: d.Webhooks != nil && webhook.May(actor, agency),
 		Settings: d.Settings != nil && some(auth.ManageAgency), Posture: d.Settings != nil && some(auth.SeePosture),

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -189,11 +190,11 @@ func TestOnlyWhoMayDownloadGetsAPackage(t *testing.T) {
 	w := newWorld(t)
 	id := w.keep(recording{path: "A.MP4", content: noise(1000, 1)})
 	for _, actor := range []*auth.Actor{nil, officer("visitor"), {User: "u2", Agency: "other-pd", Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator)}} {
-		if _, err := w.service.ForPerson(t.Context(), actor, export.Whole(id)); !errors.Is(err, export.ErrForbidden) {
+		if _, err := w.service.ForPerson(t.Context(), actor, export.Whole(id), nil); !errors.Is(err, export.ErrForbidden) {
 			t.Errorf("%+v got %v, want ErrForbidden", actor, err)
 		}
 	}
-	p, err := w.service.ForPerson(t.Context(), officer(auth.Operator), export.Whole(id))
+	p, err := w.service.ForPerson(t.Context(), officer(auth.Operator), export.Whole(id), nil)
 	w.must(err)
 	defer p.Close()
 	if !strings.HasPrefix(p.Name(), "custody-") {
@@ -209,7 +210,7 @@ func TestOnlyWhoMayDownloadGetsAPackage(t *testing.T) {
 func TestAPackageIsServedWithItsLength(t *testing.T) {
 	w := newWorld(t)
 	id := w.keep(recording{path: "A.MP4", content: noise(200_000, 1)})
-	p, err := w.service.ForPerson(t.Context(), officer(auth.Operator), export.Whole(id))
+	p, err := w.service.ForPerson(t.Context(), officer(auth.Operator), export.Whole(id), nil)
 	w.must(err)
 	answer := httptest.NewRecorder()
 	w.must(p.Serve(answer, httptest.NewRequestWithContext(t.Context(), "POST", "/", nil)))
@@ -220,6 +221,35 @@ func TestAPackageIsServedWithItsLength(t *testing.T) {
 		t.Errorf("%s: %q", r.Verdict, fails(r))
 	}
 }
+
+// Who waits is told how far it is: all is proven before the first byte goes out, and at
+// the end all was sent.
+func TestAPackageTellsHowFarItIs(t *testing.T) {
+	w := newWorld(t)
+	const length = 3<<20 + 17
+	id := w.keep(recording{path: "A.MP4", content: noise(length, 1)})
+	var progress export.Progress
+	p, err := w.service.ForPerson(t.Context(), officer(auth.Operator), export.Whole(id), &progress)
+	w.must(err)
+	defer p.Close()
+	if total, proven, sent := progress.Bytes(); total != length || proven != length || sent != 0 {
+		t.Errorf("before it goes out: %d of %d proven, %d sent", proven, total, sent)
+	}
+	var seen []uint64
+	w.must(p.WriteTo(t.Context(), writerFunc(func(b []byte) (int, error) {
+		if _, _, sent := progress.Bytes(); len(seen) == 0 || seen[len(seen)-1] != sent {
+			seen = append(seen, sent)
+		}
+		return len(b), nil
+	})))
+	if want := []uint64{0, 1 << 20, 2 << 20, 3 << 20, length}; !slices.Equal(seen, want) {
+		t.Errorf("while it went out %d were sent, want %d", seen, want)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestOnlySoManyPackagesAreMadeAtOnce(t *testing.T) {
 	w := newWorld(t)

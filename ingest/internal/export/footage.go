@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/vault"
@@ -32,6 +33,7 @@ type footage struct {
 	opener *seal.Opener
 	leaves []evidence.Digest // of what is sealed
 	part   *pack.Part        // what of it is wanted; nil: all
+	passed *atomic.Uint64    // counts the bytes that are read; nil: nobody asks
 	*buffers
 }
 
@@ -89,13 +91,14 @@ func (m *making) send(ctx context.Context, s *subject, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	m.progress.sending(f)
 	return errors.Join(f.copy(ctx, w), f.Close())
 }
 
 // segment opens one segment and compares its leaf hash. What it returns is good
 // until the next call.
 func (f *footage) segment(index uint64) ([]byte, error) {
-	length := seal.SegmentLen(f.item.SealedLength(), index)
+	length := f.length(index)
 	sealed := f.sealed[:length+seal.Overhead]
 	if n, err := f.blob.ReadAt(sealed, seal.HeaderSize+int64(index)*vault.SealedSegment); n < len(sealed) {
 		return nil, fmt.Errorf("reading segment %d of item %s: %w", index, f.item.ID, err)
@@ -104,8 +107,14 @@ func (f *footage) segment(index uint64) ([]byte, error) {
 	if err != nil || uint64(len(plain)) != length || evidence.LeafHash(plain) != f.leaves[index] {
 		return nil, fmt.Errorf("segment %d of item %s is not the one that was sealed at the dock: %w", index, f.item.ID, ErrUnproven)
 	}
+	if f.passed != nil {
+		f.passed.Add(length)
+	}
 	return plain, nil
 }
+
+// length is how many bytes a segment has.
+func (f *footage) length(index uint64) uint64 { return seal.SegmentLen(f.item.SealedLength(), index) }
 
 // ReadAt reads the recording, where it is not encoded. What it returns was proven.
 func (f *footage) ReadAt(p []byte, at int64) (n int, err error) {

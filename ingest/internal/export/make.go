@@ -21,19 +21,20 @@ import (
 // making is one package in the making.
 type making struct {
 	*Service
-	by      By
-	items   []*subject
-	docks   []pack.Dock
-	head    *catalog.LogState
-	stamps  []*catalog.Stamp // by size
-	seen    seen
-	enrols  []pack.Event // registrations of docks
-	entered []pack.Event // that this package was made
-	index   pack.Index
-	files   []pack.File
-	buffers buffers
-	closed  bool
-	derived bool // the package speaks of derivatives
+	by       By
+	progress *Progress
+	items    []*subject
+	docks    []pack.Dock
+	head     *catalog.LogState
+	stamps   []*catalog.Stamp // by size
+	seen     seen
+	enrols   []pack.Event // registrations of docks
+	entered  []pack.Event // that this package was made
+	index    pack.Index
+	files    []pack.File
+	buffers  buffers
+	closed   bool
+	derived  bool // the package speaks of derivatives
 }
 
 // subject is one item of it.

@@ -60,6 +60,7 @@ func (m *making) proveFootage(ctx context.Context, s *subject, part *pack.Part) 
 	if err != nil {
 		return err
 	}
+	m.progress.proving(f)
 	s.sums, err = f.hash(ctx)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

@@ -180,6 +180,15 @@ func (p *page) item(f *facts, it *itemFacts) {
 	} else {
 		p.row("Camera's copy", "no statement that it was erased", false)
 	}
+	if len(it.Said) > 0 {
+		p.Ln(2)
+		p.SetFont("go", "B", 9.5)
+		p.MultiCell(textWide, line, p.text("What people of the agency say of it"), "", "L", false)
+		p.words("This is no part of what was recorded or signed at the dock; the custody events below say who gave each value, and when.")
+		for _, said := range it.Said {
+			p.row(said.What, said.Value, false)
+		}
+	}
 	p.Ln(2)
 	p.SetFont("go", "B", 9.5)
 	p.MultiCell(textWide, line, p.text(fmt.Sprintf("Custody events (%d)", len(it.Events))), "", "L", false)

@@ -161,8 +161,8 @@ func (m *making) timed(ctx context.Context, w Wanted, item *catalog.Item) (*pack
 }
 
 // ForPerson makes a package for a signed-in person, who must be allowed to download
-// each item.
-func (s *Service) ForPerson(ctx context.Context, actor *auth.Actor, wanted []Wanted) (*Package, error) {
+// each item. progress may be nil.
+func (s *Service) ForPerson(ctx context.Context, actor *auth.Actor, wanted []Wanted, progress *Progress) (*Package, error) {
 	for _, w := range wanted[:min(len(wanted), pack.MaxItems)] {
 		_, err := auth.Find(ctx, &s.Catalog.Reader, actor, auth.DownloadItem, s.Agency, w.ID)
 		if actor != nil && (errors.Is(err, ErrForbidden) || errors.Is(err, catalog.ErrNotFound)) {
@@ -175,12 +175,16 @@ func (s *Service) ForPerson(ctx context.Context, actor *auth.Actor, wanted []Wan
 	if actor == nil {
 		return nil, ErrForbidden
 	}
-	return s.Make(ctx, By{actor.Custody(), actor.Origin.Address}, wanted)
+	return s.makeWatched(ctx, By{actor.Custody(), actor.Origin.Address}, wanted, progress)
 }
 
 // Make makes a package of the items, each of them once, in that order. Close it.
 // Errors wrap catalog.ErrNotFound, ErrNotStored, ErrUnproven, ErrUnlogged or ErrBusy.
 func (s *Service) Make(ctx context.Context, by By, wanted []Wanted) (*Package, error) {
+	return s.makeWatched(ctx, by, wanted, nil)
+}
+
+func (s *Service) makeWatched(ctx context.Context, by By, wanted []Wanted, progress *Progress) (*Package, error) {
 	if len(wanted) == 0 || len(wanted) > pack.MaxItems {
 		return nil, fmt.Errorf("making a custody package of %d items: 1 to %d are taken", len(wanted), pack.MaxItems)
 	}
@@ -189,7 +193,7 @@ func (s *Service) Make(ctx context.Context, by By, wanted []Wanted) (*Package, e
 	default:
 		return nil, ErrBusy
 	}
-	m := &making{Service: s, by: by}
+	m := &making{Service: s, by: by, progress: progress}
 	p, err := m.make(ctx, wanted)
 	if err == nil {
 		return p, nil

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/template"
@@ -113,9 +114,13 @@ type itemFacts struct {
 	Derived                                         string // of what, and how; "": it is no derivative
 	Derivatives                                     int    // that were made of it
 	StoredIndex                                     int64
-	Stamped                                         string // "": not by an outside authority
+	Stamped                                         string      // "": not by an outside authority
+	Said                                            []saidFacts // by people of the agency
 	Events                                          []eventFacts
 }
+
+// saidFacts are one value that the agency says of a recording.
+type saidFacts struct{ What, Value string }
 
 // timeFacts are a reading of the camera's clock and what follows from it.
 type timeFacts struct{ What, Raw, Corrected, About, Basis string }
@@ -156,6 +161,15 @@ func (m *making) itemFacts(s *subject) itemFacts {
 		Confirmed: "by a second, independent reading of the camera",
 	}
 	is.Derivatives = len(s.derivatives)
+	a := &s.row.Annotation
+	for _, said := range []saidFacts{{"Title", a.Title}, {"Category", a.Category}, {"Tags", strings.Join(a.Tags, ", ")}, {"Incident", a.Incident}, {"Place", a.Place}, {"Note", strings.ReplaceAll(a.Note, "\n", " / ")}} {
+		if said.Value != "" {
+			is.Said = append(is.Said, saidFacts{said.What, printable(said.Value)})
+		}
+	}
+	if claimed := mf.Claims.Category; a.Category != "" {
+		is.Said = append(is.Said, saidFacts{"Camera's category", printable(cmp.Or(claimed, "none"))})
+	}
 	if d := mf.Derivation; d != nil {
 		is.DockKey, is.Derived = pack.DerivativesFile, derivedText(d)
 		is.Confirmed = "not by a camera: it was made at the server"

@@ -66,7 +66,7 @@ func TestADisabledDockIsTrustedNoMoreAtOnce(t *testing.T) {
 	before := g.trusted(g.ask(nil))
 	set := func(dock evidence.DockID, enabled bool, want int) *evidence.CameraTrust {
 		t.Helper()
-		g.must(g.SetDockEnabled(t.Context(), CommandLine(), dock, enabled))
+		g.must(g.Docks().SetEnabled(t.Context(), dock, enabled, ""))
 		p, err := g.Policy(t.Context(), "springfield", nil)
 		g.must(err)
 		trust := g.trusted(p)
@@ -80,7 +80,7 @@ func TestADisabledDockIsTrustedNoMoreAtOnce(t *testing.T) {
 		t.Errorf("after trust %d cameras are told %+v", before.Number, after)
 	}
 	set("front-desk", true, 2)
-	if err := g.SetDockEnabled(t.Context(), CommandLine(), "nowhere", false); !errors.Is(err, catalog.ErrNotFound) {
+	if err := g.Docks().SetEnabled(t.Context(), "nowhere", false, ""); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("an unknown dock got %v", err)
 	}
 	if g.events(evidence.EventDockDisabled) != 1 || g.events(evidence.EventDockEnabled) != 1 {

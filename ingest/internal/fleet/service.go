@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,11 +21,12 @@ import (
 // server.
 var ErrNoAuthority = errors.New("the key of the camera authority is not on this server: restore keys/camera-authority.key from your backup; in a folder from before there was one, the next start of the server makes it")
 
-// Config is what a Service works with. All fields but Key are required.
+// Config is what a Service works with. All fields but Key and Certificate are required.
 type Config struct {
 	Catalog     *sqldb.DB
 	Agency      evidence.AgencyID
 	Key         *identity.StatementKey // the camera authority's; nil: lost, so cameras are told nothing new, and what was signed stays in force
+	Certificate *x509.Certificate      // of the authority by which docks know this server; nil: no enrolment tokens are made
 	ReceiptKeys [][]byte               // Ed25519 public keys whose receipts count
 	Images      string                 // folder of firmware images, made when needed
 	Now         func() time.Time

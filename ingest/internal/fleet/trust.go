@@ -47,24 +47,6 @@ func (s *Service) RenewTrust(ctx context.Context, tx *sqldb.Tx) error {
 	return err
 }
 
-// SetDockEnabled keeps a dock out, or lets it in again, and tells cameras in the
-// same step. A connection that is open goes on. catalog.ErrNotFound.
-func (s *Service) SetDockEnabled(ctx context.Context, by By, dock evidence.DockID, enabled bool) error {
-	kind := evidence.EventDockEnabled
-	if !enabled {
-		kind = evidence.EventDockDisabled
-	}
-	return s.update(ctx, func(tx *sqldb.Tx) error {
-		if err := tx.SetDockEnabled(ctx, s.Agency, dock, enabled); err != nil {
-			return err
-		}
-		if _, err := tx.AppendEvent(ctx, s.event(kind, by, evidence.DockObject(dock), nil)); err != nil {
-			return err
-		}
-		return s.RenewTrust(ctx, tx)
-	})
-}
-
 // authoritySetting is the name under which the catalog keeps the public key, in
 // hex, that signed the present trust: what it has signed stays good when the
 // private key is lost.

@@ -105,6 +105,9 @@ func (s *subject) checkStored(ctx context.Context, b *buffers) error {
 		return nil // nothing to compare with
 	}
 	s.checkRow()
+	if err := s.checkAnnotation(ctx); err != nil {
+		return err
+	}
 	s.checkLeaves()
 	if err := s.checkReceipt(ctx); err != nil {
 		return err
@@ -181,7 +184,7 @@ func (s *subject) checkRow() {
 		{"path", r.Path, m.Recording.Path}, {"original", r.Original, m.Original()}, {"kind", r.Kind, m.Recording.Kind}, {"length", r.Length, m.Length},
 		{"encoding", r.Encoding, m.Sealed().Encoding}, {"sealed length", r.SealedLength(), m.Sealed().Length},
 		{"SHA-256", r.SHA256, m.SHA256}, {"Merkle root", r.MerkleRoot, m.MerkleRoot},
-		{"officer", r.Officer, m.Claims.Officer}, {"officer id", r.OfficerID, m.Claims.OfficerID}, {"category", r.Category, m.Claims.Category},
+		{"officer", r.Officer, m.Claims.Officer}, {"officer id", r.OfficerID, m.Claims.OfficerID}, {"claimed category", r.ClaimedCategory(), m.Claims.Category},
 		{"start", r.StartedAt, kept(m.Claims.StartedAt)}, {"end", r.EndedAt, kept(m.Claims.EndedAt)},
 		{"digest of the manifest", r.ManifestDigest, evidence.SHA256(s.payload)},
 	} {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -131,6 +132,8 @@ func (e *enrolment) enrol(r *http.Request) (*EnrolAnswer, error) {
 		return nil, &refusedError{http.StatusForbidden, "this token is not known here: copy it again, whole, or make a new one"}
 	case errors.Is(err, catalog.ErrTokenUsed):
 		return nil, &refusedError{http.StatusForbidden, "this token was used already: make a new one"}
+	case errors.Is(err, catalog.ErrTokenWithdrawn):
+		return nil, &refusedError{http.StatusForbidden, "this token was withdrawn: make a new one"}
 	case errors.Is(err, catalog.ErrTokenExpired):
 		return nil, &refusedError{http.StatusForbidden, "this token has expired: make a new one"}
 	case err != nil:
@@ -177,13 +180,17 @@ func (e *enrolment) register(ctx context.Context, tx *sqldb.Tx, request *EnrolRe
 	if err != nil {
 		return nil, &refusedError{http.StatusBadRequest, err.Error()}
 	}
+	issued, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		return nil, err
+	}
 	agencyKey, agencyKeyID, err := e.agencyKey()
 	if err != nil {
 		return nil, err
 	}
 	dock := &catalog.Dock{
 		Agency: token.Agency, ID: token.Dock, Station: token.Station, Fingerprint: evidence.SHA256(certificate),
-		StatementKey: request.StatementKey, AgencyKey: agencyKeyID, Enabled: true, EnrolledAt: now, LastAddress: source,
+		StatementKey: request.StatementKey, AgencyKey: agencyKeyID, Enabled: true, EnrolledAt: now, GoodUntil: issued.NotAfter, LastAddress: source,
 	}
 	if err := tx.RegisterDock(ctx, dock); err != nil {
 		return nil, err

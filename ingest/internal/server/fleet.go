@@ -23,7 +23,7 @@ func (c *Config) openFleet(ctx context.Context, s *secrets, db *sqldb.DB, log *s
 		return nil, err
 	}
 	config := fleet.Config{
-		Catalog: db, Agency: c.agency(), Key: key, ReceiptKeys: [][]byte{s.receipt.Public()}, Images: c.firmwareDir(), Now: now, Log: telemetry.Component(log, "fleet"),
+		Catalog: db, Agency: c.agency(), Key: key, Certificate: s.authority.Certificate(), ReceiptKeys: [][]byte{s.receipt.Public()}, Images: c.firmwareDir(), Now: now, Log: telemetry.Component(log, "fleet"),
 	}
 	service, err := fleet.New(config)
 	if err != nil {

@@ -304,7 +304,7 @@ func TestADisabledDockIsTurnedAway(t *testing.T) {
 	enable := func(enabled bool) {
 		t.Helper()
 		if err := r.orders(func(s *fleet.Service) error {
-			return s.SetDockEnabled(r.ctx, fleet.CommandLine(), "front-desk", enabled)
+			return s.Docks().SetEnabled(r.ctx, "front-desk", enabled, "")
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/fleet"
 	"github.com/sealdock/sealdock/internal/durable"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/internal/wire"
@@ -224,6 +225,14 @@ func TestATokenEnrolsOneDockOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ofAnother, _, _ := identity.NewEnrolmentToken(foreign.Certificate())
+	withdrawn := r.token("front-desk")
+	secret, _, err := identity.ParseEnrolmentToken(withdrawn)
+	if err == nil {
+		err = WithFleet(r.ctx, r.config, r.logger(), time.Now, func(s *fleet.Service) error { return s.Docks().Withdraw(r.ctx, evidence.SHA256(secret[:])) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases := []struct {
 		name    string
 		request any
@@ -241,6 +250,7 @@ func TestATokenEnrolsOneDockOnce(t *testing.T) {
 			e.CSR = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: []byte("x")}))
 		}), 400},
 		{"too long", change(func(e *EnrolRequest) { e.CSR = strings.Repeat("x", maxEnrol) }), 413},
+		{"withdrawn token", change(func(e *EnrolRequest) { e.Token = withdrawn }), 403},
 		{"good", good, 200},
 		{"a second time", good, 403},
 	}
@@ -252,6 +262,10 @@ func TestATokenEnrolsOneDockOnce(t *testing.T) {
 		if c.status != 200 && response.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: the answer is %s", c.name, response.Header.Get("Content-Type"))
 		}
+	}
+	dock, err := r.catalog().Dock(r.ctx, "springfield", "front-desk")
+	if left := time.Until(dock.GoodUntil); err != nil || left < 89*24*time.Hour || left > 90*24*time.Hour {
+		t.Errorf("the end of its certificate is kept as %v, %v", dock.GoodUntil, err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/annotate"
 	"github.com/sealdock/sealdock/ingest/internal/api"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -79,11 +80,12 @@ func (p *parts) dashboard() (http.Handler, error) {
 		Catalog: p.catalog, Tiles: p.tiles, Origin: p.config.logOrigin(), LogKey: p.secrets.checkpoint.Public(), Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "inspection"),
 	})
 	gathered := cases.New(cases.Config{Catalog: p.catalog, Auth: people, Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "cases")})
+	said := annotate.New(annotate.Config{Catalog: p.catalog, Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "annotate")})
 	return dashboard.New(dashboard.Config{
-		Cases: gathered, Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Slow: true, Inspection: desk,
+		Cases: gathered, Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Fleet: p.fleet, Annotate: said, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Slow: true, Inspection: desk,
 		API: api.New(api.Config{
 			Cases: gathered, Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink,
-			Settings: p.settings, Inspection: desk, Webhooks: p.webhooks, Answers: p.catalog, Slow: true, Now: p.now, Log: telemetry.Component(p.log, "api"),
+			Settings: p.settings, Inspection: desk, Annotate: said, Webhooks: p.webhooks, Answers: p.catalog, Slow: true, Now: p.now, Log: telemetry.Component(p.log, "api"),
 		}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})

@@ -45,11 +45,72 @@ func dockTokens(s suite) {
 	open, err = s.db.DockTokens(s.Context(), Agency)
 	s.must(err)
 	is(s, "open tokens", len(open), 0)
+
+	// What was withdrawn enrols nobody; what was used is not withdrawn.
+	for n := range byte(3) {
+		more := *token
+		more.Hash, more.Dock, more.ExpiresAt = evidence.Digest{10 + n}, map[bool]evidence.DockID{true: "front-desk", false: "garage"}[n < 2], s.clock.Now().Add(time.Hour)
+		s.update(func(ctx context.Context, tx *sqldb.Tx) error { return tx.InsertDockToken(ctx, &more) })
+	}
+	withdraw := func(hash evidence.Digest) func(context.Context, *sqldb.Tx) error {
+		return func(ctx context.Context, tx *sqldb.Tx) error {
+			return tx.WithdrawDockToken(ctx, Agency, hash, s.clock.Now())
+		}
+	}
+	s.refused(catalog.ErrConflict, withdraw(token.Hash))
+	s.refused(catalog.ErrConflict, withdraw(evidence.Digest{3}))
+	s.update(withdraw(evidence.Digest{12}))
+	s.refused(catalog.ErrConflict, withdraw(evidence.Digest{12}))
+	s.refused(catalog.ErrTokenWithdrawn, consume(evidence.Digest{12}))
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		n, err := tx.WithdrawDockTokens(ctx, Agency, "front-desk", s.clock.Now())
+		is(s, "withdrawn", n, 2)
+		return err
+	})
+	kept, err := s.db.DockToken(s.Context(), Agency, evidence.Digest{10})
+	s.must(err)
+	is(s, "withdrawn at", kept.Withdrawn, s.clock.Now())
+	_, err = s.db.DockToken(s.Context(), "county", evidence.Digest{10})
+	s.isError(err, catalog.ErrNotFound)
+	open, err = s.db.DockTokens(s.Context(), Agency)
+	s.must(err)
+	is(s, "open tokens", len(open), 0)
+}
+
+func unusedDocks(s suite) {
+	enrolled := func(id evidence.DockID) evidence.Event {
+		return evidence.Event{Version: 1, Agency: Agency, Type: evidence.EventDockEnrolled, At: s.clock.Now(), Actor: evidence.Actor{Kind: "dock", ID: string(id)}, Object: evidence.DockObject(id), Outcome: evidence.OutcomeDone}
+	}
+	for _, id := range []evidence.DockID{"never", "seen", "carried"} {
+		s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.AppendEvent(ctx, enrolled(id))
+			return errors.Join(err, tx.RegisterDock(ctx, &catalog.Dock{Agency: Agency, ID: id, Station: "central", StatementKey: make([]byte, 32), Enabled: true, EnrolledAt: s.clock.Now()}))
+		})
+	}
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.DockSeen(ctx, Agency, "seen", s.clock.Now(), "192.0.2.7:443", "v2")
+	})
+	s.update(func(ctx context.Context, tx *sqldb.Tx) error { // on a drive, without ever connecting
+		e := enrolled("carried")
+		e.Type, e.Object = evidence.EventManifestReceived, evidence.ItemObject(evidence.EvidenceID{1})
+		_, err := tx.AppendEvent(ctx, e)
+		return err
+	})
+	remove := func(id evidence.DockID) func(context.Context, *sqldb.Tx) error {
+		return func(ctx context.Context, tx *sqldb.Tx) error { return tx.DeleteDock(ctx, Agency, id) }
+	}
+	s.refused(catalog.ErrConflict, remove("seen"))
+	s.refused(catalog.ErrConflict, remove("carried"))
+	s.update(remove("never"))
+	s.refused(catalog.ErrNotFound, remove("never"))
+	keys, err := s.db.DockKeys(s.Context(), Agency, "never")
+	s.must(err)
+	is(s, "keys that stay", len(keys), 1)
 }
 
 func dockKeys(s suite) {
 	dock := &catalog.Dock{Agency: Agency, ID: "front-desk", Station: "central", Fingerprint: evidence.Digest{1}, StatementKey: make([]byte, 32),
-		Enabled: true, EnrolledAt: s.clock.Now(), AgentVersion: "v1"}
+		Enabled: true, EnrolledAt: s.clock.Now(), GoodUntil: s.clock.Now().Add(90 * 24 * time.Hour), AgentVersion: "v1"}
 	register := func(ctx context.Context, tx *sqldb.Tx) error { return tx.RegisterDock(ctx, dock) }
 	seen := func(id evidence.DockID) func(context.Context, *sqldb.Tx) error {
 		return func(ctx context.Context, tx *sqldb.Tx) error {
@@ -75,13 +136,13 @@ func dockKeys(s suite) {
 	is(s, "the newest key", keys[0].PublicKey[31], 1)
 
 	s.update(func(ctx context.Context, tx *sqldb.Tx) error {
-		return errors.Join(tx.SetDockEnabled(ctx, Agency, "front-desk", false), tx.SetDockCertificate(ctx, Agency, "front-desk", evidence.Digest{9}))
+		return tx.SetDockEnabled(ctx, Agency, "front-desk", false)
 	})
 	docks, err := s.db.Docks(s.Context(), Agency)
 	s.must(err)
 	is(s, "docks", len(docks), 1)
 	is(s, "enabled", docks[0].Enabled, false)
-	is(s, "certificate", docks[0].Fingerprint, evidence.Digest{9})
+	is(s, "end of the certificate", docks[0].GoodUntil, dock.GoodUntil)
 	stations, err := s.db.Stations(s.Context(), Agency)
 	s.must(err)
 	is(s, "stations", len(stations), 1)

@@ -16,7 +16,11 @@ func searchWhere(w *where, f *catalog.EventSearch, kind evidence.EventType) {
 	w.andIf("actor_kind", f.ActorKind)
 	w.andIf("actor_id", f.ActorID)
 	w.andIf("object", f.Object)
-	w.andIf("type", string(kind))
+	if f.Object == "" {
+		w.andIf("type", string(kind))
+	} else if kind != "" {
+		w.and("type || '' = ?", kind) // by the object's index: one thing has few events, a type may have most
+	}
 	w.andIf("outcome", string(f.Outcome))
 	if f.NotDone || f.Outcome != "" && f.Outcome != evidence.OutcomeDone {
 		w.and("outcome <> 'done'") // as the index says it

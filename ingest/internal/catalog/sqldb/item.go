@@ -19,20 +19,26 @@ const itemColumns = `agency, id, attempt, dock, station, bay, docking, camera, c
 	officer, officer_id, category, started_at, ended_at, marks, state, reason, offered_at, stored_at, proven_at, erased_at,
 	release_result, release_reason, durable_segments, event_id, event_index, manifest_digest,
 	corrected_at, uncertainty, wearer, wearer_id, sequence, sequence_source, confirmed, urgent, placed, encoding, encoded, destroyed_at, mirrored_at, original,
+	annotated, title, note, incident, place, tags, given_category, claimed_category,
 	(SELECT string_agg(m.case_id, ' ') FROM case_items m WHERE m.agency = items.agency AND m.item IN (items.id, items.original))`
 
 func scanItem(s scanner, i *catalog.Item) error {
 	var marks []byte
 	var uncertainty, urgent int64
 	var cases sql.NullString
+	var tags, claimed string
+	a := &i.Annotation
 	if err := s.Scan(&i.Agency, hexInto(i.ID[:]), &i.Attempt, &i.Dock, &i.Station, &i.Bay, hexInto(i.Docking[:]), &i.Camera, &i.CameraModel,
 		&i.Path, &i.Kind, &i.Length, hexInto(i.SHA256[:]), hexInto(i.MerkleRoot[:]),
 		&i.Officer, &i.OfficerID, &i.Category, timeInto{&i.StartedAt}, timeInto{&i.EndedAt}, &marks, &i.State, &i.Reason,
 		timeInto{&i.OfferedAt}, timeInto{&i.StoredAt}, timeInto{&i.ProvenAt}, timeInto{&i.ErasedAt},
 		&i.ReleaseResult, &i.ReleaseReason, &i.DurableSegments, &i.EventID, &i.EventIndex, hexInto(i.ManifestDigest[:]),
-		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}, timeInto{&i.MirroredAt}, hexInto(i.Original[:]), &cases); err != nil {
+		timeInto{&i.CorrectedAt}, &uncertainty, &i.Wearer, &i.WearerID, &i.Sequence, &i.SequenceSource, &i.Confirmed, &urgent, hexInto(i.Placed[:]), &i.Encoding, &i.Encoded, timeInto{&i.DestroyedAt}, timeInto{&i.MirroredAt}, hexInto(i.Original[:]),
+		&i.Annotated, &a.Title, &a.Note, &a.Incident, &a.Place, &tags, &a.Category, &claimed, &cases); err != nil {
 		return err
 	}
+	a.Tags = splitTags(tags)
+	i.SetClaimedCategory(claimed)
 	if !i.DestroyedAt.IsZero() {
 		i.State = catalog.StateDestroyed
 	}

@@ -94,6 +94,10 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 	if err != nil {
 		return err
 	}
+	before, err := tx.ItemRow(ctx, item.Agency, item.ID)
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
 	err = tx.exec(ctx, fmt.Sprintf("beginning attempt %d at item %s", item.Attempt, item.ID), catalog.ErrConflict,
 		`UPDATE items SET (state, reason, durable_segments, stored_at, proven_at, mirrored_at, event_id, event_index, `+itemFacts+`) =
 		('receiving', '', 0, 0, 0, 0, 0, -1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
@@ -101,6 +105,13 @@ func (tx *Tx) NewAttempt(ctx context.Context, item *catalog.Item) error {
 		WHERE agency = $1 AND id = $2 AND state <> 'stored' AND attempt < $3`, values...)
 	if err != nil {
 		return err
+	}
+	if before.Annotated > 0 { // what people added stays, beside what the new reading claims
+		again := *item
+		again.Annotated = before.Annotated
+		if err := tx.setAnnotation(ctx, &again, &before.Annotation, before.Annotated); err != nil {
+			return err
+		}
 	}
 	return tx.insertOffer(ctx, item)
 }

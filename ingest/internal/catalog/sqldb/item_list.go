@@ -65,6 +65,10 @@ func itemWhere(f *catalog.ItemFilter) *where {
 	w.andIf("station", string(f.Station))
 	w.andIf("kind", string(f.Kind))
 	w.andIf("category", f.Category)
+	w.andIf("incident", f.Incident)
+	if f.Tag != "" {
+		w.and(`tags LIKE ? ESCAPE '\'`, "%"+likely(joinTags([]string{f.Tag}))+"%")
+	}
 	if f.Officer != "" {
 		officer := clean(f.Officer)
 		w.and("(officer = ? OR officer_id = ? OR wearer = ? OR wearer_id = ?)", officer, officer, officer, officer)

@@ -58,6 +58,10 @@ func TestSearchesOfTheLogGoByAnIndex(t *testing.T) {
 			t.Errorf("%+v: %s", f, plan)
 		}
 	}
+	history, args := searchQuery(&catalog.EventSearch{Agency: "metro-pd", Object: "item:1", Types: []evidence.EventType{evidence.EventAnnotated}, Outcome: evidence.OutcomeDone}, catalog.EventPlace{}, 200)
+	if plan := planOf(t, db, history, args); !strings.Contains(plan, "INDEX events_object ") || strings.Contains(plan, "TEMP B-TREE") {
+		t.Errorf("the history of an item: %s", plan)
+	}
 	query, args := searchQuery(&catalog.EventSearch{Agency: "metro-pd", ActorKind: "user", Types: []evidence.EventType{evidence.EventUserCreated, evidence.EventKeyDrill}}, after, 51)
 	if plan := planOf(t, db, query, args); strings.Count(plan, "INDEX events_type ")+strings.Count(plan, "INDEX events_kind ") != 2 || strings.Contains(plan, "SCAN events") {
 		t.Errorf("several types: %s", plan)

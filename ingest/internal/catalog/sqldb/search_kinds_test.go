@@ -85,6 +85,11 @@ func kinds() (all []kindOfSearch) {
 	for _, state := range []catalog.ItemState{catalog.StateStored, catalog.StateReceiving, catalog.StateQuarantined, catalog.StateSuperseded, catalog.StateDestroyed} {
 		add("state "+string(state), catalog.NewestRecording, func(_ *rand.Rand, _ *catalog.Item, f *filter) { f.State = state })
 	}
+	add("what was recorded around it at its station", catalog.OldestRecording, func(_ *rand.Rand, i *catalog.Item, f *filter) {
+		f.Station, f.State, f.Kind, f.From, f.To = i.Station, catalog.StateStored, evidence.KindVideo, i.StartedAt.Add(-2*time.Hour), i.StartedAt.Add(time.Hour)
+	})
+	add("tag", catalog.NewestRecording, func(_ *rand.Rand, _ *catalog.Item, f *filter) { f.Tag = "k9" })
+	add("incident", catalog.NewestRecording, func(_ *rand.Rand, _ *catalog.Item, f *filter) { f.Incident = "26-1184" })
 	add("camera not assigned", catalog.OldestArrival, func(_ *rand.Rand, _ *catalog.Item, f *filter) { f.NoWearer = true })
 	for name, length := range map[string]time.Duration{"a day": day, "a month": 30 * day, "a year": 365 * day} {
 		for _, order := range []catalog.Order{catalog.NewestArrival, catalog.NewestRecording, catalog.Longest, catalog.OfficerUp} {

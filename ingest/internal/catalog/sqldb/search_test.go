@@ -49,8 +49,8 @@ func drawItem(r *rand.Rand, n int) *catalog.Item {
 func drawFilter(r *rand.Rand, items []*catalog.Item) catalog.ItemFilter {
 	i := items[r.IntN(len(items))]
 	f := catalog.ItemFilter{Agency: seedAgency, State: oneOf(r, catalog.StateStored, catalog.StateReceiving, catalog.StateQuarantined, catalog.StateDestroyed), Camera: oneOf(r, i.Camera),
-		Dock: oneOf(r, i.Dock), Station: oneOf(r, i.Station), Officer: oneOf(r, "Ada Öz", "B1", "nobody"), Kind: oneOf(r, i.Kind), Category: oneOf(r, "arrest"), NoWearer: r.IntN(9) == 0,
-		Text: oneOf(r, "ad", "öz b", "clip", i.ID.String()[:1+r.IntN(31)], i.SHA256.String()[:1+r.IntN(40)], "longfamilyname abcdefghijklmnop", "longfamil", "nothing", "%", "100seald sd")}
+		Dock: oneOf(r, i.Dock), Station: oneOf(r, i.Station), Officer: oneOf(r, "Ada Öz", "B1", "nobody"), Kind: oneOf(r, i.Kind), Category: oneOf(r, "arrest", "pursuit"), Tag: oneOf(r, "", "", "k9", "K9", "50%_off", "k"), Incident: oneOf(r, "", "", "26-1184"), NoWearer: r.IntN(9) == 0,
+		Text: oneOf(r, "ad", "öz b", "clip", i.ID.String()[:1+r.IntN(31)], i.SHA256.String()[:1+r.IntN(40)], "longfamilyname abcdefghijklmnop", "longfamil", "nothing", "%", "100seald sd", "pier", "traffic")}
 	if r.IntN(3) == 0 {
 		f.From = i.StartedAt
 		f.To = oneOf(r, i.StartedAt.Add(time.Hour))
@@ -162,6 +162,16 @@ func change(t *testing.T, db *DB, r *rand.Rand, items []*catalog.Item) {
 				again.Attempt, again.OfferedAt = i.Attempt+1, i.OfferedAt.Add(time.Hour)
 				if err := tx.NewAttempt(t.Context(), &again); err == nil {
 					i.Attempt = again.Attempt
+				}
+				continue
+			case 8:
+				row, err := tx.ItemRow(t.Context(), i.Agency, i.ID)
+				if err != nil {
+					return err
+				}
+				said := catalog.Annotation{Title: oneOf(r, "Foot pursuit at the pier"), Category: oneOf(r, "pursuit", "arrest"), Incident: oneOf(r, "26-1184"), Tags: oneOf(r, []string{"k9"}, []string{"50%_off", "k9"})}
+				if err := tx.Annotate(t.Context(), row, &said); err != nil && row.Arrived() {
+					return err
 				}
 				continue
 			default:

@@ -21,6 +21,8 @@ const (
 	termNobody   = "n:" // without value: no wearer
 	termOriginal = "i:"
 	termCase     = "e:" // it, or what it was made of, was put into a case
+	termTag      = "a:"
+	termIncident = "r:"
 	termBegins   = "p:" // what a word begins with, up to 8 characters
 	termWord     = "f:" // a word that is longer, up to 16 characters
 	termSum      = "h:" // the first 16 digits of the SHA-256
@@ -65,6 +67,10 @@ func termsOf(i *catalog.Item, words []string, each func(string)) {
 	with(termStation, string(i.Station))
 	with(termKind, string(i.Kind))
 	with(termCategory, i.Category)
+	with(termIncident, i.Annotation.Incident)
+	for _, tag := range i.Annotation.Tags {
+		with(termTag, tag)
+	}
 	for _, person := range []string{i.Officer, i.OfficerID, i.Wearer, i.WearerID} {
 		with(termPerson, person)
 	}
@@ -129,6 +135,8 @@ func conditionsOf(f *catalog.ItemFilter) (all []condition) {
 	one(termPerson, f.Officer)
 	one(termCategory, f.Category)
 	one(termCase, f.Case)
+	one(termTag, strings.ToLower(f.Tag))
+	one(termIncident, f.Incident)
 	one(termDock, string(f.Dock))
 	one(termStation, string(f.Station))
 	one(termKind, string(f.Kind))

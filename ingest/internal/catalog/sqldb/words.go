@@ -37,7 +37,9 @@ func wordsOf(most int, texts ...string) []string {
 
 // itemWords are what a search by text looks at.
 func itemWords(i *catalog.Item) []string {
-	return wordsOf(maxItemWords, i.ID.String(), i.SHA256.String(), i.Camera, i.Officer, i.OfficerID, i.Category, string(i.Dock), string(i.Station), i.CameraModel, i.Path)
+	a := &i.Annotation
+	return wordsOf(maxItemWords, i.ID.String(), i.SHA256.String(), i.Camera, i.Officer, i.OfficerID, i.Category, string(i.Dock), string(i.Station), i.CameraModel, i.Path,
+		i.ClaimedCategory(), a.Title, a.Incident, strings.Join(a.Tags, " "), a.Place, a.Note)
 }
 
 // wearerWords are what a search by text looks at besides: they change when an

@@ -15,21 +15,22 @@ import (
 
 // Recording is what a test puts into the store.
 type Recording struct {
-	Path    string
-	Kind    evidence.Kind
-	Content []byte
-	Encoded []byte // what is sealed, as zstd of Content; nil: Content
-	Camera  string // serial
-	Model   string
-	Officer string
-	Badge   string // id of the officer, as the camera says
-	Dock    evidence.DockID
-	Station evidence.StationID
-	Began   time.Time
-	Ended   time.Time
-	Marks   []evidence.Mark
-	Stored  map[string]string        // details of the event of its storing, beside its hash
-	Adjust  func(*evidence.Manifest) // changes the manifest before it is signed
+	Path     string
+	Kind     evidence.Kind
+	Content  []byte
+	Encoded  []byte // what is sealed, as zstd of Content; nil: Content
+	Camera   string // serial
+	Model    string
+	Officer  string
+	Badge    string // id of the officer, as the camera says
+	Category string // as the camera says
+	Dock     evidence.DockID
+	Station  evidence.StationID
+	Began    time.Time
+	Ended    time.Time
+	Marks    []evidence.Mark
+	Stored   map[string]string        // details of the event of its storing, beside its hash
+	Adjust   func(*evidence.Manifest) // changes the manifest before it is signed
 }
 
 // Key names an item's blob.
@@ -65,7 +66,7 @@ func (s *Store) Offer(t testing.TB, r Recording) *catalog.Item {
 	item := &catalog.Item{
 		Agency: Agency, ID: m.Evidence, Attempt: 1, Dock: r.Dock, Station: r.Station, Bay: m.Bay, Docking: m.Docking,
 		Camera: r.Camera, CameraModel: r.Model, Path: r.Path, Kind: r.Kind, Length: m.Length, SHA256: m.SHA256, MerkleRoot: m.MerkleRoot,
-		Officer: r.Officer, OfficerID: r.Badge, StartedAt: r.Began, EndedAt: r.Ended, Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, State: catalog.StateReceiving, OfferedAt: s.Clock.Now(), EventIndex: -1,
+		Officer: r.Officer, OfficerID: r.Badge, Category: r.Category, StartedAt: r.Began, EndedAt: r.Ended, Sequence: m.Recording.Sequence, SequenceSource: m.Recording.SequenceSource, Confirmed: m.Confirmed, State: catalog.StateReceiving, OfferedAt: s.Clock.Now(), EventIndex: -1,
 		ManifestDigest: evidence.SHA256(payload), Manifest: evidence.Sign(evidence.TypeManifest, payload, "dock", s.DockKey).Marshal(),
 		Leaves: evidence.EncodeLeaves(leavesOf(content)), Header: sealer.Header(), WrappedKey: wrapped,
 	}
@@ -165,7 +166,7 @@ func (s *Store) manifest(r *Recording) *evidence.Manifest {
 		Evidence: evidence.NewEvidenceID(), Attempt: 1,
 		Camera:    evidence.CameraInfo{Serial: r.Camera, Vendor: "Sealdock", Model: r.Model, Firmware: "2.4.1"},
 		Recording: evidence.RecordingInfo{Path: r.Path, Handle: 7, Format: 0xB982, Size: uint64(len(r.Content)), SizeKnown: true, CapturedRaw: "20261122T135101", Kind: r.Kind},
-		Claims:    evidence.Claims{Officer: r.Officer, StartedAt: r.Began, EndedAt: r.Ended, Marks: r.Marks},
+		Claims:    evidence.Claims{Officer: r.Officer, Category: r.Category, StartedAt: r.Began, EndedAt: r.Ended, Marks: r.Marks},
 		Length:    uint64(len(r.Content)), SHA256: evidence.SHA256(r.Content), Confirmed: evidence.ConfirmedByReread,
 		Clocks: evidence.Clocks{DockStart: now.Add(-time.Minute), DockEnd: now.Add(-30 * time.Second), CameraRaw: "20261122T140209", CameraAt: now.Add(-time.Minute)},
 		Agent:  "0.1.0",

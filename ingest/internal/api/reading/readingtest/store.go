@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/annotate"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/audit"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
@@ -58,6 +59,7 @@ type Store struct {
 	Docks      *Docks     // what Uplink is told of
 	Log        *audit.Log // the custody log, signed when a test says so
 	Inspection *inspection.Service
+	Annotate   *annotate.Service
 	Webhooks   *webhook.Service // that reach public addresses alone, as by default
 	DockKey    ed25519.PrivateKey
 	Receipts   ed25519.PrivateKey
@@ -90,8 +92,10 @@ func New(t testing.TB) *Store {
 	}
 	camera, err := identity.NewStatementKey(identity.PurposeCamera)
 	check(t, err)
+	authority, err := identity.NewAuthority(Agency, clock.Now())
+	check(t, err)
 	s.Fleet, err = fleet.New(fleet.Config{
-		Catalog: db, Agency: Agency, Key: camera, ReceiptKeys: [][]byte{receiptPublic}, Images: filepath.Join(dir, "firmware"), Now: clock.Now, Log: slog.New(slog.DiscardHandler),
+		Catalog: db, Agency: Agency, Key: camera, Certificate: authority.Certificate(), ReceiptKeys: [][]byte{receiptPublic}, Images: filepath.Join(dir, "firmware"), Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	check(t, err)
 	s.Cameras = cameras.New(cameras.Config{Catalog: db, Blobs: s.Blobs, Agency: Agency, Certify: s.Fleet.Certify, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
@@ -114,6 +118,7 @@ func New(t testing.TB) *Store {
 	s.Inspection = inspection.New(inspection.Config{
 		Catalog: db, Tiles: tiles, Origin: LogOrigin, LogKey: logKey.Public().(ed25519.PublicKey), Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
+	s.Annotate = annotate.New(annotate.Config{Catalog: db, Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	s.Webhooks, err = webhook.New(webhook.Config{
 		Catalog: db, Agency: Agency, Key: pepper[:32], Networks: func(context.Context) []netip.Prefix { return nil }, Node: "node", Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
@@ -144,7 +149,7 @@ func (s *Store) Enrol(t testing.TB, station evidence.StationID, dock evidence.Do
 	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
 		return tx.RegisterDock(ctx, &catalog.Dock{
 			Agency: Agency, ID: dock, Station: station, Fingerprint: evidence.SHA256([]byte(dock)),
-			StatementKey: s.DockKey.Public().(ed25519.PublicKey), Enabled: true, EnrolledAt: s.Clock.Now(),
+			StatementKey: s.DockKey.Public().(ed25519.PublicKey), Enabled: true, EnrolledAt: s.Clock.Now(), GoodUntil: s.Clock.Now().Add(90 * 24 * time.Hour),
 		})
 	})
 }
