@@ -129,6 +129,10 @@ const (
 	EventCaseReopened      EventType = "case.reopened"
 	EventCaseItemAdded     EventType = "case.item_added" // an item was put into a case; the event is the item's
 	EventCaseItemRemoved   EventType = "case.item_removed"
+	EventActRequested      EventType = "act.requested" // it waits for a second person
+	EventActApproved       EventType = "act.approved"  // by a second person; the act's own event follows
+	EventActRefused        EventType = "act.refused"   // by a second person
+	EventActWithdrawn      EventType = "act.withdrawn" // by who asked
 )
 
 // Outcome says how an act ended. Refused and failed acts are events too.

@@ -100,6 +100,9 @@ func (s *Service) Apply(ctx context.Context, actor *auth.Actor, id evidence.Evid
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	if err := auth.Clear(ctx, actor, auth.Act{Do: auth.EditItem, On: []auth.Object{auth.ItemObject(item)}, About: evidence.ItemObject(id), Kind: evidence.EventAnnotated}); err != nil {
+		return nil, err
+	}
 	err = s.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		if item, err = tx.ItemRow(ctx, s.Agency, id); err != nil {
 			return err

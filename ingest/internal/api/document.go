@@ -175,6 +175,9 @@ func (r *Route) operation(s *shapes) *Operation {
 		}
 	}
 	o.Responses[strconv.Itoa(r.status)] = done
+	if r.canWait() {
+		o.Responses[strconv.Itoa(http.StatusAccepted)] = &Content{Description: "It is not done: it waits for a second person, at the address in Location.", Content: map[string]Encoded{"application/json": {s.of(reflect.TypeFor[waitingAnswer](), false)}}}
+	}
 	problem := s.of(reflect.TypeFor[Problem](), false)
 	for code, words := range r.refusals() {
 		o.Responses[strconv.Itoa(code)] = &Content{Description: words, Content: map[string]Encoded{"application/problem+json": {problem}}}

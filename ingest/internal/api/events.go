@@ -31,7 +31,7 @@ func (a *api) eventRoutes() []Route {
 		Stream("GET /api/v1/events/{id}/proof", Description{Tag: tag, Summary: "The proof that an event is in the signed log", Asks: []auth.Action{auth.ReadAudit, auth.ViewItem}, Missing: noEvent,
 			About: "A C2SP tlog-proof with salt and event in it, as docs/audit.md describes it. Who may see a recording gets the proofs of its events.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/plain"}, a.eventProof),
 		Stream("POST /api/v1/events/export", Description{Tag: tag, Summary: "Take what a search finds away as a file", Asks: []auth.Action{auth.ExportAudit}, Query: append(slices.Clone(query), format),
-			About: "Each time is on record.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/csv", "application/jsonl"}, a.exportEvents),
+			About: "Each time is on record. A session must have shown a factor within the last 5 minutes, unless the setting export.fresh_factor is off.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/csv", "application/jsonl"}, a.exportEvents),
 	}
 }
 

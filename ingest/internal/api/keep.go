@@ -144,7 +144,7 @@ func (a *api) first(ctx context.Context, w http.ResponseWriter, q *Request, rout
 		}
 	}()
 	q.answer = kept
-	if err := serve(kept); err != nil {
+	if err := serve(kept); err != nil && !waits(kept, err) {
 		p := problemOf(err, route.Missing)
 		if p.Status >= 500 {
 			a.Log.ErrorContext(ctx, "answering a request", "path", q.URL.Path, "error", err)

@@ -16,7 +16,7 @@ const noPower = "There is no such person, role, group, grant or item here."
 func power(summary string, changes, named bool) Description {
 	d := Description{Tag: "People", Summary: summary, Asks: []auth.Action{auth.ListAccounts, auth.ManageAccount}}
 	if changes {
-		d.Asks, d.Codes = []auth.Action{auth.ManageAccount}, []int{http.StatusConflict, http.StatusUnprocessableEntity}
+		d.Fresh, d.Asks, d.Codes = true, []auth.Action{auth.ManageAccount}, []int{http.StatusConflict, http.StatusUnprocessableEntity}
 	}
 	if named {
 		d.Missing = noPower

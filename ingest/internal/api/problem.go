@@ -67,6 +67,8 @@ var known = []struct {
 	{auth.ErrFactor, http.StatusForbidden, "Not accepted", "A password or code does not fit, was used already, or an account is locked; the try is on record. Where there is a second factor, a password does not do."},
 	{auth.ErrSignIn, http.StatusForbidden, "Not accepted", "A password or code does not fit, was used already, or an account is locked; the try is on record. Where there is a second factor, a password does not do."},
 	{auth.ErrSecondFactor, http.StatusForbidden, "Not accepted", auth.ErrSecondFactor.Error()},
+	{auth.ErrSecondPerson, http.StatusConflict, "It takes a second person", ""},
+	{auth.ErrManyRequests, http.StatusConflict, "Too many requests", auth.ErrManyRequests.Error()},
 	{auth.ErrBeyond, http.StatusForbidden, "Not allowed", ""},
 	{auth.ErrBeyondCase, http.StatusForbidden, "Not allowed", ""},
 	{cases.ErrClosed, http.StatusConflict, "Nothing was changed", cases.ErrClosed.Error()},
@@ -128,11 +130,14 @@ func problemOf(err error, missing string) *Problem {
 	var person *auth.PersonError
 	var query *inspection.QueryError
 	var refused *Refused
+	var decision *auth.DecisionError
 	switch {
 	case errors.As(err, &said):
 		return said
 	case errors.As(err, &refused):
 		return refuse(http.StatusConflict, "Refused", refused.Error())
+	case errors.As(err, &decision):
+		return refuse(http.StatusConflict, "Not decided", decision.Error())
 	case errors.As(err, &wait):
 		p := refuse(http.StatusTooManyRequests, "Too many tries", wait.Error())
 		p.retry = int(wait.RetryAfter.Seconds()) + 1
@@ -165,6 +170,9 @@ func problemOf(err error, missing string) *Problem {
 func (a *api) fail(w http.ResponseWriter, r *http.Request, err error, missing string) {
 	if r.Context().Err() != nil {
 		return // nobody is there to answer
+	}
+	if waits(w, err) {
+		return
 	}
 	p := problemOf(err, missing)
 	if p.Status >= 500 {

@@ -58,9 +58,9 @@ func (a *api) readingRoutes() []Route {
 		Stream("GET /api/v1/items/{id}/receipt", Description{Tag: tag, Summary: "A recording's receipt, byte for byte as it was signed", Asks: []auth.Action{auth.OpenReceipt}, Missing: "No evidence item with this id is held here, or it has no receipt yet.",
 			About: "A DSSE envelope. That it was opened is on record.", Codes: []int{http.StatusServiceUnavailable}}, []string{"application/json"}, a.receipt),
 		Stream("POST /api/v1/packages", Description{Tag: tag, Summary: "Take recordings away as a custody package", Asks: []auth.Action{auth.DownloadItem}, Missing: noItem,
-			About: "A ZIP file; docs/custody-package.md says what is in it. Asked again, it is made again, and each time is on record.", Codes: []int{http.StatusConflict, http.StatusServiceUnavailable}}, []string{"application/zip"}, a.packageOf),
+			About: "A ZIP file; docs/custody-package.md says what is in it. A session must have shown a factor within the last 5 minutes, unless the setting export.fresh_factor is off. Asked again, it is made again, and each time is on record.", Codes: []int{http.StatusConflict, http.StatusServiceUnavailable}}, []string{"application/zip"}, a.packageOf),
 		Answer("POST /api/v1/items/{id}/clips", Description{Tag: tag, Summary: "Make a clip, a recording of its own", Asks: []auth.Action{auth.DownloadItem}, Missing: noItem,
-			About: "It answers when the clip is made; Location is its address.", Codes: []int{http.StatusConflict, http.StatusServiceUnavailable}}, a.clipOf),
+			About: "It answers when the clip is made; Location is its address. A session must have shown a factor within the last 5 minutes, unless the setting export.fresh_factor is off.", Codes: []int{http.StatusConflict, http.StatusServiceUnavailable}}, a.clipOf),
 	}
 }
 

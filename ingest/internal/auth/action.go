@@ -113,6 +113,12 @@ func Words(do Action) string {
 	return string(do)
 }
 
+// Looks reports whether an action only looks.
+func Looks(do Action) bool {
+	d, ok := known(string(do))
+	return ok && d.Looks
+}
+
 // known returns an action in words, and whether there is one of that name.
 func known(name string) (Deed, bool) {
 	for _, d := range Deeds() {

@@ -59,14 +59,23 @@ type changing struct {
 // change does something and records it, both or neither. Nobody hands out what they
 // have not, and somebody who manages people remains.
 func (k *Desk) change(ctx context.Context, kind evidence.EventType, object string, do func(*changing) error) error {
+	return k.changeAbout(ctx, kind, object, object, do)
+}
+
+// changeAbout is change of what is named "" before it is made. Changes want a fresh
+// factor, and a second person where the agency says so.
+func (k *Desk) changeAbout(ctx context.Context, kind evidence.EventType, object, before string, do func(*changing) error) error {
 	if k.actor == nil {
 		return ErrForbidden
 	}
 	err := ErrForbidden
 	if k.CanManage() {
+		err = Clear(ctx, k.actor, Act{Do: ManageAccount, On: []Object{{Agency: k.s.agency}}, About: before, Kind: kind, Later: kind == evidence.EventUserInvited})
+	}
+	if err == nil {
 		err = k.s.catalog.Update(ctx, func(tx *sqldb.Tx) error { return k.changeIn(ctx, tx, kind, object, do) })
 	}
-	if errors.Is(err, ErrForbidden) || errors.Is(err, ErrBeyond) || errors.Is(err, ErrLastManager) || errors.Is(err, ErrOwn) {
+	if errors.Is(err, ErrForbidden) || errors.Is(err, ErrBeyond) || errors.Is(err, ErrLastManager) || errors.Is(err, ErrOwn) || errors.Is(err, ErrFreshFactor) || errors.Is(err, ErrTokenAct) {
 		refused := k.s.event(kind, k.actor.Custody(), k.actor.Origin, object, evidence.OutcomeRefused)
 		refused.Reason = err.Error()
 		if errors.Is(err, ErrForbidden) {

@@ -35,7 +35,7 @@ func (k *Desk) PutRole(ctx context.Context, id, name, about string, actions []st
 	if made {
 		id = newPowerID()
 	}
-	err := k.change(ctx, evidence.EventRoleChanged, evidence.RoleObject(id), func(c *changing) error {
+	err := k.changeAbout(ctx, evidence.EventRoleChanged, evidence.RoleObject(id), unless(made, evidence.RoleObject(id)), func(c *changing) error {
 		before := c.roles[id]
 		if before == nil && !made {
 			return fmt.Errorf("role %q: %w", id, catalog.ErrNotFound)
@@ -139,7 +139,7 @@ func (k *Desk) PutGroup(ctx context.Context, id, name string) (string, error) {
 	if made {
 		id = newPowerID()
 	}
-	err := k.change(ctx, evidence.EventGroupChanged, evidence.GroupObject(id), func(c *changing) error {
+	err := k.changeAbout(ctx, evidence.EventGroupChanged, evidence.GroupObject(id), unless(made, evidence.GroupObject(id)), func(c *changing) error {
 		group := catalog.Group{Agency: k.s.agency, ID: id, Name: name, MadeAt: k.s.clock(), MadeBy: k.actor.User}
 		if !made {
 			before := c.groups[id]
@@ -219,7 +219,7 @@ func (k *Desk) Grant(ctx context.Context, g catalog.Grant) (id string, err error
 	if k.actor != nil {
 		g.MadeBy = k.actor.User
 	}
-	err = k.change(ctx, evidence.EventGrantMade, evidence.GrantObject(g.ID), func(c *changing) error {
+	err = k.changeAbout(ctx, evidence.EventGrantMade, evidence.GrantObject(g.ID), "", func(c *changing) error {
 		if err := k.checkGrant(ctx, c, &g); err != nil {
 			return err
 		}
@@ -389,4 +389,11 @@ func (k *Desk) RestoreGrant(ctx context.Context, id string) error {
 		c.details = grantDetails(g)
 		return c.Tx.EndGrant(ctx, k.s.agency, id, time.Time{}, "")
 	})
+}
+
+func unless(made bool, object string) string {
+	if made {
+		return ""
+	}
+	return object
 }

@@ -30,6 +30,8 @@ type Actor struct {
 
 	RoleName string  // of Role, for people
 	Powers   *Powers // nil: may do nothing
+
+	service *Service // that let them in; nil: made by hand
 }
 
 // Origin is where a request came from.

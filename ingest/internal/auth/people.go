@@ -42,7 +42,7 @@ func (k *Desk) Invite(ctx context.Context, p NewPerson) (id, token string, err e
 	now := k.s.clock()
 	user := &catalog.User{ID: newUserID(), Agency: k.s.agency, Login: p.Login, Name: p.Name, OfficerID: p.OfficerID, Role: string(p.Role), CreatedAt: now}
 	token, hash := newToken(invitePrefix)
-	err = k.change(ctx, evidence.EventUserInvited, evidence.UserObject(user.ID), func(c *changing) error {
+	err = k.changeAbout(ctx, evidence.EventUserInvited, evidence.UserObject(user.ID), "", func(c *changing) error {
 		role := c.roles[user.Role]
 		if role == nil {
 			return &PersonError{"role", "there is no such role; choose one of the list"}

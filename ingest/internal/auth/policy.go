@@ -32,6 +32,10 @@ type Policy struct {
 
 	TokenLife time.Duration // no token lives longer
 	Clients   Clients       // how far roles may go with kinds of client
+
+	TwoPeople    map[Action]bool // acts that take a second person
+	RequestLife  time.Duration   // how long such an act waits for one
+	ExportFactor string          // before something is taken away: ExportPeople and the others; "" is that
 }
 
 // DefaultPolicy is that of an agency that has decided nothing: NIST SP 800-63B-4
@@ -40,7 +44,7 @@ func DefaultPolicy() Policy {
 	return Policy{
 		MinPassword: MinPassword, BlockList: true, History: 10,
 		Failures: maxFailures, Window: failureWindow, Idle: IdleLife, Absolute: AbsoluteLife, Dormant: 90 * 24 * time.Hour,
-		TokenLife: DefaultTokenLife,
+		TokenLife: DefaultTokenLife, RequestLife: DefaultRequestLife, ExportFactor: ExportPeople,
 	}
 }
 

@@ -234,7 +234,7 @@ func (s *Service) empower(ctx context.Context, a *Actor, user *catalog.User, ver
 	if err != nil {
 		return nil, unexpected("looking up what a person may do", err)
 	}
-	a.RoleName = b.roleName(user.Role)
+	a.service, a.RoleName = s, b.roleName(user.Role)
 	a.Powers = b.of(user, circumstances{at: s.clock(), address: a.Origin.Address, client: a.Client}).limited(a, s.policy(ctx).Clients.of(a.Role, a.Client))
 	return a, nil
 }

@@ -139,6 +139,9 @@ func (s *Service) SetFactorRule(ctx context.Context, actor *Actor, rule FactorRu
 	if err := s.fresh(ctx, evidence.EventFactorRuleSet, actor, from); err != nil {
 		return err
 	}
+	if err := Clear(ctx, actor, Act{Do: ManageAccount, On: []Object{{Agency: s.agency}}, About: "setting:auth.factor", Kind: evidence.EventFactorRuleSet}); err != nil {
+		return err
+	}
 	now := s.clock()
 	err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		former, err := s.rule(ctx, &tx.Reader)

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -62,6 +63,8 @@ type Service struct {
 	shelf   shelf
 	decided func(context.Context) Policy // nil: nothing
 	noted   seldom                       // refused places that are on record
+
+	doors map[string]http.Handler // who answers what is asked
 
 	directory  Directory
 	rechecking sync.Mutex // one at a time asks the directory again

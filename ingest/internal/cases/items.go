@@ -45,6 +45,9 @@ func (d *Desk) set(ctx context.Context, name string, items []evidence.EvidenceID
 		}
 		return nil, err
 	}
+	if err := d.clear(ctx, kind, c.ID); err != nil {
+		return nil, err
+	}
 	details = map[string]string{"case": c.ID, "number": c.Number, "title": c.Title}
 	var at evidence.EvidenceID // that was refused
 	err = d.Catalog.Update(ctx, func(tx *sqldb.Tx) error {

@@ -143,6 +143,9 @@ func (d *Desk) Open(ctx context.Context, draft Draft) (string, error) {
 	if !d.CanOpen() {
 		return "", d.refuse(ctx, evidence.EventCaseOpened, evidence.CaseObject("new"), auth.ErrForbidden, map[string]string{"number": clip(draft.Number)})
 	}
+	if err := d.clear(ctx, evidence.EventCaseOpened, ""); err != nil {
+		return "", err
+	}
 	c := &catalog.Case{Agency: d.Agency, ID: id, OpenedAt: d.instant(), OpenedBy: d.actor.User}
 	return id, d.keep(ctx, evidence.EventCaseOpened, c, draft)
 }
@@ -256,7 +259,17 @@ func (d *Desk) managed(ctx context.Context, kind evidence.EventType, name string
 	if err != nil {
 		return nil, d.refuse(ctx, kind, evidence.CaseObject(clip(name)), err, nil)
 	}
-	return c, nil
+	return c, d.clear(ctx, kind, c.ID)
+}
+
+// clear has an act on a case, "" for one that is only opened, wait for a second person
+// where the agency says so.
+func (d *Desk) clear(ctx context.Context, kind evidence.EventType, id string) error {
+	act := auth.Act{Do: auth.ManageCases, On: []auth.Object{{Agency: d.Agency, Case: id}}, Kind: kind}
+	if id != "" {
+		act.About = evidence.CaseObject(id)
+	}
+	return auth.Clear(ctx, d.actor, act)
 }
 
 func (d *Desk) manages(ctx context.Context, name string) (*catalog.Case, error) {

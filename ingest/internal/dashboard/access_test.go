@@ -40,7 +40,7 @@ const accessHead = `# How every route answers: + let in (whatever became of it),
 
 // thing is what a request is about: what is within everybody's grants, what is of
 // another station, or what is of another agency. file is a case.
-type thing struct{ item, serial, dock, station, person, power, file string }
+type thing struct{ item, serial, dock, station, person, power, file, request string }
 
 // The roles in the order of the table's columns. Administrators come last: what they
 // change does not disturb the others.
@@ -82,6 +82,7 @@ func TestEveryRouteAnswersEveryRoleAsTheTableSays(t *testing.T) {
 	requests := 0
 	for _, pattern := range patterns {
 		s.Clock.Advance(2 * time.Minute) // nobody is told to wait, and no session ends
+		s.confirmed(t)
 		line := pattern
 		for _, role := range append([]auth.Role{"nobody"}, accessRoles...) {
 			line += " " + string(role) + "="
@@ -208,9 +209,9 @@ func (s *site) things(t *testing.T, boss *auth.Actor) []thing {
 	s.member(t, boss, "t.arget", auth.Officer, "")
 	s.member(t, boss, "t.wo", auth.Officer, "")
 	return []thing{
-		{own.ID.String(), "NORTH-1", "front-desk", "north", "t.arget", "officer", "case-granted"},
-		{other.ID.String(), "HARBOUR-1", "pier-4", "harbour", "t.wo", "auditor", "case-other"},
-		{foreign.ID.String(), "FOREIGN-1", "their-dock", "theirs", "feed", "0123456789abcdef", "case-foreign"},
+		{own.ID.String(), "NORTH-1", "front-desk", "north", "t.arget", "officer", "case-granted", ""},
+		{other.ID.String(), "HARBOUR-1", "pier-4", "harbour", "t.wo", "auditor", "case-other", ""},
+		{foreign.ID.String(), "FOREIGN-1", "their-dock", "theirs", "feed", "0123456789abcdef", "case-foreign", ""},
 	}
 }
 
@@ -234,6 +235,8 @@ func (about thing) path(path string) string {
 			return about.file
 		case name == "{name}", name == "{person}", strings.Contains(path, "/people/"):
 			return about.person
+		case strings.Contains(path, "/approvals/") && about.request != "":
+			return about.request
 		case strings.Contains(path, "/roles/"):
 			return about.power
 		case strings.Contains(path, "/evidence/"), strings.Contains(path, "/items/"):
@@ -284,6 +287,9 @@ func (about thing) body(pattern string) (kind, text string) {
 			"reason": {"asked by a test"}, "sure": {"yes"}, "id": {"0123456789abcdef"},
 			"from": {"0:01"}, "to": {"0:02"}, "act": {"reset"}, "item": {about.item}, "person": {about.person}, "in": {"yes"}, "was": {"none"}, "dock": {about.dock}, "station": {about.station}, "version": {"99"},
 		}.Encode()
+	}
+	if strings.HasSuffix(pattern, "/approvals/{id}/approve") {
+		return "application/json", `{"digest":"` + evidence.SHA256(nil).String() + `"}`
 	}
 	switch pattern {
 	case "POST /api/v1/cases", "PUT /api/v1/cases/{id}":

@@ -64,7 +64,7 @@ func TestAttack32ForeignAndUnknownAreTheSame(t *testing.T) {
 	s.fill(t)
 	boss := s.Actor(t, s.SetUp(t))
 	things := s.things(t, boss)
-	foreign, unknown := things[2], thing{strings.Repeat("7", 32), "NOWHERE-1", "no-dock", "nowhere", "7654321076543210", "7654321076543210", "7654321076543210"}
+	foreign, unknown := things[2], thing{strings.Repeat("7", 32), "NOWHERE-1", "no-dock", "nowhere", "7654321076543210", "7654321076543210", "7654321076543210", ""}
 	_, client := s.member(t, boss, "r.eader", auth.Auditor, "")
 	for _, path := range []string{
 		"/evidence/%[1]s", "/evidence/%[1]s/play", "/evidence/%[1]s/receipt", "/cameras/%[2]s", "/uplinks/docks/%[3]s", "/uplinks/stations/%[4]s", "/cases/%[6]s", "/api/v1/cases/%[6]s",

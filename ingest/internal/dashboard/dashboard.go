@@ -98,7 +98,9 @@ func New(c Config) (http.Handler, error) {
 		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
 	d.pages = pages
-	return d.protect(d.routes()), nil
+	routes := d.routes()
+	d.Auth.Serve(auth.DoorPage, routes)
+	return d.protect(routes), nil
 }
 
 func (d *Dashboard) loadAssets() error {
@@ -162,6 +164,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	d.settingsRoutes(mux)
 	d.auditRoutes(mux)
 	d.webhookRoutes(mux)
+	d.approvalRoutes(mux)
 	mux.HandleFunc("GET /alerts", d.private(d.alerts))
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {

@@ -81,6 +81,7 @@ func TestEveryPageIsForEverybody(t *testing.T) {
 		l.open(path, name)
 	}
 	l.answers(about)
+	l.twoPeople(s, about)
 	l.gates(s, about.invitation)
 	t.Logf("%d pages and states of them, on a phone, dark and, each page once, wide: %d violations, %d too wide, %d places where the keyboard is not seen", len(l.seen), l.violations, l.wide, l.unseen)
 }
@@ -223,7 +224,7 @@ var leadElsewhere = map[string]string{
 	"GET /confirm": "leads on for who has shown a factor just now: see factors and gates", "GET /sign-in/factor": "leads to sign-in without a password before",
 	"GET /evidence/{id}/package/progress": "tells a page of a package that it asked for",
 	"GET /cases/put":                      "opened about recordings: see case-put",
-	"GET /setup":                          "opened with a link", "GET /join": "opened with a link",
+	"GET /setup":                          "opened with a link", "GET /join": "opened with a link", "GET /again": "opened with a form that waits: see answers",
 }
 
 // routes opens every page of the router.
@@ -331,8 +332,9 @@ func (s *site) showcase(t *testing.T) *shown {
 		t.Fatal(failed)
 	}
 	s.roomsDay(t, boss, clip.ID)
+	request := s.waitingDownload(t, boss, clip.ID)
 	s.Sequence(t)
-	return &shown{thing: thing{clip.ID.String(), "SD-04409", "front-desk", "north", "j.reyes", "supervisor", gathered},
+	return &shown{thing: thing{clip.ID.String(), "SD-04409", "front-desk", "north", "j.reyes", "supervisor", gathered, request},
 		held: held.ID.String(), receiving: receiving.ID.String(), metadata: metadata.ID.String(), invited: "d.whitfield", invitation: invitation, ownRole: role, group: group, shut: shut}
 }
 
@@ -385,6 +387,28 @@ func (l *look) answers(about *shown) {
 		l.submit(form.action, form.fields)
 		l.at(name)
 	}
+}
+
+// twoPeople are the pages of acts that take a second person, and of forms that wait.
+func (l *look) twoPeople(s *site, about *shown) {
+	l.t.Helper()
+	l.submit("/evidence/"+about.item+"/package", map[string]string{})
+	l.at("waits")
+	l.open("/approvals", "approvals-mine")
+	l.open("/evidence/"+about.item, "item-waiting")
+	l.submit("/approvals/"+about.request+"/approve", map[string]string{"digest": "stale"})
+	l.at("approval-stale")
+	l.submit("/approvals/"+about.request+"/refuse", map[string]string{"reason": "ask the captain first"})
+	l.at("approval-refused")
+	l.submit("/approvals/rule", map[string]string{"was": "evidence.download", "act": "cameras.hold", "reason": ""})
+	l.at("approvals-rule-refused")
+	s.Clock.Advance(6 * time.Minute)
+	l.submit("/people/j.reyes/disable", map[string]string{"sure": "yes"})
+	l.browser.at("/confirm")
+	l.at("confirm-form")
+	s.confirmed(l.t)
+	l.do(chromedp.Navigate(l.origin + ask[string](l.browser, `new URL(location).searchParams.get("next")`)))
+	l.at("again")
 }
 
 // gates are the pages of nobody, and of who is half way in.

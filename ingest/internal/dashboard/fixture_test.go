@@ -1,12 +1,15 @@
 package dashboard_test
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +20,10 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cameras"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
+	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/internal/identity"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
@@ -159,4 +165,47 @@ func liveDay(at time.Time) reading.Live {
 			{Agency: agency, Dock: "front-desk", Evidence: evidence.EvidenceID{3}.String(), Camera: "SD-04412", Path: "DCIM/100SEALD/CLIP0052.MP4", Length: 2_147_483_648, Durable: 96_468_992, BytesPerSecond: 21_037_056, Stage: "receiving", StartedAt: at},
 		},
 	}
+}
+
+// confirmed has everybody who is signed in show their factor again, as on the page that
+// asks for it.
+func (s *site) confirmed(t *testing.T) {
+	t.Helper()
+	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
+		users, err := tx.Users(ctx, readingtest.Agency)
+		for _, u := range users {
+			sessions, failed := tx.Sessions(ctx, u.ID)
+			err = errors.Join(err, failed)
+			for _, session := range sessions {
+				err = errors.Join(err, tx.SetSessionFactor(ctx, session.TokenHash, session.Factor, s.Clock.Now()))
+			}
+		}
+		return err
+	})
+}
+
+// twoPeople makes acts take a second person.
+func (s *site) twoPeople(t *testing.T, acts ...auth.Action) {
+	t.Helper()
+	var lines []string
+	for _, do := range acts {
+		lines = append(lines, string(do))
+	}
+	s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
+		return tx.SetSetting(ctx, &catalog.Setting{Agency: readingtest.Agency, Name: settings.TwoPeople, Value: strings.Join(lines, "\n"), UpdatedAt: s.Clock.Now(), UpdatedBy: "local"})
+	})
+	s.Clock.Advance(time.Second) // it holds from then on
+}
+
+// waitingDownload makes downloads take two people, and has one wait.
+func (s *site) waitingDownload(t *testing.T, boss *auth.Actor, id evidence.EvidenceID) (request string) {
+	t.Helper()
+	_, client := s.member(t, boss, "e.vans", auth.EvidenceManager, "")
+	s.twoPeople(t, auth.DownloadItem)
+	code, page := s.sent(t, client, "/evidence/"+id.String()+"/original", url.Values{})
+	found := regexp.MustCompile(`/approvals/([0-9a-f]{16})`).FindStringSubmatch(page)
+	if code != http.StatusAccepted || found == nil {
+		t.Fatalf("a download that takes two people: %d %s", code, page)
+	}
+	return found[1]
 }

@@ -17,6 +17,10 @@ import (
 // or answers 401 where no page was asked for.
 func (d *Dashboard) private(next func(http.ResponseWriter, *http.Request, *auth.Actor)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if actor := auth.Running(r.Context()); actor != nil {
+			next(w, r, actor) // what they asked for was approved
+			return
+		}
 		actor, err := d.Auth.Actor(r.Context(), auth.Token(r), auth.OriginOf(r))
 		switch {
 		case errors.Is(err, auth.ErrNoSession):
@@ -26,7 +30,7 @@ func (d *Dashboard) private(next func(http.ResponseWriter, *http.Request, *auth.
 		case err != nil:
 			d.fail(w, r, nil, err)
 		default:
-			next(w, r, actor)
+			next(w, asking(r), actor)
 		}
 	}
 }

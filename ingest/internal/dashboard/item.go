@@ -15,6 +15,7 @@ import (
 
 type itemView struct {
 	base
+	Waiting                 []approvalRow // acts on it that take a second person
 	Item                    itemRow
 	Recorded                *recordedView // nil: only the camera's clock tells
 	Banner                  *banner
@@ -114,6 +115,14 @@ func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth
 	}
 	for _, row := range v.Events {
 		page.Events = append(page.Events, eventOf(row))
+	}
+	waiting, err := d.approvals(r, actor).About(r.Context(), evidence.ItemObject(id))
+	if err == nil {
+		page.Waiting, err = d.approvalRows(r.Context(), waiting)
+	}
+	if err != nil {
+		d.fail(w, r, actor, err)
+		return
 	}
 	d.show(w, r, code, "item", page)
 }

@@ -23,13 +23,14 @@ type base struct {
 	User                struct{ Name, Role string }
 	Held                uint64 // items in quarantine
 	Open                uint64 // alerts that wait for people
+	Waits               uint64 // acts that wait for this person as the second one
 	Scripts             []string
 	Rooms               rooms
 	ReportTo            string // whom to tell of a hole; "": nobody is named
 }
 
 // rooms says which rooms a person may enter at all.
-type rooms struct{ Overview, Alerts, Cameras, Docks, Uplinks, Evidence, Cases, People, Audit, Webhooks, Settings, Posture bool }
+type rooms struct{ Overview, Alerts, Cameras, Docks, Uplinks, Evidence, Cases, People, Audit, Webhooks, Settings, Posture, Approvals bool }
 
 func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	agency := d.Auth.Agency()
@@ -40,6 +41,7 @@ func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 		Audit:    auth.May(actor, auth.ReadAudit, auth.Object{Agency: agency}),
 		Webhooks: d.Webhooks != nil && webhook.May(actor, agency),
 		Settings: d.Settings != nil && some(auth.ManageAgency), Posture: d.Settings != nil && some(auth.SeePosture),
+		Approvals: mayWait(actor, agency),
 	}
 }
 
@@ -69,11 +71,23 @@ func (d *Dashboard) roomBase(ctx context.Context, actor *auth.Actor, title, room
 		d.Log.WarnContext(ctx, "counting the open alerts", "error", err)
 	}
 	b.Open = uint64(max(open, 0))
+	if b.Rooms.Approvals {
+		waits, err := d.Auth.Approvals(actor, "").Count(ctx)
+		if err != nil {
+			d.Log.WarnContext(ctx, "counting what waits for a second person", "error", err)
+		}
+		b.Waits = uint64(max(waits, 0))
+	}
 	return b
 }
 
 // show sends a page, whole or not at all.
 func (d *Dashboard) show(w http.ResponseWriter, r *http.Request, code int, page string, view any) {
+	if auth.Running(r.Context()) != nil {
+		tellRefusal(w, r, view)
+		w.WriteHeader(code)
+		return // nobody looks at the page
+	}
 	var b bytes.Buffer
 	if err := d.pages.ExecuteTemplate(&b, page, view); err != nil {
 		d.Log.ErrorContext(r.Context(), "drawing a page", "page", page, "error", err)
@@ -106,6 +120,11 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 	if r.Context().Err() != nil {
 		return // nobody is there to answer
 	}
+	var waiting *auth.WaitingError
+	if errors.As(err, &waiting) {
+		d.waits(w, r, actor, waiting)
+		return
+	}
 	for _, known := range []struct {
 		err     error
 		code    int
@@ -113,6 +132,8 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 	}{
 		{catalog.ErrFull, http.StatusInsufficientStorage, "The server’s disk is full"},
 		{auth.ErrPlace, http.StatusForbidden, "Not from here"},
+		{auth.ErrSecondPerson, http.StatusConflict, "It takes a second person"},
+		{auth.ErrManyRequests, http.StatusConflict, "Too many requests"},
 		{auth.ErrForbidden, http.StatusForbidden, "Not allowed"},
 		{reading.ErrForbidden, http.StatusForbidden, "Not allowed"},
 		{reading.ErrUnrecorded, http.StatusServiceUnavailable, "The custody record cannot be written"},
@@ -134,6 +155,16 @@ func (d *Dashboard) fail(w http.ResponseWriter, r *http.Request, actor *auth.Act
 			d.problem(w, r, actor, known.code, known.heading, sentence(known.err))
 			return
 		}
+	}
+	var decision *auth.DecisionError
+	if errors.As(err, &decision) {
+		d.problem(w, r, actor, http.StatusConflict, "Nothing was changed", sentence(decision))
+		return
+	}
+	var before *auth.FreshError
+	if errors.As(err, &before) {
+		d.confirmAndGoOn(w, r, actor, &before.Act)
+		return
 	}
 	if errors.Is(err, auth.ErrFreshFactor) {
 		d.confirmFirst(w, r)

@@ -38,6 +38,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"camera":   cameraLink,
 		"battery":  batteryText,
 		"sentence": sentenceOf,
+		"capital":  func(text string) string { return strings.TrimSuffix(sentenceOf(text), ".") },
 		"browser":  browserText,
 		"factor":   factorText,
 		"deed":     auth.Words,

@@ -104,11 +104,20 @@ func TestAWebhookIsMadeTestedAndDeletedOnItsPages(t *testing.T) {
 	open("delete", ".notice.bad", chromedp.SendKeys(chromedp.ID("sure"), "another"))
 	open("delete", ".teach", chromedp.SendKeys(chromedp.ID("sure"), "Records system"))
 
-	// Without a fresh factor the page says so, and nothing is made.
+	// Without a fresh factor the page says so, nothing is made, and what was typed waits.
 	s.Clock.Advance(6 * time.Minute)
 	b.do(chromedp.Navigate(b.origin+"/webhooks"), chromedp.WaitVisible(chromedp.CSS(`a[href^="/confirm?next="]`)))
 	b.do(chromedp.SendKeys(chromedp.ID("hook-name"), "Late"), chromedp.SendKeys(chromedp.ID("hook-url"), "https://example.org/"), chromedp.Click(chromedp.CSS(`[name=all]`)), chromedp.Submit(chromedp.ID("hook-url")), chromedp.WaitReady(chromedp.CSS(`[name=next]`)))
-	if at := ask[string](b, `location.pathname + location.search`); at != "/confirm?next=%2Fwebhooks" {
+	if at := ask[string](b, `location.pathname + location.search`); !strings.HasPrefix(at, "/confirm?next=%2Fagain%3Fform%3D") {
 		t.Errorf("led to %s", at)
+	}
+	if all, err := s.DB.Webhooks(t.Context(), readingtest.Agency); err != nil || len(all) != 0 {
+		t.Errorf("%+v %v", all, err)
+	}
+	// With one, what was typed is there again, and is sent by one click.
+	b.do(chromedp.SendKeys(chromedp.ID("password"), readingtest.Password), chromedp.Submit(chromedp.ID("password")), chromedp.WaitVisible(chromedp.CSS(`form[action="/webhooks"] button[autofocus]`)),
+		chromedp.Click(chromedp.CSS(`form[action="/webhooks"] button[autofocus]`)), chromedp.WaitVisible(chromedp.CSS(`.button[href^="/webhooks/"]`)))
+	if all, err := s.DB.Webhooks(t.Context(), readingtest.Agency); err != nil || len(all) != 1 || all[0].Name != "Late" {
+		t.Errorf("%+v %v", all, err)
 	}
 }

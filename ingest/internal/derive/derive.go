@@ -88,9 +88,15 @@ var limits = closed.Limits{Time: time.Minute, Memory: 4 << 30}
 // ForPerson makes a clip for a signed-in person, who must be allowed to download the
 // original.
 func (s *Service) ForPerson(ctx context.Context, actor *auth.Actor, c Clip) (evidence.EvidenceID, error) {
-	_, err := auth.Find(ctx, &s.Catalog.Reader, actor, auth.DownloadItem, s.Agency, c.Original)
+	item, err := auth.Find(ctx, &s.Catalog.Reader, actor, auth.DownloadItem, s.Agency, c.Original)
 	if actor != nil && (errors.Is(err, ErrForbidden) || errors.Is(err, catalog.ErrNotFound)) {
 		s.note(ctx, export.By{Actor: actor.Custody(), Source: actor.Origin.Address}, c, evidence.OutcomeRefused, auth.Refusal(err, auth.DownloadItem))
+	}
+	if err == nil {
+		err = auth.Clear(ctx, actor, auth.Act{Do: auth.DownloadItem, On: []auth.Object{auth.ItemObject(item)}, About: evidence.ItemObject(c.Original), Kind: evidence.EventDerived, Later: true})
+		if errors.Is(err, auth.ErrFreshFactor) || errors.Is(err, auth.ErrTokenAct) {
+			s.note(ctx, export.By{Actor: actor.Custody(), Source: actor.Origin.Address}, c, evidence.OutcomeRefused, err.Error())
+		}
 	}
 	if err != nil {
 		return evidence.EvidenceID{}, err

@@ -163,17 +163,28 @@ func (m *making) timed(ctx context.Context, w Wanted, item *catalog.Item) (*pack
 // ForPerson makes a package for a signed-in person, who must be allowed to download
 // each item. progress may be nil.
 func (s *Service) ForPerson(ctx context.Context, actor *auth.Actor, wanted []Wanted, progress *Progress) (*Package, error) {
+	act := auth.Act{Do: auth.DownloadItem, Kind: evidence.EventPackaged, Later: true}
 	for _, w := range wanted[:min(len(wanted), pack.MaxItems)] {
-		_, err := auth.Find(ctx, &s.Catalog.Reader, actor, auth.DownloadItem, s.Agency, w.ID)
+		item, err := auth.Find(ctx, &s.Catalog.Reader, actor, auth.DownloadItem, s.Agency, w.ID)
 		if actor != nil && (errors.Is(err, ErrForbidden) || errors.Is(err, catalog.ErrNotFound)) {
 			s.note(ctx, By{actor.Custody(), actor.Origin.Address}, wanted, evidence.OutcomeRefused, auth.Refusal(err, auth.DownloadItem))
 		}
 		if err != nil {
 			return nil, err
 		}
+		act.On = append(act.On, auth.ItemObject(item))
 	}
 	if actor == nil {
 		return nil, ErrForbidden
+	}
+	if len(act.On) == 1 {
+		act.About = evidence.ItemObject(wanted[0].ID)
+	}
+	if err := auth.Clear(ctx, actor, act); err != nil {
+		if errors.Is(err, auth.ErrFreshFactor) || errors.Is(err, auth.ErrTokenAct) {
+			s.note(ctx, By{actor.Custody(), actor.Origin.Address}, wanted, evidence.OutcomeRefused, err.Error())
+		}
+		return nil, err
 	}
 	return s.makeWatched(ctx, By{actor.Custody(), actor.Origin.Address}, wanted, progress)
 }

@@ -96,7 +96,11 @@ func (s *Service) ShowOrders(ctx context.Context, actor *auth.Actor) (*Orders, e
 // WithdrawFirmware is Withdraw for a person. auth.ErrForbidden, of which there
 // is an event.
 func (s *Service) WithdrawFirmware(ctx context.Context, actor *auth.Actor, model string, counter uint64) error {
-	if auth.May(actor, auth.ManageFirmware, auth.Object{Agency: s.Agency}) {
+	on := auth.Object{Agency: s.Agency}
+	if auth.May(actor, auth.ManageFirmware, on) {
+		if err := auth.Clear(ctx, actor, auth.Act{Do: auth.ManageFirmware, On: []auth.Object{on}, Kind: evidence.EventFirmwareWithdrawn}); err != nil {
+			return err
+		}
 		return s.Withdraw(ctx, By{Actor: actor.Custody(), Source: actor.Origin.Address}, model, counter)
 	}
 	if actor != nil {

@@ -167,7 +167,7 @@ func checkTokens(station evidence.StationID, docks []evidence.DockID, valid time
 // keepTokens enters tokens, each with its event.
 func (d *DockDesk) keepTokens(ctx context.Context, tokens []*catalog.DockToken) error {
 	first := tokens[0]
-	return d.act(ctx, evidence.EventDockTokenMade, first.Dock, true, func(tx *sqldb.Tx) error {
+	return d.act(ctx, evidence.EventDockTokenMade, first.Dock, first.Station, true, func(tx *sqldb.Tx) error {
 		for _, t := range tokens {
 			if err := d.asks(ctx, tx, t.Dock, t.Station, true); err != nil {
 				return err
@@ -196,7 +196,7 @@ func (d *DockDesk) Withdraw(ctx context.Context, hash evidence.Digest) error {
 	if err != nil {
 		return err
 	}
-	return d.act(ctx, evidence.EventDockTokenEnded, token.Dock, false, func(tx *sqldb.Tx) error {
+	return d.act(ctx, evidence.EventDockTokenEnded, token.Dock, token.Station, false, func(tx *sqldb.Tx) error {
 		if !d.may(auth.ManageDocks, token.Station) {
 			return d.hidden(token.Station, token.Dock)
 		}
@@ -227,8 +227,7 @@ func (d *DockDesk) SetEnabled(ctx context.Context, dock evidence.DockID, enabled
 	if err := checkReason(reason); err != nil && d.MayManage("") {
 		return err
 	}
-	defer d.s.Forget()
-	return d.act(ctx, kind, dock, true, func(tx *sqldb.Tx) error {
+	return d.act(ctx, kind, dock, "", true, func(tx *sqldb.Tx) error {
 		if err := d.asks(ctx, tx, dock, "", false); err != nil {
 			return err
 		}
@@ -255,8 +254,7 @@ func (d *DockDesk) SetEnabled(ctx context.Context, dock evidence.DockID, enabled
 // Remove removes a dock that did nothing but enrol. auth.ErrForbidden,
 // auth.ErrFreshFactor, catalog.ErrNotFound, ErrInUse.
 func (d *DockDesk) Remove(ctx context.Context, dock evidence.DockID) error {
-	defer d.s.Forget()
-	return d.act(ctx, evidence.EventDockRemoved, dock, true, func(tx *sqldb.Tx) error {
+	return d.act(ctx, evidence.EventDockRemoved, dock, "", true, func(tx *sqldb.Tx) error {
 		if err := d.asks(ctx, tx, dock, "", false); err != nil {
 			return err
 		}
@@ -323,8 +321,10 @@ func (d *DockDesk) hidden(at evidence.StationID, id evidence.DockID) error {
 	return fmt.Errorf("dock %s is out of reach: %w", id, catalog.ErrNotFound)
 }
 
-// act does something, which records itself, all or nothing. Refusals are recorded too.
-func (d *DockDesk) act(ctx context.Context, kind evidence.EventType, dock evidence.DockID, factor bool, do func(*sqldb.Tx) error) error {
+// act does something to a dock at a station, "" where it is at home, which records
+// itself, all or nothing. Refusals are recorded too. People's acts wait for a second
+// person where the agency says so.
+func (d *DockDesk) act(ctx context.Context, kind evidence.EventType, dock evidence.DockID, at evidence.StationID, factor bool, do func(*sqldb.Tx) error) error {
 	var err error
 	switch {
 	case !d.MayManage(""):
@@ -332,10 +332,30 @@ func (d *DockDesk) act(ctx context.Context, kind evidence.EventType, dock eviden
 	case factor && d.actor != nil:
 		err = auth.Fresh(d.actor, d.s.Now())
 	}
+	if err == nil && d.actor != nil {
+		err = d.clear(ctx, kind, dock, at)
+	}
 	if err == nil {
-		err = d.s.Catalog.Update(ctx, do)
+		err = d.s.update(ctx, do)
 	}
 	return d.refuse(ctx, kind, dock, err)
+}
+
+// clear asks about what the person may do; the act itself refuses the rest.
+func (d *DockDesk) clear(ctx context.Context, kind evidence.EventType, dock evidence.DockID, at evidence.StationID) error {
+	if at == "" {
+		row, err := d.s.Catalog.Dock(ctx, d.s.Agency, dock)
+		if errors.Is(err, catalog.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		at = row.Station
+	}
+	if !d.may(auth.ManageDocks, at) {
+		return nil
+	}
+	return auth.Clear(ctx, d.actor, auth.Act{Do: auth.ManageDocks, On: []auth.Object{{Agency: d.s.Agency, Station: at}}, About: evidence.DockObject(dock), Kind: kind, Later: kind == evidence.EventDockTokenMade})
 }
 
 // refuse records that a person's act was refused, where err says so, and returns err.

@@ -190,8 +190,13 @@ func (s *Service) Withdraw(ctx context.Context, by By, model string, counter uin
 	if err != nil {
 		return fmt.Errorf("withdrawing firmware: %w", err)
 	}
-	if err := s.drop(ctx, withdrawn.SHA256); err != nil {
-		s.Log.WarnContext(ctx, "firmware was withdrawn, and its image could not be removed: it only takes space", "error", err)
+	drop := func(ctx context.Context) {
+		if err := s.drop(ctx, withdrawn.SHA256); err != nil {
+			s.Log.WarnContext(ctx, "firmware was withdrawn, and its image could not be removed: it only takes space", "error", err)
+		}
+	}
+	if !sqldb.Behind(ctx, drop) {
+		drop(ctx)
 	}
 	return nil
 }

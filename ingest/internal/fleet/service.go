@@ -78,8 +78,11 @@ func (s *Service) event(kind evidence.EventType, by By, object string, details m
 
 // update changes the catalog, and the policy with it.
 func (s *Service) update(ctx context.Context, change func(*sqldb.Tx) error) error {
-	defer s.Forget()
-	return s.Catalog.Update(ctx, change)
+	err := s.Catalog.Update(ctx, change)
+	if !sqldb.Behind(ctx, func(context.Context) { s.Forget() }) {
+		s.Forget()
+	}
+	return err
 }
 
 // Forget makes the next question read the policy anew: for who has changed it

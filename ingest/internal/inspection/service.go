@@ -158,15 +158,23 @@ func (s *Service) resume(ctx context.Context, actor *auth.Actor, q Query, cursor
 
 // allow asks auth.May. A denial is entered into the custody record.
 func (s *Service) allow(ctx context.Context, actor *auth.Actor, do auth.Action, kind evidence.EventType, q Query) error {
-	if auth.May(actor, do, auth.Object{Agency: s.Agency}) {
-		return nil
+	denied, why := auth.ErrForbidden, "the role does not allow "+string(do)
+	if on := (auth.Object{Agency: s.Agency}); auth.May(actor, do, on) {
+		if auth.Looks(do) {
+			return nil
+		}
+		denied = auth.Clear(ctx, actor, auth.Act{Do: do, On: []auth.Object{on}, About: evidence.LogObject(s.Origin), Kind: kind, Later: true})
+		if denied == nil || !errors.Is(denied, auth.ErrFreshFactor) && !errors.Is(denied, auth.ErrTokenAct) {
+			return denied
+		}
+		why = denied.Error()
 	}
 	if actor != nil {
-		if _, err := s.record(ctx, actor, kind, evidence.OutcomeRefused, "the role does not allow "+string(do), map[string]string{"search": q.Text()}); err != nil {
+		if _, err := s.record(ctx, actor, kind, evidence.OutcomeRefused, why, map[string]string{"search": q.Text()}); err != nil {
 			s.Log.ErrorContext(ctx, "a denied act could not be recorded", "action", string(do), "error", err)
 		}
 	}
-	return auth.ErrForbidden
+	return denied
 }
 
 // record appends one event about the log and returns its row id. The error wraps

@@ -71,7 +71,11 @@ func (k *keyActs) sign(ctx context.Context, p pair) (both [2]*auth.Actor, err er
 	if both[0].User == both[1].User {
 		return both, refuse("the same person asks and approves: this takes two")
 	}
-	return both, nil
+	one, err := k.people.OnePerson(ctx, both[0].User, both[1].User)
+	if err == nil && one {
+		err = refuse("%s and %s are accounts of one person, by e-mail address, directory identity or officer id: this takes two", both[0].Login, both[1].Login)
+	}
+	return both, err
 }
 
 // signInOnce signs somebody in for one act, and out again.
@@ -155,6 +159,11 @@ func (k *keyActs) destroy(ctx context.Context, id evidence.EvidenceID, reason st
 		return done, err
 	}
 	err = k.catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		for _, who := range people {
+			if err := k.people.StillMay(ctx, tx, who, auth.ManageKeys); err != nil {
+				return refuse("%s: %w", who.Login, err)
+			}
+		}
 		item, err := destroyable(ctx, &tx.Reader, agency, id)
 		if err != nil {
 			return err

@@ -47,6 +47,9 @@ func (d *Desk) Set(ctx context.Context, c Change) (former string, err error) {
 			return "", d.refuse(ctx, def, c, "", err)
 		}
 	}
+	if err := d.clear(ctx, def, c, value); err != nil {
+		return "", d.refuse(ctx, def, c, "", err)
+	}
 	var refusal error
 	err = d.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		refusal = nil
@@ -76,8 +79,54 @@ func (d *Desk) Set(ctx context.Context, c Change) (former string, err error) {
 	case refusal != nil:
 		return former, d.refuse(ctx, def, c, former, refusal)
 	}
-	d.forget()
+	if !sqldb.Behind(ctx, func(context.Context) { d.forget() }) {
+		d.forget()
+	}
 	return former, nil
+}
+
+// clear wants a fresh factor before the rule about two people is changed, and a second
+// person where the rule says so. Taking an act off the rule always takes two, else one
+// person switches it off and goes on alone; so does any change of it while people or
+// settings are under it.
+func (d *Desk) clear(ctx context.Context, def Definition, c Change, value string) error {
+	if d.local {
+		return nil
+	}
+	set, err := d.load(ctx)
+	if err != nil {
+		return err
+	}
+	former := valueOf(set, def.Name)
+	if err := d.judge(def, c, value, former, set); err != nil || value == former {
+		return err // nobody is asked to approve what cannot be
+	}
+	act := auth.Act{Do: auth.ManageAgency, On: []auth.Object{{Agency: d.Agency}}, About: "setting:" + def.Name, Kind: evidence.EventSettingChanged}
+	if def.Name == TwoPeople || def.Name == RequestHours || def.Name == ExportFactor {
+		if auth.Running(ctx) == nil {
+			if err := auth.Fresh(d.actor, d.Now()); errors.Is(err, auth.ErrFreshFactor) {
+				return &auth.FreshError{Act: act}
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	if def.Name == TwoPeople {
+		under := twoPeople(former)
+		act.Always = under[auth.ManageAgency] || under[auth.ManageAccount] || fewer(former, value)
+	}
+	return auth.Clear(ctx, d.actor, act)
+}
+
+// fewer reports whether an act of the former value is not in the other one.
+func fewer(former, value string) bool {
+	after := twoPeople(value)
+	for act := range twoPeople(former) {
+		if !after[act] {
+			return true
+		}
+	}
+	return false
 }
 
 // judge says why a change is refused.
@@ -85,7 +134,7 @@ func (d *Desk) judge(def Definition, c Change, value, former string, set map[str
 	if c.Was != nil && *c.Was != former {
 		return ErrConflict
 	}
-	if def.Compare(value) == Weaker && value != former && c.Reason == "" {
+	if weaker := def.Compare(value) == Weaker || def.Name == TwoPeople && fewer(former, value); weaker && value != former && c.Reason == "" {
 		return ErrReason
 	}
 	if d.local || def.Name != Networks && def.Name != RoleNetworks {
@@ -120,8 +169,9 @@ func (d *Desk) stored(ctx context.Context, tx *sqldb.Tx) (map[string]catalog.Set
 // refuse records a refused change and returns why, which it joins with the
 // error of recording it, if any.
 func (d *Desk) refuse(ctx context.Context, def Definition, c Change, former string, why error) error {
-	if d.by.Kind == "" {
-		return why // nobody asked
+	var waits *auth.WaitingError
+	if d.by.Kind == "" || errors.As(why, &waits) {
+		return why // nobody asked; or it is on record that it waits
 	}
 	wanted := c.Value
 	if c.Unset {

@@ -1,6 +1,10 @@
 package settings
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/sealdock/sealdock/ingest/internal/auth"
+)
 
 // Names of the settings.
 const (
@@ -26,6 +30,9 @@ const (
 	TokenDays        = "tokens.days"
 	TokenRate        = "limits.token_per_minute"
 	RoleClients      = "access.role_clients"
+	TwoPeople        = "approvals.actions"
+	RequestHours     = "approvals.hours"
+	ExportFactor     = "export.fresh_factor"
 )
 
 // Kind is how a setting's value is written.
@@ -42,6 +49,7 @@ const (
 	ByRole   Kind = "role_networks"
 	Contacts Kind = "contacts" // one address a line
 	ByClient Kind = "role_clients"
+	Acts     Kind = "actions" // one a line, in the order of auth.Deeds
 )
 
 // strength is which of two values is the stronger one.
@@ -121,6 +129,13 @@ var registry = []Definition{
 		Help: "People make tokens on their account, with which programs ask the API in their name. None lives longer than this, those made before neither."},
 	{Name: RoleClients, Group: "Programs", Title: "Limits by role and program", Kind: ByClient, Max: 50, Default: "", strong: given,
 		Help: "How far a role may go with a kind of program: a line as officer api nothing, or auditor api look for what changes nothing. Kinds are api and mobile, as a token says what it is for; * stands for every role. Browsers are not limited here."},
+
+	{Name: TwoPeople, Group: "Two people", Title: "Acts that take a second person", Kind: Acts, Max: 50, Default: "", strong: given,
+		Help: "Whoever asks for one of these waits until somebody else, who may do the same, has approved it. One action a line, as evidence.download. Taking one off is weaker, and takes two people itself. Work on keys always takes two."},
+	{Name: RequestHours, Group: "Two people", Title: "How long a request waits", Kind: Number, Unit: "hours", Min: 1, Max: 720, Default: "72", strong: lower,
+		Help: "What nobody has approved or refused by then has lapsed, and has to be asked for again."},
+	{Name: ExportFactor, Group: "Two people", Title: "Fresh factor before exports", Kind: Choice, Choices: []string{auth.ExportFree, auth.ExportPeople, auth.ExportNoTokens}, Default: auth.ExportPeople, strong: higher,
+		Help: "Whether a factor must have been shown within the last 5 minutes before recordings, packages, clips or parts of the record are taken away. people: by people; programs go by the scopes of their token. everyone: tokens take nothing away. off: nobody is asked."},
 
 	{Name: DormantDays, Group: "Accounts", Title: "Disable unused accounts after", Kind: Number, Unit: "days", Min: 0, Max: 365, Zero: "never", Default: "90", strong: zeroLower,
 		Help: "An account that nobody has signed in to for so many days is disabled; whoever manages people enables it again. The last account of the server’s own that manages people stays. 0: none is disabled.", Why: "CJIS AC-2(3): 90 days"},

@@ -138,6 +138,7 @@ func policyOf(set map[string]catalog.Setting) auth.Policy {
 		Dormant:   time.Duration(number(DormantDays)) * 24 * time.Hour,
 		Networks:  networks(valueOf(set, Networks), valueOf(set, RoleNetworks)),
 		TokenLife: time.Duration(number(TokenDays)) * 24 * time.Hour, Clients: clientLimits(valueOf(set, RoleClients)),
+		TwoPeople: twoPeople(valueOf(set, TwoPeople)), RequestLife: time.Duration(number(RequestHours)) * time.Hour, ExportFactor: valueOf(set, ExportFactor),
 	}
 }
 
@@ -189,4 +190,13 @@ func (d *Desk) List(ctx context.Context) ([]Setting, error) {
 		all = append(all, Setting{def, value, def.Compare(value), row.UpdatedAt, row.UpdatedBy})
 	}
 	return all, nil
+}
+
+// twoPeople makes the acts of a canonical value.
+func twoPeople(value string) map[auth.Action]bool {
+	all := map[auth.Action]bool{}
+	for line := range strings.Lines(value) {
+		all[auth.Action(strings.TrimSpace(line))] = true
+	}
+	return all
 }

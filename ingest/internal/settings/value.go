@@ -84,7 +84,15 @@ func (d Definition) lines(value string) (string, error) {
 	if int64(len(all)) > d.Max {
 		return "", bad("it has %d lines, at most %d are taken", len(all), d.Max)
 	}
+	if d.Kind == Acts {
+		slices.SortFunc(all, func(a, b string) int { return place(a) - place(b) })
+	}
 	return strings.Join(all, "\n"), nil
+}
+
+// place is where an action stands among those that can take two people; -1: it is none.
+func place(action string) int {
+	return slices.IndexFunc(auth.TwoPeopleActions(), func(d auth.Deed) bool { return string(d.Action) == action })
 }
 
 func (d Definition) line(line string) (string, error) {
@@ -108,6 +116,11 @@ func (d Definition) line(line string) (string, error) {
 		return checkContact(line)
 	case ByClient:
 		return checkClientLimit(line)
+	case Acts:
+		if place(line) < 0 {
+			return "", bad("%q is no action that can take a second person", shorten(line))
+		}
+		return line, nil
 	}
 	return "", bad("nobody can read a setting of kind %q", d.Kind)
 }

@@ -158,14 +158,30 @@ func (d *Desk) mayDock(ctx context.Context, do auth.Action, id evidence.DockID) 
 // allow is may for an act: its denial is an event.
 func (d *Desk) allow(ctx context.Context, do auth.Action, kind evidence.EventType, object string, at evidence.StationID) error {
 	if d.may(do, at) {
-		return nil
+		return d.clear(ctx, do, kind, object, at)
 	}
 	return d.deny(ctx, auth.ErrForbidden, do, kind, object)
 }
 
+// clear has an act wait for a second person where the agency says so.
+func (d *Desk) clear(ctx context.Context, do auth.Action, kind evidence.EventType, object string, at evidence.StationID) error {
+	if d.local {
+		return nil
+	}
+	return auth.Clear(ctx, d.actor, auth.Act{Do: do, On: []auth.Object{{Agency: d.Agency, Station: at}}, About: object, Kind: kind})
+}
+
 // allowDock is mayDock for an act: its denial is an event.
 func (d *Desk) allowDock(ctx context.Context, do auth.Action, kind evidence.EventType, object string, dock evidence.DockID) error {
-	return d.deny(ctx, d.mayDock(ctx, do, dock), do, kind, object)
+	err := d.mayDock(ctx, do, dock)
+	if err != nil || d.local {
+		return d.deny(ctx, err, do, kind, object)
+	}
+	row, err := d.Catalog.Dock(ctx, d.Agency, dock)
+	if err != nil {
+		return fmt.Errorf("dock %s: %w", dock, err)
+	}
+	return d.clear(ctx, do, kind, object, row.Station)
 }
 
 // deny enters that an act was refused, where err says so.
@@ -214,6 +230,14 @@ func (d *Desk) put(ctx context.Context, name string, kind evidence.EventType, ob
 	})
 	if err != nil {
 		return err
+	}
+	put := sqldb.Behind(ctx, func(ctx context.Context) {
+		if err := d.reload(ctx); err != nil {
+			d.Log.ErrorContext(ctx, "rules were changed, and cannot be read anew", "error", err)
+		}
+	})
+	if put {
+		return nil
 	}
 	return d.reload(ctx)
 }

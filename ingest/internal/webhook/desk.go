@@ -251,6 +251,12 @@ func (k *Desk) act(ctx context.Context, kind evidence.EventType, id string, do f
 	if k.May() {
 		err = auth.Fresh(k.actor, k.s.Now())
 	}
+	switch {
+	case errors.Is(err, auth.ErrFreshFactor):
+		err = &auth.FreshError{Act: webhookAct(k.s.Agency, kind, id)}
+	case err == nil:
+		err = auth.Clear(ctx, k.actor, webhookAct(k.s.Agency, kind, id))
+	}
 	if err == nil {
 		err = k.s.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
 			w, err := do(tx)
@@ -282,6 +288,17 @@ func (k *Desk) act(ctx context.Context, kind evidence.EventType, id string, do f
 		return errors.Join(err, fmt.Errorf("recording a refused act: %w", failed))
 	}
 	return err
+}
+
+// webhookAct is what is about to be done. What shows a secret, or sends, is done by who
+// asked, once it is approved.
+func webhookAct(agency evidence.AgencyID, kind evidence.EventType, id string) auth.Act {
+	act := auth.Act{Do: auth.ManageWebhooks, On: []auth.Object{{Agency: agency}}, About: evidence.WebhookObject(id), Kind: kind}
+	act.Later = kind == evidence.EventWebhookMade || kind == evidence.EventWebhookRotated || kind == evidence.EventWebhookTested
+	if kind == evidence.EventWebhookMade {
+		act.About = "" // its id is new with each try
+	}
+	return act
 }
 
 func (k *Desk) event(kind evidence.EventType, id string, outcome evidence.Outcome, reason string, details map[string]string) evidence.Event {

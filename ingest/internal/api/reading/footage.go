@@ -56,6 +56,12 @@ func (s *Service) Download(ctx context.Context, actor *auth.Actor, id evidence.E
 	if err != nil {
 		return nil, err
 	}
+	if err := auth.Clear(ctx, actor, auth.Act{Do: auth.DownloadItem, On: []auth.Object{auth.ItemObject(item)}, About: object, Kind: evidence.EventDownloaded, Later: true}); err != nil {
+		if errors.Is(err, auth.ErrFreshFactor) || errors.Is(err, auth.ErrTokenAct) {
+			return nil, errors.Join(err, s.record(ctx, actor, evidence.EventDownloaded, object, evidence.OutcomeRefused, err.Error(), nil))
+		}
+		return nil, err
+	}
 	if err := s.record(ctx, actor, evidence.EventDownloaded, object, evidence.OutcomeDone, "", facts(item)); err != nil {
 		return nil, err
 	}

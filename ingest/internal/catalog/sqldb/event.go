@@ -31,6 +31,7 @@ func (tx *Tx) AppendEvent(ctx context.Context, e evidence.Event) (int64, error) 
 	if e.Version == 0 {
 		e.Version = 1
 	}
+	mark(ctx, &e)
 	e.At = e.At.UTC().Truncate(time.Microsecond)
 	what := fmt.Sprintf("recording event %q", clean(string(e.Type)))
 	encoded, err := e.Encode()

@@ -22,9 +22,13 @@ type Tx struct {
 
 // Update runs fn in one serialisable write transaction and returns when that
 // is durable. When fn returns an error, nothing of it stays and Update returns
-// that error. fn may run several times and must not call Update itself.
+// that error. fn may run several times and must not call Update itself, but through
+// Tx.Within.
 // catalog.ErrFull.
 func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) (err error) {
+	if joined, err := db.join(ctx, fn); joined {
+		return err
+	}
 	if db.queue != nil {
 		err = db.queue.update(ctx, func(q querier) error { return fn(db.tx(q)) })
 	} else {

@@ -33,7 +33,7 @@ function open() {
       count.hidden = waiting[name] === 0;
       count.firstElementChild.textContent = waiting[name];
     }
-    if (needs) needs.hidden = !Object.entries(counts).some(([name, count]) => count && waiting[name] > 0);
+    if (needs) needs.hidden = !document.querySelector(".count[data-waits]:not([hidden])") && !Object.entries(counts).some(([name, count]) => count && waiting[name] > 0);
     show("ok", "Live", "as of " + at);
   });
   source.addEventListener("end", () => {
