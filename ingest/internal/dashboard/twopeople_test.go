@@ -12,6 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/internal/testkit/routes"
 )
 
@@ -36,10 +37,15 @@ func TestNoActIsDoneByOneWhereItTakesTwo(t *testing.T) {
 		if method == http.MethodGet || !strings.HasPrefix(path, "/api/v1/") || strings.HasPrefix(path, "/api/v1/me") || strings.HasPrefix(path, "/api/v1/approvals") {
 			continue // what looks, is about oneself, or decides
 		}
+		setting := "password.history"
+		if method == http.MethodDelete {
+			setting = settings.TwoPeople // the one that is not what it is by default
+		}
+		path = strings.Replace(path, "/settings/{name}", "/settings/"+setting, 1)
 		s.Clock.Advance(time.Second)
 		s.confirmed(t)
 		kind, body := about.body(pattern)
-		r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+about.path(strings.Replace(path, "/settings/{name}", "/settings/password.history", 1)), strings.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), method, s.server.URL+about.path(path), strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
