@@ -54,7 +54,8 @@ const (
 	EventUserChanged       EventType = "user.changed"
 	EventUserDisabled      EventType = "user.disabled"
 	EventUserEnabled       EventType = "user.enabled"
-	EventRoleChanged       EventType = "role.changed" // made, edited, or removed
+	EventUserSessionsEnded EventType = "user.sessions_ended" // of a person, by somebody else
+	EventRoleChanged       EventType = "role.changed"        // made, edited, or removed
 	EventGroupChanged      EventType = "group.changed"
 	EventGrantMade         EventType = "grant.made"
 	EventGrantEnded        EventType = "grant.ended"

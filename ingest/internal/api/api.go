@@ -16,6 +16,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/freeze"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/throttle"
@@ -39,6 +40,7 @@ type Config struct {
 	Inspection *inspection.Service
 	Annotate   *annotate.Service
 	Webhooks   *webhook.Service // nil: there are none
+	Freezes    *freeze.Service  // nil: they are for the command line
 	Streams    Streams
 	Answers    Answers          // nil: no Idempotency-Key is heard
 	Slow       bool             // who asks too often is told to wait
@@ -73,7 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 func routesOf(c Config) []Route {
 	a := &api{Config: c}
 	return slices.Concat(a.readingRoutes(), a.keyRoutes(), a.fleetRoutes(), a.meRoutes(), a.cameraRoutes(), a.uplinkRoutes(), a.enrolmentRoutes(), a.annotationRoutes(), a.relatedRoutes(),
-		a.peopleRoutes(), a.groupRoutes(), a.grantRoutes(), a.caseRoutes(), a.settingsRoutes(), a.eventRoutes(), a.webhookRoutes(), a.approvalRoutes(), a.streamRoutes(), c.More)
+		a.peopleRoutes(), a.groupRoutes(), a.grantRoutes(), a.caseRoutes(), a.settingsRoutes(), a.eventRoutes(), a.webhookRoutes(), a.approvalRoutes(), a.freezeRoutes(), a.streamRoutes(), c.More)
 }
 
 // Routes is what New answers, by pattern.

@@ -27,7 +27,7 @@ func newDesk(t *testing.T) *desk {
 	t.Helper()
 	s := readingtest.New(t)
 	s.Enrol(t, "north", "front-desk")
-	return &desk{s, apitest.Checked(t, api.New(api.Config{Auth: s.Auth, Reading: s.Reading, Packages: s.Packages, Fleet: s.Fleet, Cameras: s.Cameras, Cases: s.Cases, Uplink: s.Uplink, Annotate: s.Annotate, Inspection: s.Inspection, Settings: s.Settings, Webhooks: s.Webhooks, Log: slog.New(slog.DiscardHandler)})), s.SetUp(t)}
+	return &desk{s, apitest.Checked(t, api.New(api.Config{Auth: s.Auth, Reading: s.Reading, Packages: s.Packages, Fleet: s.Fleet, Cameras: s.Cameras, Cases: s.Cases, Uplink: s.Uplink, Annotate: s.Annotate, Inspection: s.Inspection, Settings: s.Settings, Webhooks: s.Webhooks, Freezes: s.Freezes, Log: slog.New(slog.DiscardHandler)})), s.SetUp(t)}
 }
 
 // ask sends a request and reads the JSON answer.

@@ -61,7 +61,7 @@ func (a *api) cameraRoutes() []Route {
 	}
 	list, one, completeness, all := look("Cameras that were docked"), look("One camera: keys, stays, assignments, alerts, what it showed"), look("What is missing of one camera"), look("What is missing, camera by camera")
 	list.Paged, one.Missing, completeness.Missing, all.Paged = true, noCamera, noCamera, true
-	alerts := Description{Tag: tag, Summary: "Alerts, newest first", Asks: []auth.Action{auth.ListAlerts}, Paged: true, Query: []Parameter{
+	alerts := Description{Tag: tag, Summary: "Alerts, newest first", About: "Whoever has a grant on a station sees those about its docks, cameras and recordings.", Asks: []auth.Action{auth.ListAlerts}, Paged: true, Query: []Parameter{
 		{Name: "camera", Kind: Text, About: "Of this camera, by serial number."}, {Name: "dock", Kind: Text, About: "Of this dock."},
 		{Name: "code", Kind: Text, About: "Of this kind; docs/cameras.md lists them."}, {Name: "open", Kind: True, About: "That wait for people."},
 	}}

@@ -84,6 +84,7 @@ type alertShape struct {
 	Code           catalog.AlertCode `json:"code"`
 	Severity       catalog.Severity  `json:"severity"`
 	Object         string            `json:"object"`
+	Station        string            `json:"station,omitempty" jsonschema:"of the dock, camera or recording; none of what is the server's"`
 	About          string            `json:"about,omitempty"`
 	Message        string            `json:"message"`
 	RaisedAt       *time.Time        `json:"raised_at"`
@@ -218,7 +219,7 @@ func offsetOf(o *evidence.Offset) *offsetShape {
 func alertsOf(alerts []catalog.Alert) []alertShape {
 	all := []alertShape{}
 	for _, a := range alerts {
-		all = append(all, alertShape{a.ID, a.Code, a.Severity, a.Object, a.About, a.Message, moment(a.RaisedAt), moment(a.LastAt), a.Count,
+		all = append(all, alertShape{a.ID, a.Code, a.Severity, a.Object, string(a.Station), a.About, a.Message, moment(a.RaisedAt), moment(a.LastAt), a.Count,
 			a.AcknowledgedBy, moment(a.AcknowledgedAt), moment(a.ClearedAt)})
 	}
 	return all

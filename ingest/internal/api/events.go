@@ -24,14 +24,14 @@ func (a *api) eventRoutes() []Route {
 		{Name: "from", Kind: Time, About: "Then or later."},
 		{Name: "to", Kind: Time, About: "Before then."},
 	}
-	format := Parameter{Name: "format", Kind: Text, About: "Of the file.", Enum: []string{"csv", "jsonl"}}
+	format := Parameter{Name: "format", Kind: Text, About: "Of the file.", Enum: []string{"csv", "jsonl", "pdf"}}
 	return []Route{
 		Answer("GET /api/v1/events", Description{Tag: tag, Summary: "Search the record of all acts, newest first", Asks: []auth.Action{auth.ReadAudit}, Query: query, Paged: true,
 			About: "That somebody searched is on record.", Codes: []int{http.StatusServiceUnavailable}}, a.allEvents),
 		Stream("GET /api/v1/events/{id}/proof", Description{Tag: tag, Summary: "The proof that an event is in the signed log", Asks: []auth.Action{auth.ReadAudit, auth.ViewItem}, Missing: noEvent,
 			About: "A C2SP tlog-proof with salt and event in it, as docs/audit.md describes it. Who may see a recording gets the proofs of its events.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/plain"}, a.eventProof),
 		Stream("POST /api/v1/events/export", Description{Tag: tag, Summary: "Take what a search finds away as a file", Asks: []auth.Action{auth.ExportAudit}, Query: append(slices.Clone(query), format),
-			About: "Each time is on record. A session must have shown a factor within the last 5 minutes, unless the setting export.fresh_factor is off.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/csv", "application/jsonl"}, a.exportEvents),
+			About: "Each time is on record. A session must have shown a factor within the last 5 minutes, unless the setting export.fresh_factor is off. A PDF holds at most 5,000 events.", Codes: []int{http.StatusServiceUnavailable}}, []string{"text/csv", "application/jsonl", "application/pdf"}, a.exportEvents),
 	}
 }
 
@@ -88,7 +88,7 @@ func (a *api) eventProof(w http.ResponseWriter, r *Request, _ *Nothing) error {
 	return err
 }
 
-// exportEvents answers what a search finds as a file: format is csv or jsonl.
+// exportEvents answers what a search finds as a file.
 func (a *api) exportEvents(w http.ResponseWriter, r *Request, _ *Nothing) error {
 	e, err := a.Inspection.Export(r.Context(), r.Actor, eventQuery(r), inspection.Format(r.Text("format")))
 	if err != nil {

@@ -70,6 +70,9 @@ func (a *api) peopleRoutes() []Route {
 		Answer("POST /api/v1/people/{id}/disable", power("Let a person in no more, and end what they have open", true, true), func(r *Request, _ *Nothing) (Nothing, error) {
 			return a.toPerson(r, a.desk(r).Disable)
 		}),
+		Answer("POST /api/v1/people/{id}/end-sessions", power("End all sessions of a person", true, true), func(r *Request, _ *Nothing) (Nothing, error) {
+			return a.toPerson(r, a.desk(r).EndSessions)
+		}),
 		Answer("POST /api/v1/people/{id}/enable", power("Let a person in again", true, true), func(r *Request, _ *Nothing) (Nothing, error) {
 			return a.toPerson(r, a.desk(r).Enable)
 		}),

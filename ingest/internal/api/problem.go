@@ -16,6 +16,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/freeze"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
@@ -98,6 +99,7 @@ var known = []struct {
 	{ErrRotating, http.StatusConflict, "Under way", ErrRotating.Error()},
 	{keys.ErrNoKey, http.StatusNotFound, "No such key", "The agency has no key pair of this name."},
 
+	{freeze.ErrInput, http.StatusUnprocessableEntity, "Not frozen", ""},
 	{webhook.ErrInput, http.StatusUnprocessableEntity, "Not kept", ""},
 	{webhook.ErrName, http.StatusConflict, "Not kept", ""},
 	{webhook.ErrMany, http.StatusConflict, "Not kept", ""},

@@ -45,7 +45,7 @@ func (a *api) streamRoutes() []Route {
 	}
 	seats := eventstream.NewSeats(s.All, s.Each)
 	route := newRoute[Nothing]("GET /api/v1/stream", Description{
-		Tag: "Audit", Summary: "What happens, as it happens", Asks: []auth.Action{auth.ReadAudit, auth.ViewItem, auth.ListDocks}, Follows: true, Codes: []int{http.StatusTooManyRequests},
+		Tag: "Audit", Summary: "What happens, as it happens", Asks: []auth.Action{auth.ReadAudit, auth.ViewItem, auth.ListAlerts, auth.ListDocks}, Follows: true, Codes: []int{http.StatusTooManyRequests},
 		About: "Server-sent events: custody (an event of the record), docks (those that have changed, and the names of those that are gone), missed and end. With Last-Event-ID it is taken up behind that event.",
 	})
 	route.media, route.status = []string{"text/event-stream"}, http.StatusOK

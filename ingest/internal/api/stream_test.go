@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealdock/sealdock/ingest/internal/alarm"
 	"github.com/sealdock/sealdock/ingest/internal/api"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
@@ -216,6 +217,22 @@ func TestAStreamHoldsWhatIsWithinReach(t *testing.T) {
 			if e := stream.until("custody"); e.data.Object != object {
 				t.Errorf("a stream for %s holds %+v", object, e)
 			}
+		}
+	}
+	// Alerts follow their stations.
+	for _, object := range []string{"server:store", "dock:front-desk", "dock:pier-4"} {
+		s.Update(t, func(ctx context.Context, tx *sqldb.Tx) error {
+			a := &catalog.Alert{Agency: readingtest.Agency, Code: catalog.AlertSpoolFilling, Severity: catalog.SeverityWarning, Object: object, Message: "look", LastAt: s.Clock.Now()}
+			if err := alarm.Raise(ctx, tx, a, nil); err != nil {
+				return err
+			}
+			return alarm.Clear(ctx, tx, a, "over", nil)
+		})
+	}
+	happens(t, s, evidence.EventEvidenceStored, evidence.ItemObject(other.ID))
+	for _, want := range []string{"alert.raised dock:pier-4", "alert.cleared dock:pier-4", "evidence.stored " + evidence.ItemObject(other.ID)} {
+		if e := streams[evidence.ItemObject(other.ID)].until("custody"); string(e.data.Type)+" "+e.data.Object != want {
+			t.Errorf("the supervisor is told of %s %s, want %s", e.data.Type, e.data.Object, want)
 		}
 	}
 	if n := s.Events(t, evidence.EventAuditRead, ""); n != 0 {

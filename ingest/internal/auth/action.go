@@ -46,6 +46,9 @@ const (
 	ManageBandwidth Action = "bandwidth.manage" // weekly tables of docks and stations
 	ManageSending   Action = "sending.manage"   // urgent officers, categories
 
+	FreezeEvidence   Action = "evidence.freeze"   // nothing of a scope is deleted
+	UnfreezeEvidence Action = "evidence.unfreeze" // it may be again
+
 	ManageKeys Action = "keys.manage" // retire, escrow, restore, destroy: two people each
 )
 
@@ -67,6 +70,8 @@ func Deeds() []Deed {
 		{OpenReceipt, "Evidence", "Open receipts", true},
 		{DownloadItem, "Evidence", "Take recordings away: download, custody package, clip", false},
 		{EditItem, "Evidence", "Say something of recordings: title, note, tags, incident, place, another category", false},
+		{FreezeEvidence, "Evidence", "Freeze: nothing of a recording, camera, officer or station is deleted", false},
+		{UnfreezeEvidence, "Evidence", "End a freeze", false},
 
 		{ListCases, "Cases", "See cases, and which recordings are in them", true},
 		{ManageCases, "Cases", "Open, change and close cases; put recordings in and take them out", false},

@@ -57,7 +57,7 @@ var (
 // what, the agency's settings, keys and firmware is for people at a browser, who can be
 // asked for a factor. A new action is, too, until it is listed here.
 var forTokens = []Action{
-	SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, EditItem,
+	SeeOverview, ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, EditItem, FreezeEvidence,
 	ListDocks, ChangeQueue, ManageBandwidth, ManageSending,
 	ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert, SettleFinding,
 	ListFirmware, ListSettings, ListAccounts, SeePosture, ReadAudit, ExportAudit, ListCases, ManageCases,

@@ -26,7 +26,7 @@ func FindCase(ctx context.Context, r *sqldb.Reader, agency evidence.AgencyID, na
 }
 
 // onItems are the actions that a grant on a case gives on what is in it.
-var onItems = []Action{ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem}
+var onItems = []Action{ListItems, ViewItem, PlayItem, OpenReceipt, DownloadItem, EditItem, FreezeEvidence, UnfreezeEvidence}
 
 // CaseSeers lists who may do something with the recordings of a case because of grants on
 // it, by sign-in name: who gets to see what is put into it. For who manages the case, or

@@ -63,6 +63,12 @@ type Object struct {
 	Item    *catalog.Item // nil: it is none
 }
 
+// StationObject is a station with its docks, cameras and alerts as an Object; "" is what
+// only the whole agency holds.
+func StationObject(agency evidence.AgencyID, station evidence.StationID) Object {
+	return Object{Agency: agency, Station: station}
+}
+
 // ItemObject is an item as an Object.
 func ItemObject(i *catalog.Item) Object {
 	return Object{Agency: i.Agency, Station: i.Station, Item: i}

@@ -205,6 +205,23 @@ func (k *Desk) Disable(ctx context.Context, id string) error {
 	})
 }
 
+// EndSessions ends all sessions of a person, who may sign in anew. Their tokens stay.
+// catalog.ErrNotFound, ErrForbidden, ErrOwn.
+func (k *Desk) EndSessions(ctx context.Context, id string) error {
+	return k.change(ctx, evidence.EventUserSessionsEnded, evidence.UserObject(id), func(c *changing) error {
+		u, err := k.user(ctx, &c.Reader, id)
+		switch {
+		case err != nil:
+			return err
+		case id == k.actor.User:
+			return ErrOwn
+		}
+		ended, err := c.DeleteUserSessions(ctx, u.ID, evidence.Digest{})
+		c.details = map[string]string{"login": u.Login, "name": u.Name, "sessions": fmt.Sprint(ended)}
+		return err
+	})
+}
+
 // Enable lets a disabled person in again, who signs in anew. Errors as Disable.
 func (k *Desk) Enable(ctx context.Context, id string) error {
 	return k.change(ctx, evidence.EventUserEnabled, evidence.UserObject(id), func(c *changing) error {

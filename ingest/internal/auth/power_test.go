@@ -42,7 +42,7 @@ func engines(t *testing.T, test func(t *testing.T, db *sqldb.DB)) {
 func TestTheListAndTheDecisionAgree(t *testing.T) {
 	stations, categories, badges := []string{"north", "south", "pier"}, []string{"", "traffic", "use of force", "Traffic"}, []string{"", "B1", "B2", "B3"}
 	engines(t, func(t *testing.T, db *sqldb.DB) {
-		round, compared, shown := 0, 0, 0
+		round, compared, shown, alertsCompared, alertsShown := 0, 0, 0, 0, 0
 		rapid.Check(t, func(t *rapid.T) {
 			round++
 			agency := evidence.AgencyID(fmt.Sprintf("agency-%d", round))
@@ -114,6 +114,10 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 					if err := tx.InsertItem(ctx, i); err != nil {
 						return err
 					}
+					a := &catalog.Alert{Agency: agency, Code: catalog.AlertDamaged, Object: evidence.ItemObject(i.ID), LastAt: time.Now()}
+					if _, err := tx.RaiseAlert(ctx, a); err != nil {
+						return err
+					}
 				}
 				for n, id := range caseIDs {
 					c := &catalog.Case{Agency: agency, ID: id, Number: id, Title: id, OpenedAt: time.Now()}
@@ -129,9 +133,34 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 						return err
 					}
 				}
-				return nil
+				_, err := tx.RaiseAlert(ctx, &catalog.Alert{Agency: agency, Code: catalog.AlertStoreFull, Object: "server:store", LastAt: time.Now()})
+				return err
 			}); err != nil {
 				t.Fatal(err)
+			}
+			for _, do := range []Action{ListAlerts, AcknowledgeAlert} {
+				all, err := db.Alerts(ctx, catalog.AlertFilter{Agency: agency}, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				within, err := db.Alerts(ctx, catalog.AlertFilter{Agency: agency, Within: ReachOf(actor, do, agency)}, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n, err := db.CountAlerts(ctx, catalog.AlertFilter{Agency: agency, Within: ReachOf(actor, do, agency)})
+				if err != nil || n != int64(len(within)) || len(all) != len(items)+1 {
+					t.Fatalf("%d alerts of %d are listed, %d are counted: %v", len(within), len(all), n, err)
+				}
+				for _, a := range all {
+					listed := slices.ContainsFunc(within, func(l catalog.Alert) bool { return l.ID == a.ID })
+					if May(actor, do, StationObject(agency, a.Station)) != listed {
+						t.Fatalf("%s: the list says %v of an alert of station %q; grants %+v", do, listed, a.Station, p.Grants)
+					}
+					alertsCompared++
+					if listed {
+						alertsShown++
+					}
+				}
 			}
 			for _, do := range []Action{ListItems, ViewItem, DownloadItem, ManageKeys} {
 				page, err := db.Items(ctx, catalog.ItemFilter{Agency: agency, Within: ReachOf(actor, do, agency)}, "", "", 0)
@@ -159,8 +188,8 @@ func TestTheListAndTheDecisionAgree(t *testing.T) {
 				}
 			}
 		})
-		t.Logf("%d answers compared in %d rounds, %d of them yes", compared, round, shown)
-		if shown == 0 || shown == compared {
+		t.Logf("%d answers compared in %d rounds, %d of them yes; %d about alerts, %d yes", compared, round, shown, alertsCompared, alertsShown)
+		if shown == 0 || shown == compared || alertsShown == 0 || alertsShown == alertsCompared {
 			t.Error("only one answer was ever given")
 		}
 	})

@@ -43,9 +43,9 @@ func shippedRoles() []shipped {
 	return []shipped{
 		{Administrator, "Administrator", "Everything, people and keys included.", catalog.OnAgency, everything},
 		{EvidenceManager, "Evidence manager", "All recordings, in and out; cameras and what is missing.", catalog.OnAgency,
-			with(DownloadItem, EditItem, ListCases, ManageCases, ListDocks, ListCameras, AssignCamera, HoldCamera, EndCameraHold, SettleFinding, ListAlerts, AcknowledgeAlert, ChangeQueue, ListFirmware, ListSettings)},
+			with(DownloadItem, EditItem, FreezeEvidence, UnfreezeEvidence, ListCases, ManageCases, ListDocks, ListCameras, AssignCamera, HoldCamera, EndCameraHold, SettleFinding, ListAlerts, AcknowledgeAlert, ChangeQueue, ListFirmware, ListSettings)},
 		{Supervisor, "Supervisor", "Watches what the people of a group or station recorded; wants a grant that says which.", "",
-			with(ListDocks, ListCameras, AssignCamera, HoldCamera, ListAlerts)},
+			with(FreezeEvidence, ListDocks, ListCameras, AssignCamera, HoldCamera, ListAlerts)},
 		{Operator, "Ingest operator", "Keeps docks and cameras working, and hands recordings out.", catalog.OnAgency,
 			with(DownloadItem, ListDocks, ListFirmware, ListSettings, ListCameras, AssignCamera, HoldCamera, ListAlerts, AcknowledgeAlert, ChangeQueue)},
 		{Investigator, "Investigator", "Works with recordings and takes them away; wants a grant that says which.", "", with(DownloadItem, EditItem, ListCases, ManageCases)},
@@ -109,9 +109,9 @@ func shippedIDs() string {
 	return strings.Join(ids, ", ")
 }
 
-// ShippedPowers are those of a role as it is shipped, for an actor that no catalog
-// knows.
-func ShippedPowers(role Role) *Powers {
+// ShippedPowers are those of a role as it is shipped, and of more grants to its holders,
+// for an actor that no catalog knows.
+func ShippedPowers(role Role, more ...catalog.Grant) *Powers {
 	agency := evidence.AgencyID("shipped")
-	return newBook(merged(&catalog.Powers{}, agency)).of(&catalog.User{ID: "shipped", Agency: agency, Role: string(role)}, circumstances{})
+	return newBook(merged(&catalog.Powers{Grants: more}, agency)).of(&catalog.User{ID: "shipped", Agency: agency, Role: string(role)}, circumstances{})
 }

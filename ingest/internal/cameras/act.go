@@ -127,14 +127,24 @@ func (d *Desk) Acknowledge(ctx context.Context, id, note string) error {
 	if err := errors.Join(checkText("the alert's id", id, 1, 64), checkText("the note", note, 0, maxReason)); err != nil {
 		return err
 	}
-	if err := d.allow(ctx, auth.AcknowledgeAlert, evidence.EventAlertAcknowledged, ""); err != nil {
-		return err
+	if err := d.some(auth.AcknowledgeAlert); err != nil {
+		return d.refuse(ctx, auth.AcknowledgeAlert, evidence.EventAlertAcknowledged, "", err)
 	}
 	now := d.instant()
-	return d.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
+	var denied error
+	object := ""
+	err := d.Catalog.Update(ctx, func(tx *sqldb.Tx) error {
+		denied = nil
 		alert, err := tx.Alert(ctx, d.Agency, id)
 		if err != nil {
 			return err
+		}
+		if !d.MayAcknowledge(alert) {
+			if denied = auth.ErrForbidden; !auth.May(d.actor, auth.ListAlerts, auth.StationObject(d.Agency, alert.Station)) {
+				denied = fmt.Errorf("alert %s is out of reach: %w", id, catalog.ErrNotFound)
+			}
+			object = alert.Object
+			return denied
 		}
 		if err := tx.AcknowledgeAlert(ctx, d.Agency, id, d.by.ID, now); err != nil {
 			return err
@@ -142,4 +152,8 @@ func (d *Desk) Acknowledge(ctx context.Context, id, note string) error {
 		_, err = tx.AppendEvent(ctx, d.event(evidence.EventAlertAcknowledged, alert.Object, note, map[string]string{"alert": alert.ID, "code": string(alert.Code), "message": alert.Message}))
 		return err
 	})
+	if denied != nil {
+		return d.refuse(ctx, auth.AcknowledgeAlert, evidence.EventAlertAcknowledged, object, denied)
+	}
+	return err
 }

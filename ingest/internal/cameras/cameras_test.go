@@ -350,3 +350,67 @@ func TestCompletenessOfWhatIsOnlyInTheCustodyRecord(t *testing.T) {
 		t.Errorf("finding %+v", f)
 	}
 }
+
+// at enrols a dock and docks a camera there.
+func (d *desk) at(serial string, dock evidence.DockID, station evidence.StationID) {
+	d.update(func(tx *sqldb.Tx) error {
+		if err := tx.RegisterDock(d.Context(), &catalog.Dock{Agency: agency, ID: dock, Station: station, StatementKey: make([]byte, 32), Enabled: true, EnrolledAt: d.clock.Now()}); err != nil {
+			return err
+		}
+		return tx.CameraSeen(d.Context(), &catalog.Camera{Agency: agency, Serial: serial, LastSeenAt: d.clock.Now(), LastDock: dock})
+	})
+}
+
+// A supervisor of a station sees, and with the right for it acknowledges, what is of that
+// station, and does not learn that there is more.
+func TestAlertsOfAStationAreForItsSupervisor(t *testing.T) {
+	d := newDesk(t)
+	ctx := t.Context()
+	d.at("CAM-1", "front-desk", "north")
+	own, other := d.raise(catalog.AlertGap), &catalog.Alert{Agency: agency, Code: catalog.AlertGap, Object: "camera:CAM-9", Message: "look", LastAt: d.clock.Now()}
+	d.at("CAM-9", "pier-4", "harbour")
+	server := &catalog.Alert{Agency: agency, Code: catalog.AlertStoreFull, Object: "server:store", Message: "full", LastAt: d.clock.Now()}
+	d.update(func(tx *sqldb.Tx) error {
+		_, err := tx.RaiseAlert(ctx, other)
+		if err == nil {
+			_, err = tx.RaiseAlert(ctx, server)
+		}
+		return err
+	})
+	north := func(role auth.Role) catalog.Grant {
+		return catalog.Grant{ID: string(role), Holder: catalog.ToRole, HolderID: string(auth.Supervisor), Role: string(role), Scope: catalog.OnStation, Value: "north"}
+	}
+	looks := &auth.Actor{User: "u-looks", Agency: agency, Powers: auth.ShippedPowers(auth.Supervisor, north(auth.Supervisor))}
+	acts := &auth.Actor{User: "u-acts", Agency: agency, Powers: auth.ShippedPowers(auth.Supervisor, north(auth.Supervisor), north(auth.Operator))}
+	all, err := d.For(looks).Alerts(ctx, catalog.AlertFilter{Open: true}, 0)
+	d.must(err)
+	for _, a := range all {
+		if a.Object != "camera:CAM-1" {
+			t.Errorf("an alert about %s is shown", a.Object)
+		}
+	}
+	n, err := d.For(looks).OpenAlerts(ctx)
+	if err != nil || n != int64(len(all)) || n != 2 {
+		t.Errorf("%d alerts are listed, %d counted: %v", len(all), n, err)
+	}
+	d.is(d.For(looks).Acknowledge(ctx, own, ""), auth.ErrForbidden)
+	d.is(d.For(acts).Acknowledge(ctx, other.ID, ""), catalog.ErrNotFound)
+	d.is(d.For(acts).Acknowledge(ctx, server.ID, ""), catalog.ErrNotFound)
+	d.is(d.For(acts).Acknowledge(ctx, "nothing", ""), catalog.ErrNotFound)
+	refused := d.events(evidence.EventAlertAcknowledged)
+	if len(refused) != 3 {
+		t.Fatalf("%d refusals are on record", len(refused))
+	}
+	for i, object := range []string{"server:store", "camera:CAM-9", ""} {
+		if e := refused[i]; e.Outcome != evidence.OutcomeRefused || e.Object != object {
+			t.Errorf("refusal %d: %+v", i, e)
+		}
+	}
+	if d.For(acts).MayAcknowledge(other) || d.For(looks).MayAcknowledge(&all[0]) || !d.For(acts).MayAcknowledge(&all[0]) {
+		t.Error("the page would offer what is refused, or hide what is allowed")
+	}
+	d.must(d.For(acts).Acknowledge(ctx, own, "asked the officer"))
+	if n, err := d.For(acts).OpenAlerts(ctx); n != 1 || err != nil {
+		t.Errorf("%d still wait: %v", n, err)
+	}
+}

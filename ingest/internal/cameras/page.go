@@ -23,7 +23,7 @@ type Page struct {
 	Keys        []catalog.CameraKey
 	Dockings    []catalog.Docking // the newest 50, with the clocks of each
 	Assignments []Worn
-	Alerts      []catalog.Alert // the newest 50, open or not
+	Alerts      []catalog.Alert // the newest 50 that the person may see, open or not
 	Shown       []catalog.Shown // last shown first, at most 200
 	ShownTotal  int64
 	Items       []catalog.Item // the newest 20; the list of items has the rest
@@ -66,7 +66,7 @@ func (d *Desk) Camera(ctx context.Context, serial string) (*Page, error) {
 	if p.Assignments, err = d.worn(ctx, serial); err != nil {
 		return nil, err
 	}
-	if p.Alerts, err = d.Catalog.Alerts(ctx, catalog.AlertFilter{Agency: d.Agency, Object: evidence.CameraObject(serial)}, pageAlerts); err != nil {
+	if p.Alerts, err = d.Catalog.Alerts(ctx, catalog.AlertFilter{Agency: d.Agency, Object: evidence.CameraObject(serial), Within: d.within(auth.ListAlerts)}, pageAlerts); err != nil {
 		return nil, err
 	}
 	if p.Shown, err = d.Catalog.ShownPage(ctx, d.Agency, serial, 0, pageShown); err != nil {
@@ -75,7 +75,7 @@ func (d *Desk) Camera(ctx context.Context, serial string) (*Page, error) {
 	if p.ShownTotal, err = d.Catalog.CountShown(ctx, d.Agency, serial); err != nil {
 		return nil, err
 	}
-	items, err := d.Catalog.Items(ctx, catalog.ItemFilter{Agency: d.Agency, Camera: serial, Within: d.within()}, catalog.NewestArrival, "", pageItems)
+	items, err := d.Catalog.Items(ctx, catalog.ItemFilter{Agency: d.Agency, Camera: serial, Within: d.within(auth.ListItems)}, catalog.NewestArrival, "", pageItems)
 	if err != nil {
 		return nil, err
 	}
@@ -112,22 +112,29 @@ func (d *Desk) worn(ctx context.Context, serial string) ([]Worn, error) {
 	})
 }
 
-// Alerts lists alerts, newest first; of the filter, the agency is set here.
+// Alerts lists the alerts that the person may see, newest first: all of them, or those of
+// stations that a grant names. Of the filter, agency and reach are set here.
 // auth.ErrForbidden.
 func (d *Desk) Alerts(ctx context.Context, filter catalog.AlertFilter, limit int) ([]catalog.Alert, error) {
-	if err := d.allow(ctx, auth.ListAlerts, "", ""); err != nil {
+	if err := d.some(auth.ListAlerts); err != nil {
 		return nil, err
 	}
-	filter.Agency = d.Agency
+	filter.Agency, filter.Within = d.Agency, d.within(auth.ListAlerts)
 	return d.Catalog.Alerts(ctx, filter, limit)
 }
 
-// OpenAlerts counts the alerts that wait for people. auth.ErrForbidden.
+// OpenAlerts counts the alerts that wait for people, of those that this one may see.
+// auth.ErrForbidden.
 func (d *Desk) OpenAlerts(ctx context.Context) (int64, error) {
-	if err := d.allow(ctx, auth.ListAlerts, "", ""); err != nil {
+	if err := d.some(auth.ListAlerts); err != nil {
 		return 0, err
 	}
-	return d.Catalog.CountAlerts(ctx, catalog.AlertFilter{Agency: d.Agency, Open: true})
+	return d.Catalog.CountAlerts(ctx, catalog.AlertFilter{Agency: d.Agency, Open: true, Within: d.within(auth.ListAlerts)})
+}
+
+// MayAcknowledge says whether the person may acknowledge an alert.
+func (d *Desk) MayAcknowledge(a *catalog.Alert) bool {
+	return d.local || auth.May(d.actor, auth.AcknowledgeAlert, auth.StationObject(a.Agency, a.Station))
 }
 
 // Completeness reports of one camera, or with "" of all and of what no camera is
@@ -158,10 +165,10 @@ func (d *Desk) Completeness(ctx context.Context, serial string) ([]ledger.Report
 	return reports, nil
 }
 
-// within is which items the person may see.
-func (d *Desk) within() *catalog.Reach {
+// within is on what the person may do something.
+func (d *Desk) within(do auth.Action) *catalog.Reach {
 	if d.local {
 		return nil
 	}
-	return auth.ReachOf(d.actor, auth.ListItems, d.Agency)
+	return auth.ReachOf(d.actor, do, d.Agency)
 }

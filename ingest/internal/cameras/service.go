@@ -109,11 +109,16 @@ func (d *Desk) allow(ctx context.Context, do auth.Action, kind evidence.EventTyp
 			denied = fmt.Errorf("camera %q: %w", serial, catalog.ErrNotFound)
 		}
 	}
+	object := ""
+	if serial != "" {
+		object = evidence.CameraObject(serial)
+	}
+	return d.refuse(ctx, do, kind, object, denied)
+}
+
+// refuse records the denial of an act, which has a kind, and returns it.
+func (d *Desk) refuse(ctx context.Context, do auth.Action, kind evidence.EventType, object string, denied error) error {
 	if d.actor != nil && kind != "" {
-		object := ""
-		if serial != "" {
-			object = evidence.CameraObject(serial)
-		}
 		refused := d.event(kind, object, auth.Refusal(denied, do), nil)
 		refused.Outcome = evidence.OutcomeRefused
 		err := d.Catalog.Update(ctx, func(tx *sqldb.Tx) error { _, err := tx.AppendEvent(ctx, refused); return err })

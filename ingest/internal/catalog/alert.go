@@ -56,8 +56,9 @@ type Alert struct {
 	ID             string // 32 hex digits, random
 	Code           AlertCode
 	Severity       Severity
-	Object         string // as in events: camera:SERIAL, dock:NAME, item:ID
-	About          string // what of the object, for example a docking; "" for the object as such
+	Object         string             // as in events: camera:SERIAL, dock:NAME, item:ID
+	Station        evidence.StationID // of the dock, of the camera's last dock, or of the item; "": of none, as what is the server's
+	About          string             // what of the object, for example a docking; "" for the object as such
 	Message        string
 	RaisedAt       time.Time
 	LastAt         time.Time // last time that it was seen
@@ -75,7 +76,8 @@ type AlertFilter struct {
 	Agency evidence.AgencyID // required
 	Object string
 	Code   AlertCode
-	Open   bool // only those that wait for people
+	Open   bool   // only those that wait for people
+	Within *Reach // only those that somebody may see, as Reach.HoldsStation says of their stations; nil: all of the agency
 
 	// Before are those behind this one in a list; zero: all.
 	BeforeAt time.Time

@@ -143,6 +143,9 @@ func (r *Reach) HoldsCase(id string) bool {
 	return r.All || id != "" && slices.Contains(r.Cases, id)
 }
 
+// SomeStation reports whether r holds any station as such.
+func (r *Reach) SomeStation() bool { return r.All || len(r.Stations) > 0 }
+
 // wore goes by who the camera was assigned to, and only where nobody knows that by
 // what the camera said.
 func (r *Reach) wore(i *Item) bool {

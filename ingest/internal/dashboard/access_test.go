@@ -74,7 +74,7 @@ func TestEveryRouteAnswersEveryRoleAsTheTableSays(t *testing.T) {
 	if _, err := s.Settings.For(boss).Set(t.Context(), settings.Change{Name: "access.role_clients", Value: "* mobile look", Reason: "asked by a test"}); err != nil {
 		t.Fatal(err)
 	}
-	patterns := slices.Concat(routes.Of(t, dashboard.Routes(dashboard.Config{Settings: s.Settings, Webhooks: s.Webhooks})), routes.Of(t, api.Routes(api.Config{Settings: s.Settings, Webhooks: s.Webhooks})))
+	patterns := slices.Concat(routes.Of(t, dashboard.Routes(dashboard.Config{Settings: s.Settings, Webhooks: s.Webhooks, Freezes: s.Freezes})), routes.Of(t, api.Routes(api.Config{Settings: s.Settings, Webhooks: s.Webhooks, Freezes: s.Freezes})))
 	patterns = slices.DeleteFunc(patterns, func(p string) bool {
 		return p == "/" || p == "/api/v1/" || p == "GET /api/openapi.json" || p == "POST /sign-out" // the rest; and what would end the sessions
 	})
@@ -299,7 +299,7 @@ func (about thing) body(pattern string) (kind, text string) {
 	}
 	texts := map[string]string{
 		"packages": `{"items":[{"id":"%s"}]}`, "clips": `{"from_us":0,"to_us":1000,"reason":"x"}`, "queue/order": `{"order":[]}`, "bandwidth": `{"windows":[]}`, "/sending": `{}`,
-		"queue/move": `{"evidence_id":"%s","to":"first"}`, "queue/urgent": `{"evidence_id":"%s","urgent":true}`, "withdraw": `{"model":"X","counter":1}`, "acknowledge": `{}`,
+		"queue/move": `{"evidence_id":"%s","to":"first"}`, "queue/urgent": `{"evidence_id":"%s","urgent":true}`, "withdraw": `{"model":"X","counter":1}`, "acknowledge": `{}`, "v1/freezes": `{"scope":"item","value":"%s","reason":"x"}`, "freezes/{id}/end": `{"reason":"x"}`,
 		"enrolment-tokens": fmt.Sprintf(`{"dock":%q,"station":%q}`, about.dock, about.station), "annotation": `{"version":99}`, "/disable": `{}`, "/enable": `{}`,
 		"v1/settings/": `{"value":"20","reason":"x"}`,
 		"/approve":     `{"reason":"x"}`, "/block": `{"reason":"x"}`, "/hold": `{"reason":"x"}`, "/end-hold": `{"reason":"x"}`, "/assign": `{"officer":"Ann"}`,

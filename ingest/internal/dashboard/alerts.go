@@ -63,7 +63,8 @@ func (d *Dashboard) alerts(w http.ResponseWriter, r *http.Request, actor *auth.A
 func (d *Dashboard) showAlerts(w http.ResponseWriter, r *http.Request, actor *auth.Actor, code int, problem string) {
 	q := r.URL.Query()
 	v := alertsView{All: q.Get("show") == "all", Problem: problem, Done: doneText(q.Get("done"), "")}
-	alerts, err := d.Cameras.For(actor).Alerts(r.Context(), catalog.AlertFilter{Open: !v.All}, maxAlerts+1)
+	desk := d.Cameras.For(actor)
+	alerts, err := desk.Alerts(r.Context(), catalog.AlertFilter{Open: !v.All}, maxAlerts+1)
 	if err != nil {
 		d.fail(w, r, actor, err)
 		return
@@ -76,7 +77,7 @@ func (d *Dashboard) showAlerts(w http.ResponseWriter, r *http.Request, actor *au
 		back = "/alerts?show=all"
 	}
 	for _, a := range alerts {
-		v.Alerts = append(v.Alerts, alertOf(a, names, auth.May(actor, auth.AcknowledgeAlert, auth.Object{Agency: a.Agency}), back))
+		v.Alerts = append(v.Alerts, alertOf(a, names, desk.MayAcknowledge(&a), back))
 	}
 	v.base = d.roomBase(r.Context(), actor, "Alerts", "alerts")
 	d.show(w, r, code, "alerts", v)

@@ -122,7 +122,7 @@ func TestAnAuditIsHandedOutAsAFile(t *testing.T) {
 	s := newSite(t)
 	s.happened(t)
 	client := s.signedIn(t)
-	for format, want := range map[string]string{"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl; charset=utf-8"} {
+	for format, want := range map[string]string{"csv": "text/csv; charset=utf-8; header=present", "jsonl": "application/jsonl; charset=utf-8", "pdf": "application/pdf"} {
 		answer, err := client.PostForm(s.server.URL+"/audit/export", url.Values{"format": {format}, "outcome": {"refused"}})
 		if err != nil {
 			t.Fatal(err)
@@ -132,11 +132,17 @@ func TestAnAuditIsHandedOutAsAFile(t *testing.T) {
 		if err != nil || answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != want || !strings.HasPrefix(answer.Header.Get("Content-Disposition"), "attachment;") {
 			t.Errorf("%s: %d %v %v", format, answer.StatusCode, answer.Header, err)
 		}
+		if format == "pdf" { // what stands in it: inspection.TestAnExportOnPaperTellsWhatWasFound
+			if !strings.HasPrefix(string(body), "%PDF-") || !strings.HasSuffix(string(body), "%%EOF\n") {
+				t.Errorf("this is no PDF: %.20q", body)
+			}
+			continue
+		}
 		if !strings.Contains(string(body), "evidence.downloaded") || strings.Contains(string(body), "evidence.played") {
 			t.Errorf("%s: %s", format, body)
 		}
 	}
-	if n := s.Events(t, evidence.EventAuditExported, ""); n != 2 {
+	if n := s.Events(t, evidence.EventAuditExported, ""); n != 3 {
 		t.Errorf("%d exports are in the record", n)
 	}
 }

@@ -89,7 +89,8 @@ func (d *Dashboard) noCamera(w http.ResponseWriter, r *http.Request, actor *auth
 }
 
 func (d *Dashboard) drawCamera(ctx context.Context, actor *auth.Actor, serial string) (*cameraView, error) {
-	page, err := d.Cameras.For(actor).Camera(ctx, serial)
+	desk := d.Cameras.For(actor)
+	page, err := desk.Camera(ctx, serial)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +102,6 @@ func (d *Dashboard) drawCamera(ctx context.Context, actor *auth.Actor, serial st
 	}
 	may := func(do auth.Action) bool { return auth.May(actor, do, auth.Object{Agency: page.Camera.Agency}) }
 	v.CanDecide, v.CanAssign, v.CanHold, v.CanEndHold, v.CanBegin = may(auth.DecideCameraKey), may(auth.AssignCamera), may(auth.HoldCamera), may(auth.EndCameraHold), may(auth.BeginCamera)
-	mayAcknowledge := may(auth.AcknowledgeAlert)
 	for _, k := range page.Keys {
 		v.Keys = append(v.Keys, keyOf(k, page.Camera.Key, names))
 	}
@@ -116,7 +116,7 @@ func (d *Dashboard) drawCamera(ctx context.Context, actor *auth.Actor, serial st
 		v.Worn = append(v.Worn, wornView{worn, worn.Covers(now), names(worn.By)})
 	}
 	for _, a := range page.Alerts {
-		if drawn := alertOf(a, names, mayAcknowledge, v.Here); a.Open() {
+		if drawn := alertOf(a, names, desk.MayAcknowledge(&a), v.Here); a.Open() {
 			v.Alerts = append(v.Alerts, drawn)
 		} else {
 			v.Closed = append(v.Closed, drawn)

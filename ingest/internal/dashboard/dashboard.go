@@ -19,6 +19,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/freeze"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/throttle"
@@ -39,6 +40,7 @@ type Config struct {
 	Annotate *annotate.Service // required
 	Settings *settings.Service // nil: no rooms for them, and nothing that they decide
 	Webhooks *webhook.Service  // nil: there are none
+	Freezes  *freeze.Service   // nil: no room for them
 	Slow     bool              // whoever asks too often is told to wait
 	// Inspection is the audit desk; required.
 	Inspection *inspection.Service
@@ -165,6 +167,7 @@ func (d *Dashboard) routes() *http.ServeMux {
 	d.auditRoutes(mux)
 	d.webhookRoutes(mux)
 	d.approvalRoutes(mux)
+	d.freezeRoutes(mux)
 	mux.HandleFunc("GET /alerts", d.private(d.alerts))
 	mux.HandleFunc("POST /alerts/acknowledge", d.private(d.acknowledge))
 	if d.API != nil {

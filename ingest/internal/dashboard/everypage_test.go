@@ -232,7 +232,7 @@ func (l *look) routes(s *site, about *shown) {
 	l.t.Helper()
 	l.whole = true
 	defer func() { l.whole = false }()
-	for _, pattern := range routes.Of(l.t, dashboard.Routes(dashboard.Config{Settings: s.Settings})) {
+	for _, pattern := range routes.Of(l.t, dashboard.Routes(dashboard.Config{Settings: s.Settings, Freezes: s.Freezes})) {
 		path, isGet := strings.CutPrefix(pattern, "GET ")
 		if !isGet || leadElsewhere[pattern] != "" {
 			continue

@@ -45,13 +45,13 @@ func newSite(t *testing.T, adjust ...func(*dashboard.Config)) *site {
 	}
 	desks := cameras.New(cameras.Config{Catalog: store.DB, Blobs: store.Blobs, Agency: readingtest.Agency, Certify: store.Fleet.Certify, Now: store.Clock.Now, Log: log})
 	config := dashboard.Config{
-		Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Cameras: desks, Cases: store.Cases, Uplink: store.Uplink, Fleet: store.Fleet, Settings: store.Settings, Webhooks: store.Webhooks, Annotate: store.Annotate, Inspection: store.Inspection, Zone: zone, Now: store.Clock.Now, Log: log,
+		Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Cameras: desks, Cases: store.Cases, Uplink: store.Uplink, Fleet: store.Fleet, Settings: store.Settings, Webhooks: store.Webhooks, Freezes: store.Freezes, Annotate: store.Annotate, Inspection: store.Inspection, Zone: zone, Now: store.Clock.Now, Log: log,
 	}
 	for _, change := range adjust {
 		change(&config)
 	}
 	if config.API == nil {
-		config.API = apitest.Checked(t, api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Derive: config.Derive, Fleet: store.Fleet, Cameras: desks, Cases: store.Cases, Uplink: store.Uplink, Settings: store.Settings, Webhooks: store.Webhooks, Annotate: store.Annotate, Inspection: store.Inspection, Answers: store.DB, Now: store.Clock.Now, Log: log}))
+		config.API = apitest.Checked(t, api.New(api.Config{Auth: store.Auth, Reading: store.Reading, Packages: store.Packages, Derive: config.Derive, Fleet: store.Fleet, Cameras: desks, Cases: store.Cases, Uplink: store.Uplink, Settings: store.Settings, Webhooks: store.Webhooks, Freezes: store.Freezes, Annotate: store.Annotate, Inspection: store.Inspection, Answers: store.DB, Now: store.Clock.Now, Log: log}))
 	}
 	handler, err := dashboard.New(config)
 	if err != nil {

@@ -32,6 +32,7 @@ type itemView struct {
 	MoreEvents              bool
 	Facts                   []factGroup
 	Cases                   *itemCases // nil: the person sees no cases
+	Frozen                  *frozenView
 	Seers                   *seersView // nil: the person may not know who sees it
 	Said                    *saidView
 	Around                  *relatedView // nil: its time is not known
@@ -101,6 +102,10 @@ func (d *Dashboard) itemPage(w http.ResponseWriter, r *http.Request, actor *auth
 	}
 	if r.URL.Query().Get("done") == "said" {
 		page.Done = "Kept. What stood before is in the history."
+	}
+	if page.Frozen, err = d.frozenOf(r.Context(), actor, item); err != nil {
+		d.fail(w, r, actor, err)
+		return
 	}
 	page.CanClip = page.CanPackage && page.Playable && d.Derive != nil && item.Kind == evidence.KindVideo && item.Encoding == evidence.EncodedAsIs
 	if at := v.Times.Began; at != nil {

@@ -18,9 +18,10 @@ func (d *Dashboard) peopleRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /people", d.private(d.invite))
 	mux.HandleFunc("GET /people/{name}", d.private(d.person))
 	for name, act := range map[string]func(*auth.Desk, *http.Request, string) error{
-		"disable": func(k *auth.Desk, r *http.Request, id string) error { return k.Disable(r.Context(), id) },
-		"enable":  func(k *auth.Desk, r *http.Request, id string) error { return k.Enable(r.Context(), id) },
-		"release": func(k *auth.Desk, r *http.Request, id string) error { return k.ReleaseLock(r.Context(), id) },
+		"disable":      func(k *auth.Desk, r *http.Request, id string) error { return k.Disable(r.Context(), id) },
+		"enable":       func(k *auth.Desk, r *http.Request, id string) error { return k.Enable(r.Context(), id) },
+		"end-sessions": func(k *auth.Desk, r *http.Request, id string) error { return k.EndSessions(r.Context(), id) },
+		"release":      func(k *auth.Desk, r *http.Request, id string) error { return k.ReleaseLock(r.Context(), id) },
 		"change": func(k *auth.Desk, r *http.Request, id string) error {
 			return k.Change(r.Context(), id, auth.Role(r.PostForm.Get("role")), r.PostForm.Get("officer_id"))
 		},
@@ -308,6 +309,8 @@ func peopleDone(act, name string) string {
 	switch act {
 	case "disable":
 		return name + " is disabled: no session is left, and no sign-in is taken. Enabling takes it back at any time."
+	case "end-sessions":
+		return "No session of " + name + " is left. They may sign in anew."
 	case "enable":
 		return name + " is enabled again, and signs in anew."
 	case "release":

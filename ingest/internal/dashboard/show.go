@@ -12,6 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/export"
+	"github.com/sealdock/sealdock/ingest/internal/freeze"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/ingest/internal/webhook"
@@ -30,14 +31,14 @@ type base struct {
 }
 
 // rooms says which rooms a person may enter at all.
-type rooms struct{ Overview, Alerts, Cameras, Docks, Uplinks, Evidence, Cases, People, Audit, Webhooks, Settings, Posture, Approvals bool }
+type rooms struct{ Overview, Alerts, Cameras, Docks, Uplinks, Evidence, Cases, Freezes, People, Audit, Webhooks, Settings, Posture, Approvals bool }
 
 func (d *Dashboard) roomsOf(actor *auth.Actor) rooms {
 	agency := d.Auth.Agency()
 	some := func(do auth.Action) bool { return auth.MaySome(actor, do, agency) }
 	return rooms{
-		Overview: some(auth.SeeOverview), Alerts: auth.May(actor, auth.ListAlerts, auth.Object{Agency: agency}), Cameras: some(auth.ListCameras),
-		Docks: some(auth.ListDocks), Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), Cases: some(auth.ListCases), People: d.Auth.Desk(actor).CanList(),
+		Overview: some(auth.SeeOverview), Alerts: auth.ReachOf(actor, auth.ListAlerts, agency).SomeStation(), Cameras: some(auth.ListCameras),
+		Docks: some(auth.ListDocks), Uplinks: some(auth.ListDocks), Evidence: some(auth.ListItems), Cases: some(auth.ListCases), Freezes: d.Freezes != nil && freeze.May(actor, agency), People: d.Auth.Desk(actor).CanList(),
 		Audit:    auth.May(actor, auth.ReadAudit, auth.Object{Agency: agency}),
 		Webhooks: d.Webhooks != nil && webhook.May(actor, agency),
 		Settings: d.Settings != nil && some(auth.ManageAgency), Posture: d.Settings != nil && some(auth.SeePosture),

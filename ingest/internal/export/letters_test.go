@@ -4,26 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/image/font/gofont/gobold"
-	"golang.org/x/image/font/gofont/gomono"
-	"golang.org/x/image/font/gofont/goregular"
-	"golang.org/x/image/font/sfnt"
-
 	"github.com/sealdock/sealdock/internal/pack"
 )
-
-func TestLettersThatTheFontsLackAreWrittenByNumber(t *testing.T) {
-	for name, font := range map[string][]byte{"regular": goregular.TTF, "bold": gobold.TTF, "mono": gomono.TTF} {
-		glyphs, err := sfnt.Parse(font)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := &page{glyphs: glyphs, known: map[rune]bool{}}
-		if got := p.text("Žofia Ångström, наряд, Αθήνα: 警"); got != "Žofia Ångström, наряд, Αθήνα: [U+8B66]" {
-			t.Errorf("%s: %q", name, got)
-		}
-	}
-}
 
 func TestNamesInAPackageAreSafeEverywhere(t *testing.T) {
 	for path, want := range map[string]string{

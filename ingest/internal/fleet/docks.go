@@ -329,7 +329,7 @@ func (d *DockDesk) act(ctx context.Context, kind evidence.EventType, dock eviden
 	switch {
 	case !d.MayManage(""):
 		err = auth.ErrForbidden
-	case factor && d.actor != nil:
+	case factor && d.actor != nil && auth.Running(ctx) == nil:
 		err = auth.Fresh(d.actor, d.s.Now())
 	}
 	if err == nil && d.actor != nil {

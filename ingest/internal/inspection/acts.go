@@ -44,6 +44,7 @@ var acts = [...]act{
 	{evidence.EventUserInvited, Administration, "invited %", "invite %"},
 	{evidence.EventUserChanged, Administration, "changed the role or badge of %", "change the role or badge of %"},
 	{evidence.EventUserDisabled, Administration, "disabled the account of %", "disable the account of %"},
+	{evidence.EventUserSessionsEnded, Administration, "ended all sessions of %", "end all sessions of %"},
 	{evidence.EventUserEnabled, Administration, "enabled the account of %", "enable the account of %"},
 	{evidence.EventRoleChanged, Administration, "changed the role %", "change the role %"},
 	{evidence.EventGroupChanged, Administration, "changed the group %", "change the group %"},

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -23,12 +24,16 @@ type Format string
 const (
 	CSV       Format = "csv"   // RFC 4180, UTF-8, for spreadsheets: no cell is a formula
 	JSONLines Format = "jsonl" // with salts, places and proofs: whoever has the log's public key can check it
+	PDF       Format = "pdf"   // to be printed and filed: in words, with the signed checkpoint; at most MaxPaper events
 )
 
 // MediaType is what a browser is told of a file.
 func (f Format) MediaType() string {
-	if f == CSV {
+	switch f {
+	case CSV:
 		return "text/csv; charset=utf-8; header=present"
+	case PDF:
+		return "application/pdf"
 	}
 	return "application/jsonl; charset=utf-8"
 }
@@ -56,8 +61,8 @@ func (s *Service) Export(ctx context.Context, actor *auth.Actor, q Query, format
 	if err := s.allow(ctx, actor, auth.ExportAudit, evidence.EventAuditExported, q); err != nil {
 		return nil, err
 	}
-	if format != CSV && format != JSONLines {
-		return nil, &QueryError{"format", "csv or jsonl"}
+	if format != CSV && format != JSONLines && format != PDF {
+		return nil, &QueryError{"format", "csv, jsonl or pdf"}
 	}
 	e := &Export{Format: format, s: s, actor: actor, query: q, at: s.Now().UTC().Truncate(time.Microsecond)}
 	var err error
@@ -78,6 +83,9 @@ func (s *Service) Export(ctx context.Context, actor *auth.Actor, q Query, format
 	if e.Events, err = s.Catalog.CountFound(ctx, e.search, tlog.MaxSize); err != nil {
 		return nil, err
 	}
+	if format == PDF && e.Events > MaxPaper {
+		return nil, &QueryError{"format", fmt.Sprintf("a PDF holds at most %d events, and this search finds %d; narrow it, or take JSON with proofs", MaxPaper, e.Events)}
+	}
 	_, err = s.record(ctx, actor, evidence.EventAuditExported, evidence.OutcomeDone, "",
 		map[string]string{"search": q.Text(), "format": string(format), "events": strconv.FormatInt(e.Events, 10)})
 	return e, err
@@ -89,6 +97,14 @@ const exportStep = 250
 // Write writes the export, newest first, a page of events at a time. When it ends
 // with an error what was written is no export.
 func (e *Export) Write(ctx context.Context, w io.Writer) error {
+	if e.Format == PDF { // made in memory: one at a time
+		select {
+		case e.s.papers <- struct{}{}:
+			defer func() { <-e.s.papers }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	out, err := e.begin(w)
 	if err != nil {
 		return err
@@ -122,7 +138,10 @@ type writer interface {
 }
 
 func (e *Export) begin(w io.Writer) (writer, error) {
-	if e.Format == CSV {
+	switch e.Format {
+	case PDF:
+		return &paper{Export: e, out: w}, nil
+	case CSV:
 		t := &table{csv.NewWriter(w)}
 		t.UseCRLF = true
 		return t, t.Write([]string{"time_utc", "event", "who", "kind_of_actor", "actor_id", "act", "object", "address", "client", "outcome", "reason", "details", "log_entry"})

@@ -46,10 +46,13 @@ type Config struct {
 }
 
 // Service is the audit desk. Make it with New.
-type Service struct{ Config }
+type Service struct {
+	Config
+	papers chan struct{} // who makes a PDF
+}
 
 // New returns a Service.
-func New(c Config) *Service { return &Service{c} }
+func New(c Config) *Service { return &Service{c, make(chan struct{}, 1)} }
 
 // Page is one page of a search.
 type Page struct {

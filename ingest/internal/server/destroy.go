@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -63,4 +65,12 @@ func destroyable(ctx context.Context, db *sqldb.Reader, agency evidence.AgencyID
 		return nil, refuse("item %s is of camera %s, which is held (%q): end the hold first", id, item.Camera, camera.HoldReason)
 	}
 	return item, nil
+}
+
+// reasonFor bounds a reason that the custody log keeps.
+func reasonFor(what, reason string) (string, error) {
+	if reason = strings.TrimSpace(reason); reason == "" || len(reason) > maxReason || strings.ToValidUTF8(reason, "") != reason {
+		return "", fmt.Errorf("say why %s, in at most %d bytes: the custody log keeps it", what, maxReason)
+	}
+	return reason, nil
 }

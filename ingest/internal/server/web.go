@@ -12,6 +12,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/auth"
 	"github.com/sealdock/sealdock/ingest/internal/cases"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
+	"github.com/sealdock/sealdock/ingest/internal/freeze"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/scim"
 	"github.com/sealdock/sealdock/internal/telemetry"
@@ -79,13 +80,14 @@ func (p *parts) dashboard() (http.Handler, error) {
 	desk := inspection.New(inspection.Config{
 		Catalog: p.catalog, Tiles: p.tiles, Origin: p.config.logOrigin(), LogKey: p.secrets.checkpoint.Public(), Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "inspection"),
 	})
+	freezes := freeze.New(freeze.Config{Catalog: p.catalog, Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "freeze")})
 	gathered := cases.New(cases.Config{Catalog: p.catalog, Auth: people, Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "cases")})
 	said := annotate.New(annotate.Config{Catalog: p.catalog, Agency: p.config.agency(), Now: p.now, Log: telemetry.Component(p.log, "annotate")})
 	return dashboard.New(dashboard.Config{
-		Cases: gathered, Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Fleet: p.fleet, Annotate: said, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Slow: true, Inspection: desk,
+		Cases: gathered, Auth: people, Reading: services, Cameras: p.cameras, Uplink: p.uplink, Fleet: p.fleet, Annotate: said, Packages: packages, Derive: p.derive, Settings: p.settings, Webhooks: p.webhooks, Freezes: freezes, Slow: true, Inspection: desk,
 		API: api.New(api.Config{
 			Cases: gathered, Auth: people, Reading: services, Packages: packages, Derive: p.derive, Keys: p.keyDesk(people), Fleet: p.fleet, Cameras: p.cameras, Uplink: p.uplink,
-			Settings: p.settings, Inspection: desk, Annotate: said, Webhooks: p.webhooks, Answers: p.catalog, Slow: true, Now: p.now, Log: telemetry.Component(p.log, "api"),
+			Settings: p.settings, Inspection: desk, Annotate: said, Webhooks: p.webhooks, Freezes: freezes, Answers: p.catalog, Slow: true, Now: p.now, Log: telemetry.Component(p.log, "api"),
 		}),
 		Zone: zone, Now: p.now, Log: telemetry.Component(p.log, "dashboard"),
 	})

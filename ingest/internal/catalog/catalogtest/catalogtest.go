@@ -116,6 +116,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"assignments never overlap", assignments},
 		{"a later assignment names the wearer", laterAssignment},
 		{"one thing is one alert", alerts},
+		{"alerts are of a station", alertStations},
 		{"inventories are kept once", inventories},
 		{"events are found again", eventsFound},
 		{"events cannot be changed or deleted", eventsFinal},

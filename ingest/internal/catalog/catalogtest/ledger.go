@@ -242,6 +242,7 @@ func alerts(s suite) {
 	}
 	raise("docking 2", "A is gone")
 	is(s, "open", open(), 2)
+	is(s, "station of a camera that no dock has shown", first.Station, evidence.StationID(""))
 	s.update(acknowledge(first.ID))
 	s.refused(catalog.ErrConflict, acknowledge(first.ID))
 	is(s, "open", open(), 1)

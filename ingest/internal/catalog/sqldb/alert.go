@@ -4,17 +4,19 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
-const alertColumns = "agency, id, code, severity, object, about, message, raised_at, last_at, count, acknowledged_by, acknowledged_at, cleared_at"
+const alertColumns = "agency, id, code, severity, object, station, about, message, raised_at, last_at, count, acknowledged_by, acknowledged_at, cleared_at"
 
 func scanAlert(s scanner, a *catalog.Alert) error {
-	return s.Scan(&a.Agency, &a.ID, &a.Code, &a.Severity, &a.Object, &a.About, &a.Message, timeInto{&a.RaisedAt}, timeInto{&a.LastAt}, &a.Count,
+	return s.Scan(&a.Agency, &a.ID, &a.Code, &a.Severity, &a.Object, &a.Station, &a.About, &a.Message, timeInto{&a.RaisedAt}, timeInto{&a.LastAt}, &a.Count,
 		&a.AcknowledgedBy, timeInto{&a.AcknowledgedAt}, timeInto{&a.ClearedAt})
 }
 
@@ -26,6 +28,7 @@ func alertWhere(f *catalog.AlertFilter) *where {
 	if f.Open {
 		w.and("cleared_at = 0 AND acknowledged_at = 0")
 	}
+	withinStations(&w, f.Within)
 	if !f.BeforeAt.IsZero() {
 		w.and("raised_at <= ?", micros(f.BeforeAt))
 		w.and("(raised_at < ? OR id < ?)", micros(f.BeforeAt), clean(f.BeforeID))
@@ -54,10 +57,15 @@ func (r *Reader) Alert(ctx context.Context, agency evidence.AgencyID, id string)
 
 // RaiseAlert raises an alert at a.LastAt, or counts up the one of the same code,
 // object and subject that stands. One that was acknowledged opens again when
-// its message has changed. It fills in the row as it is now, and says whether
-// people have something new to look at.
+// its message has changed. Its station is that of the dock, of the camera's last dock
+// or of the item that it is about; while it stands it moves with dock and camera. It
+// fills in the row as it is now, and says whether people have something new to look at.
 func (tx *Tx) RaiseAlert(ctx context.Context, a *catalog.Alert) (fresh bool, err error) {
 	const what = "raising an alert"
+	station, err := tx.stationOf(ctx, a.Agency, a.Object)
+	if err != nil {
+		return false, err
+	}
 	standing, err := list(ctx, &tx.Reader, "standing alerts", scanAlert, "SELECT "+alertColumns+` FROM alerts
 		WHERE agency = $1 AND object = $2 AND code = $3 AND about = $4 AND cleared_at = 0`, a.Agency, clean(a.Object), a.Code, clean(a.About))
 	if err != nil {
@@ -67,8 +75,9 @@ func (tx *Tx) RaiseAlert(ctx context.Context, a *catalog.Alert) (fresh bool, err
 		var id [16]byte
 		rand.Read(id[:]) // never fails: crypto/rand ends the program instead
 		a.ID, a.RaisedAt, a.Count = hex.EncodeToString(id[:]), a.LastAt, 1
-		_, err := tx.change(ctx, what, "INSERT INTO alerts ("+alertColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, '', 0, 0)",
-			a.Agency, a.ID, a.Code, a.Severity, clean(a.Object), clean(a.About), clean(a.Message), micros(a.LastAt))
+		a.Station = station
+		_, err := tx.change(ctx, what, "INSERT INTO alerts ("+alertColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, 1, '', 0, 0)",
+			a.Agency, a.ID, a.Code, a.Severity, clean(a.Object), clean(string(a.Station)), clean(a.About), clean(a.Message), micros(a.LastAt))
 		return true, err
 	}
 	old := standing[0]
@@ -76,12 +85,50 @@ func (tx *Tx) RaiseAlert(ctx context.Context, a *catalog.Alert) (fresh bool, err
 	fresh = !old.AcknowledgedAt.IsZero() && old.Message != message
 	*a = old
 	a.Message, a.LastAt, a.Count = message, at, old.Count+1
+	a.Station = station
 	if fresh {
 		a.AcknowledgedBy, a.AcknowledgedAt = "", time.Time{}
 	}
-	_, err = tx.change(ctx, what, `UPDATE alerts SET message = $3, last_at = $4, count = count + 1, acknowledged_by = $5, acknowledged_at = $6
-		WHERE agency = $1 AND id = $2`, a.Agency, a.ID, a.Message, micros(at), a.AcknowledgedBy, micros(a.AcknowledgedAt))
+	_, err = tx.change(ctx, what, `UPDATE alerts SET message = $3, last_at = $4, count = count + 1, acknowledged_by = $5, acknowledged_at = $6, station = $7
+		WHERE agency = $1 AND id = $2`, a.Agency, a.ID, a.Message, micros(at), a.AcknowledgedBy, micros(a.AcknowledgedAt), clean(string(a.Station)))
 	return fresh, err
+}
+
+// stationOf returns the station of what an event or an alert is about, "" of what has
+// none.
+func (r *Reader) stationOf(ctx context.Context, agency evidence.AgencyID, object string) (station evidence.StationID, err error) {
+	kind, id, _ := strings.Cut(clean(object), ":")
+	query := map[string]string{
+		"dock":   "SELECT station FROM docks WHERE agency = $1 AND id = $2",
+		"camera": "SELECT docks.station FROM cameras JOIN docks ON docks.agency = cameras.agency AND docks.id = cameras.last_dock WHERE cameras.agency = $1 AND cameras.serial = $2",
+		"item":   "SELECT station FROM items WHERE agency = $1 AND id = $2",
+	}[kind]
+	if query == "" {
+		return "", nil
+	}
+	err = r.one(ctx, "the station of "+kind+" "+id, func(s scanner) error { return s.Scan(&station) }, query, agency, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return "", nil
+	}
+	return station, err
+}
+
+// moveAlerts gives the standing alerts about a dock, and about the cameras that were
+// docked there last, the station where it is now.
+func (tx *Tx) moveAlerts(ctx context.Context, agency evidence.AgencyID, dock evidence.DockID, station evidence.StationID) error {
+	_, err := tx.change(ctx, "moving alerts to a station", `UPDATE alerts SET station = $3 WHERE agency = $1 AND cleared_at = 0 AND station <> $3
+		AND (object = 'dock:' || $2 OR object IN (SELECT 'camera:' || serial FROM cameras WHERE agency = $1 AND last_dock = $2))`, agency, dock, station)
+	return err
+}
+
+// moveCameraAlerts does so for those about one camera.
+func (tx *Tx) moveCameraAlerts(ctx context.Context, agency evidence.AgencyID, serial string) error {
+	object := clean(evidence.CameraObject(serial))
+	station, err := tx.stationOf(ctx, agency, object)
+	if err == nil {
+		_, err = tx.change(ctx, "moving alerts to a station", "UPDATE alerts SET station = $3 WHERE agency = $1 AND object = $2 AND cleared_at = 0 AND station <> $3", agency, object, station)
+	}
+	return err
 }
 
 // AcknowledgeAlert notes who has looked at an alert. catalog.ErrConflict when

@@ -42,7 +42,10 @@ func (tx *Tx) CameraSeen(ctx context.Context, c *catalog.Camera) error {
 		ON CONFLICT (agency, serial) DO UPDATE SET vendor = excluded.vendor, model = excluded.model, firmware = excluded.firmware,
 		last_seen_at = excluded.last_seen_at, last_dock = excluded.last_dock, last_bay = excluded.last_bay, access = excluded.access, claimed = excluded.claimed`,
 		c.Agency, clean(c.Serial), clean(c.Vendor), clean(c.Model), clean(c.Firmware), micros(c.LastSeenAt), c.LastDock, clean(c.LastBay), c.Access, clean(c.Claimed))
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.moveCameraAlerts(ctx, c.Agency, c.Serial)
 }
 
 // SetCameraStanding notes how a camera stood at its last docking, and the key

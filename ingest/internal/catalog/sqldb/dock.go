@@ -146,6 +146,9 @@ func (tx *Tx) RegisterDock(ctx context.Context, d *catalog.Dock) error {
 		d.Agency, d.ID, d.Station, d.Fingerprint.String(), d.StatementKey, flag(d.Enabled), micros(d.EnrolledAt), clean(d.AgentVersion), d.AgencyKey, micros(d.GoodUntil)); err != nil {
 		return err
 	}
+	if err := tx.moveAlerts(ctx, d.Agency, d.ID, d.Station); err != nil {
+		return err
+	}
 	_, err := tx.change(ctx, what, `INSERT INTO dock_keys (agency, dock, public_key, added_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (agency, dock, public_key) DO NOTHING`, d.Agency, d.ID, d.StatementKey, micros(d.EnrolledAt))
 	return err

@@ -35,13 +35,19 @@ func (tx *Tx) EndFreeze(ctx context.Context, agency evidence.AgencyID, id, reaso
 		agency, clean(id), clean(reason), clean(by), micros(at))
 }
 
-// mayDelete is asked by everything that takes evidence away for good, in the same
-// transaction. catalog.ErrFrozen names the first freeze that stands against it.
-func (tx *Tx) mayDelete(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID) error {
-	against, err := list(ctx, &tx.Reader, "freezes over an item", scanFreeze, "SELECT "+freezeColumns+` FROM freezes
+// FreezesOver returns the freezes that stand against deleting an item, the first of them
+// first.
+func (r *Reader) FreezesOver(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID) ([]catalog.Freeze, error) {
+	return list(ctx, r, "freezes over an item", scanFreeze, "SELECT "+freezeColumns+` FROM freezes
 		WHERE agency = $1 AND ended_at = 0 AND (scope = 'agency' OR scope = 'item' AND value = $2 OR EXISTS (
 			SELECT 1 FROM items WHERE items.agency = $1 AND items.id = $2 AND (scope = 'station' AND station = value OR scope = 'camera' AND camera = value OR scope = 'item' AND kind = 'derivative' AND original = value
 				OR scope = 'officer' AND value <> '' AND (officer_id = value OR wearer_id = value)))) ORDER BY made_at, id`, agency, id.String())
+}
+
+// mayDelete is asked by everything that takes evidence away for good, in the same
+// transaction. catalog.ErrFrozen names the first freeze that stands against it.
+func (tx *Tx) mayDelete(ctx context.Context, agency evidence.AgencyID, id evidence.EvidenceID) error {
+	against, err := tx.FreezesOver(ctx, agency, id)
 	if err != nil || len(against) == 0 {
 		return err
 	}

@@ -73,6 +73,23 @@ func inCases(n int) string {
 	return "(id IN " + of + " OR original IN " + of + ")"
 }
 
+// withinStations adds that something is of a station in a reach, as
+// catalog.Reach.HoldsStation says it.
+func withinStations(w *where, reach *catalog.Reach) {
+	if reach == nil || reach.All {
+		return
+	}
+	var args []any
+	for _, s := range reach.Stations {
+		args = append(args, clean(string(s)))
+	}
+	if len(args) == 0 {
+		w.and("1 = 0")
+		return
+	}
+	w.and("station <> '' AND station IN ("+strings.TrimSuffix(strings.Repeat("?, ", len(args)), ", ")+")", args...)
+}
+
 // UserStanding returns a user, and which version of the agency's powers is in force.
 // catalog.ErrNotFound.
 func (r *Reader) UserStanding(ctx context.Context, id string) (*catalog.User, int64, error) {

@@ -21,6 +21,7 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
 	"github.com/sealdock/sealdock/ingest/internal/export"
 	"github.com/sealdock/sealdock/ingest/internal/fleet"
+	"github.com/sealdock/sealdock/ingest/internal/freeze"
 	"github.com/sealdock/sealdock/ingest/internal/inspection"
 	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
@@ -60,6 +61,7 @@ type Store struct {
 	Log        *audit.Log // the custody log, signed when a test says so
 	Inspection *inspection.Service
 	Annotate   *annotate.Service
+	Freezes    *freeze.Service
 	Webhooks   *webhook.Service // that reach public addresses alone, as by default
 	DockKey    ed25519.PrivateKey
 	Receipts   ed25519.PrivateKey
@@ -119,6 +121,7 @@ func New(t testing.TB) *Store {
 		Catalog: db, Tiles: tiles, Origin: LogOrigin, LogKey: logKey.Public().(ed25519.PublicKey), Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	s.Annotate = annotate.New(annotate.Config{Catalog: db, Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
+	s.Freezes = freeze.New(freeze.Config{Catalog: db, Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	s.Webhooks, err = webhook.New(webhook.Config{
 		Catalog: db, Agency: Agency, Key: pepper[:32], Networks: func(context.Context) []netip.Prefix { return nil }, Node: "node", Now: clock.Now, Log: slog.New(slog.DiscardHandler),
 	})
