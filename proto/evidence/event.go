@@ -73,6 +73,10 @@ const (
 	EventFactorRemoved     EventType = "account.factor_removed"      // and one was taken away
 	EventRecoveryMade      EventType = "account.recovery_codes_made" // in place of all former ones
 	EventRecoveryUsed      EventType = "account.recovery_code_used"  // once, in place of a factor
+	EventPhoneCodeSent     EventType = "account.phone_code_sent"     // a code is handed to the agency's gateway for SMS and calls
+	EventPhoneCodeFailed   EventType = "account.phone_code_failed"   // the gateway did not take it
+	EventPhoneCodeUsed     EventType = "account.phone_code_used"     // once, as a factor
+	EventGatewaySecret     EventType = "settings.gateway_secret"     // the gateway's secret was made or replaced
 	EventFactorRuleSet     EventType = "settings.factor_rule"        // of whom a second factor is required, and when it is asked for
 	EventPasskeyDoubted    EventType = "account.passkey_doubted"     // its count went back: there may be a copy
 	EventDirectoryChanged  EventType = "directory.changed"           // name, role or standing of a person follows the directory

@@ -26,18 +26,21 @@ func (a *api) meRoutes() []Route {
 		d.Secret, d.About = true, "The answer is shown this once."
 		return d
 	}
-	const conflict, wrong, busy = http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable
+	const conflict, wrong, busy, many = http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable, http.StatusTooManyRequests
 	return []Route{
 		Answer("GET /api/v1/me", own("Who is signed in, and with what"), a.me),
 		Answer("GET /api/v1/me/sessions", own("Where you are signed in"), a.sessions),
 		Answer("DELETE /api/v1/me/sessions", own("End all sessions but this one"), a.endOtherSessions),
 		Answer("DELETE /api/v1/me/sessions/{id}", missing(own("End a session")), a.endSession),
 		Answer("POST /api/v1/me/confirm", own("Show a factor again, for the next 5 minutes", busy), a.confirm),
-		Answer("POST /api/v1/me/password", fresh(own("Change the password, which ends all other sessions", conflict, wrong, busy)), a.changePassword),
+		Answer("POST /api/v1/me/password", fresh(own("Change the password, which ends all other sessions, and tokens unless they are kept", conflict, wrong, busy)), a.changePassword),
 		Answer("POST /api/v1/me/recovery-codes", secret(fresh(own("Make recovery codes in place of the former ones", conflict))), a.makeRecoveryCodes),
 		Answer("POST /api/v1/me/app", secret(fresh(own("Begin to set up an authenticator app", conflict))), a.beginApp),
 		Answer("POST /api/v1/me/app/finish", own("Switch the app on with its first code", conflict, wrong), a.finishApp),
-		Answer("DELETE /api/v1/me/factors/{id}", missing(fresh(own("Remove a passkey by its id, or the app by the id app", conflict))), a.removeFactor),
+		Answer("POST /api/v1/me/confirm/code", own("Have a code sent to your phone, to show it to /api/v1/me/confirm", conflict, busy, many), a.sendConfirmCode),
+		Answer("POST /api/v1/me/phone", fresh(own("Have a code sent to a phone that codes are to be sent to", conflict, wrong, busy, many)), a.beginPhone),
+		Answer("POST /api/v1/me/phone/finish", fresh(own("Switch the phone on with the code that came", conflict, wrong)), a.finishPhone),
+		Answer("DELETE /api/v1/me/factors/{id}", missing(fresh(own("Remove a passkey by its id, the app by the id app, or the phone by the id phone", conflict))), a.removeFactor),
 		Answer("GET /api/v1/me/tokens", own("Your tokens for the API"), a.tokens),
 		Answer("POST /api/v1/me/tokens", secret(fresh(own("Make a token for the API", conflict, wrong))), a.makeToken),
 		Answer("DELETE /api/v1/me/tokens/{id}", missing(own("Revoke a token")), a.revokeToken),
@@ -59,6 +62,7 @@ type meAnswer struct {
 	MustEnrol         bool            `json:"must_enrol" jsonschema:"nothing but the own account is open before"`
 	Passkeys          []passkeyAnswer `json:"passkeys"`
 	App               *appAnswer      `json:"app"`
+	Phone             *phoneAnswer    `json:"phone" jsonschema:"codes are sent to it"`
 	RecoveryCodes     int64           `json:"recovery_codes" jsonschema:"left"`
 }
 
@@ -70,6 +74,13 @@ type passkeyAnswer struct {
 }
 
 type appAnswer struct {
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+}
+
+type phoneAnswer struct {
+	Number     string     `json:"number" jsonschema:"all but its ends hidden"`
+	Channel    string     `json:"channel" jsonschema:"sms or call"`
 	CreatedAt  time.Time  `json:"created_at"`
 	LastUsedAt *time.Time `json:"last_used_at"`
 }
@@ -108,6 +119,9 @@ func (a *api) me(r *Request, _ *Nothing) (meAnswer, error) {
 	if app := account.Factors.App; app != nil {
 		v.App = &appAnswer{app.CreatedAt, timeOrNull(app.LastUsedAt)}
 	}
+	if p := account.Factors.Phone; p != nil {
+		v.Phone = &phoneAnswer{p.Number, p.Channel, p.CreatedAt, timeOrNull(p.LastUsedAt)}
+	}
 	return v, nil
 }
 
@@ -138,7 +152,7 @@ func (a *api) endOtherSessions(r *Request, _ *Nothing) (endedAnswer, error) {
 }
 
 type confirmBody struct {
-	Code     string `json:"code" jsonschema:"of the app, or a recovery code"`
+	Code     string `json:"code" jsonschema:"of the app, by phone, or a recovery code"`
 	Password string `json:"password" jsonschema:"of who has no second factor"`
 }
 
@@ -151,11 +165,13 @@ func (a *api) confirm(r *Request, asked *confirmBody) (Nothing, error) {
 type passwordBody struct {
 	Old string `json:"old" required:"true"`
 	New string `json:"new" required:"true"`
+
+	KeepTokens bool `json:"keep_tokens" jsonschema:"your tokens for the API go on; otherwise they end"`
 }
 
 // changePassword answers with the cookie of the session that goes on.
 func (a *api) changePassword(r *Request, asked *passwordBody) (Nothing, error) {
-	session, err := a.Auth.ChangePassword(r.Context(), r.Actor, asked.Old, asked.New, r.From())
+	session, err := a.Auth.ChangePassword(r.Context(), r.Actor, asked.Old, asked.New, asked.KeepTokens, r.From())
 	if err == nil {
 		r.AnswerHeader().Add("Set-Cookie", auth.Cookie(session).String())
 	}
@@ -192,6 +208,27 @@ type finishBody struct {
 
 func (a *api) finishApp(r *Request, asked *finishBody) (Nothing, error) {
 	return Nothing{}, a.Auth.FinishApp(r.Context(), r.Actor, asked.Ceremony, asked.Code, r.From())
+}
+
+func (a *api) sendConfirmCode(r *Request, _ *Nothing) (Nothing, error) {
+	return Nothing{}, a.Auth.SendConfirmCode(r.Context(), r.Actor, r.From())
+}
+
+type phoneBody struct {
+	Number  string `json:"number" required:"true" jsonschema:"with + and the country"`
+	Channel string `json:"channel" required:"true" jsonschema:"sms or call"`
+}
+
+func (a *api) beginPhone(r *Request, asked *phoneBody) (Nothing, error) {
+	return Nothing{}, a.Auth.BeginPhone(r.Context(), r.Actor, asked.Number, asked.Channel, r.From())
+}
+
+type phoneCodeBody struct {
+	Code string `json:"code" required:"true"`
+}
+
+func (a *api) finishPhone(r *Request, asked *phoneCodeBody) (Nothing, error) {
+	return Nothing{}, a.Auth.FinishPhone(r.Context(), r.Actor, asked.Code, r.From())
 }
 
 func (a *api) removeFactor(r *Request, _ *Nothing) (Nothing, error) {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
 
@@ -79,6 +81,9 @@ func TestTheOwnAccountOverTheAPI(t *testing.T) {
 	}
 	d.own(t, "POST", "/api/v1/me/confirm", `{"password":"`+readingtest.Password+`"}`, http.StatusForbidden, nil)
 	d.own(t, "POST", "/api/v1/me/confirm", `{"code":"`+code()+`"}`, 204, nil)
+	d.own(t, "POST", "/api/v1/me/phone", `{"number":"+12015550123","channel":"sms"}`, http.StatusConflict, nil) // no gateway
+	d.own(t, "POST", "/api/v1/me/confirm/code", "", http.StatusConflict, nil)
+	d.own(t, "POST", "/api/v1/me/phone/finish", `{"code":"12345678"}`, http.StatusConflict, nil)
 	d.own(t, "PUT", "/api/v1/factor-rule", `{"required":"nobody","when":"always","grace_days":0}`, 422, nil)
 	d.own(t, "PUT", "/api/v1/factor-rule", `{"required":"nobody","when":"always","grace_days":0,"reason":"keys are ordered"}`, 204, nil)
 	var rule auth.FactorRule
@@ -124,4 +129,48 @@ func TestTriesAtTheAPIAreSlowedDownToo(t *testing.T) {
 	if last.Code != http.StatusTooManyRequests || last.Header().Get("Retry-After") == "" {
 		t.Errorf("%d, %v", last.Code, last.Header())
 	}
+}
+
+func TestAPhoneOverTheAPI(t *testing.T) {
+	d := newDesk(t)
+	var sent []auth.PhoneMessage
+	d.Store.Gateway = func(_ context.Context, _ string, m auth.PhoneMessage) error { sent = append(sent, m); return nil }
+	if _, err := d.Settings.CommandLine().Set(t.Context(), settings.Change{Name: settings.CodeGateway, Value: "https://gateway.example.org/codes", Reason: "officers without smartphones"}); err != nil {
+		t.Fatal(err)
+	}
+	_, invitation, err := d.Auth.Desk(d.Actor(t, d.session)).Invite(t.Context(), auth.NewPerson{Login: "j.reyes", Name: "Jonah Reyes", Role: auth.Officer})
+	if err == nil {
+		err = d.Auth.Join(t.Context(), invitation, readingtest.Password, auth.Origin{Address: "192.0.2.8"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const number = `{"number":"+1 201 555 0123","channel":"call"}`
+	d.own(t, "POST", "/api/v1/me/phone", number, http.StatusConflict, nil) // an administrator
+	if d.session, err = d.Auth.SignIn(t.Context(), "j.reyes", readingtest.Password, "", auth.Origin{Address: "192.0.2.8"}); err != nil {
+		t.Fatal(err)
+	}
+	d.own(t, "POST", "/api/v1/me/phone", `{"number":"0123","channel":"call"}`, 422, nil)
+	d.own(t, "POST", "/api/v1/me/phone", `{"number":"+12015550123","channel":"fax"}`, 422, nil)
+	d.own(t, "POST", "/api/v1/me/phone", number, 204, nil)
+	d.own(t, "POST", "/api/v1/me/phone/finish", `{"code":"1"}`, http.StatusForbidden, nil)
+	d.own(t, "POST", "/api/v1/me/phone/finish", `{"code":"`+sent[0].Code+`"}`, 204, nil)
+	d.Clock.Advance(auth.FreshFor)
+	d.own(t, "POST", "/api/v1/me/phone", number, http.StatusForbidden, nil)
+	d.own(t, "POST", "/api/v1/me/confirm/code", "", 204, nil)
+	d.own(t, "POST", "/api/v1/me/confirm", `{"code":"`+sent[1].Code+`"}`, 204, nil)
+	var me struct {
+		Phone struct{ Number, Channel string }
+	}
+	d.own(t, "GET", "/api/v1/me", "", 200, &me)
+	if me.Phone.Number != "+1••••••••23" || me.Phone.Channel != "call" {
+		t.Errorf("%+v", me)
+	}
+	for range 3 {
+		d.Clock.Advance(4 * time.Second)
+		d.own(t, "POST", "/api/v1/me/confirm/code", "", 204, nil)
+	}
+	d.Clock.Advance(4 * time.Second)
+	d.own(t, "POST", "/api/v1/me/confirm/code", "", http.StatusTooManyRequests, nil)
+	d.own(t, "DELETE", "/api/v1/me/factors/phone", "", 204, nil)
 }

@@ -32,6 +32,7 @@ func (a *api) webhookRoutes() []Route {
 		Answer("DELETE /api/v1/webhooks/{id}", say(change, "Delete a webhook", ""), a.deleteWebhook),
 		Answer("POST /api/v1/webhooks/{id}/test", say(change, "Send a test message now", "The answer says what became of it."), a.testWebhook),
 		Answer("POST /api/v1/webhooks/{id}/rotate", say(secret, "Replace the secret", "Messages are signed with both for a day."), a.rotateWebhook),
+		Answer("POST /api/v1/settings/codes.gateway/secret", Description{Tag: "Agency", Summary: "Give the gateway for codes by phone a secret", About: "Messages are signed with both for a day.", Asks: []auth.Action{auth.ManageAgency}, Fresh: true, Secret: true}, a.rotateGateway),
 	}
 }
 
@@ -156,6 +157,11 @@ func (a *api) testWebhook(r *Request, _ *Nothing) (deliveryShape, error) {
 type webhookSecret struct {
 	Secret      string     `json:"secret"`
 	FormerUntil *time.Time `json:"former_secret_until"`
+}
+
+func (a *api) rotateGateway(r *Request, _ *Nothing) (webhookSecret, error) {
+	secret, until, err := a.Webhooks.For(r.Actor).RotateGateway(r.Context())
+	return webhookSecret{secret, timeOrNull(until)}, err
 }
 
 func (a *api) rotateWebhook(r *Request, _ *Nothing) (webhookSecret, error) {

@@ -120,7 +120,7 @@ func (s *Service) EndOtherSessions(ctx context.Context, actor *Actor, from Origi
 }
 
 // ResetFactors takes all second factors and recovery codes of a sign-in name
-// away, and ends its sessions: for somebody who lost them. by is who does it: a
+// away, and ends its sessions and tokens: for somebody who lost them. by is who does it: a
 // person whose role was checked with May, or {Kind: "server", ID: "local"} for
 // the command line. catalog.ErrNotFound for an unknown name.
 func (s *Service) ResetFactors(ctx context.Context, login string, by evidence.Actor, from Origin) error {
@@ -146,6 +146,12 @@ func (s *Service) ResetFactors(ctx context.Context, login string, by evidence.Ac
 				return err
 			}
 		}
+		if err := tx.DeletePhone(ctx, user.ID); err != nil && !errors.Is(err, catalog.ErrNotFound) {
+			return err
+		}
+		if err := s.revokeTokens(ctx, tx, user.ID, by, from, "second factors were taken away"); err != nil {
+			return err
+		}
 		if err := errors.Join(tx.ReplaceRecoveryCodes(ctx, user.ID, nil, s.clock()), tx.EndUserCeremonies(ctx, user.ID), tx.ForgetPlaces(ctx, user.ID)); err != nil {
 			return err
 		}
@@ -163,9 +169,10 @@ func (s *Service) ResetFactors(ctx context.Context, login string, by evidence.Ac
 
 // ChangePassword sets a new password and ends all of the person's sessions; the
 // one that asks goes on under a new token, which is returned. The old password
-// is needed, and a wrong one counts like a refused sign-in: ErrFactor.
+// is needed, and a wrong one counts like a refused sign-in: ErrFactor. The person's
+// tokens end too, unless they are to be kept.
 // ErrFreshFactor, *PersonError about the new one, and the errors of SignIn.
-func (s *Service) ChangePassword(ctx context.Context, actor *Actor, old, password string, from Origin) (session string, err error) {
+func (s *Service) ChangePassword(ctx context.Context, actor *Actor, old, password string, keepTokens bool, from Origin) (session string, err error) {
 	if err := s.fresh(ctx, evidence.EventPasswordChanged, actor, from); err != nil {
 		return "", err
 	}
@@ -210,6 +217,11 @@ func (s *Service) ChangePassword(ctx context.Context, actor *Actor, old, passwor
 		}
 		if refused = reason != ""; refused {
 			return s.refuse(ctx, tx, user.Login, user, refusal{evidence.EventPasswordChanged, reason}, from)
+		}
+		if !keepTokens {
+			if err := s.revokeTokens(ctx, tx, user.ID, actor.Custody(), from, "the password was changed"); err != nil {
+				return err
+			}
 		}
 		return s.setPassword(ctx, tx, actor, stored, hash, from)
 	})

@@ -96,15 +96,15 @@ func TestANewPasswordEndsEveryOtherSession(t *testing.T) {
 	}
 	var wrong *PersonError
 	for _, bad := range []string{"short", "alba moreno 123", password} {
-		if _, err := d.ChangePassword(t.Context(), actor, password, bad, home); !errors.As(err, &wrong) {
+		if _, err := d.ChangePassword(t.Context(), actor, password, bad, false, home); !errors.As(err, &wrong) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if _, err := d.ChangePassword(t.Context(), actor, "not the password here", newPassword, home); !errors.Is(err, ErrFactor) {
+	if _, err := d.ChangePassword(t.Context(), actor, "not the password here", newPassword, false, home); !errors.Is(err, ErrFactor) {
 		t.Errorf("a wrong old password: %v", err)
 	}
 	d.wait(time.Minute)
-	next, err := d.ChangePassword(t.Context(), actor, password, newPassword, home)
+	next, err := d.ChangePassword(t.Context(), actor, password, newPassword, false, home)
 	if err != nil || !d.holds(next) || next == first {
 		t.Fatalf("%v", err)
 	}
@@ -141,7 +141,7 @@ func TestANewPasswordProlongsNothing(t *testing.T) {
 	if err := d.Confirm(t.Context(), actor, Proof{Password: password}, home); err != nil {
 		t.Fatal(err)
 	}
-	next, err := d.ChangePassword(t.Context(), d.actor(session), password, newPassword, home)
+	next, err := d.ChangePassword(t.Context(), d.actor(session), password, newPassword, false, home)
 	if err != nil {
 		t.Fatal(err)
 	}

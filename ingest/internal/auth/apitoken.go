@@ -247,6 +247,26 @@ func (s *Service) RevokeToken(ctx context.Context, actor *Actor, id string) erro
 	return unexpected("revoking a token", err)
 }
 
+// revokeTokens ends all tokens of somebody, with an event of each: whoever made them may
+// not have been them. why is for the record.
+func (s *Service) revokeTokens(ctx context.Context, tx *sqldb.Tx, user string, by evidence.Actor, from Origin, why string) error {
+	rows, err := tx.APITokens(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := tx.DeleteAPIToken(ctx, user, row.ID); err != nil {
+			return err
+		}
+		e := s.event(evidence.EventTokenRevoked, by, from, "user:"+user, evidence.OutcomeDone)
+		e.Details = map[string]string{"token": row.ID, "name": row.Name, "why": why}
+		if _, err := tx.AppendEvent(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // tokenText writes a secret as a token.
 func tokenText(secret []byte) string {
 	sum := crc32.ChecksumIEEE(append([]byte(TokenPrefix), secret...))

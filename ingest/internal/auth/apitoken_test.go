@@ -318,3 +318,45 @@ func TestWhoAsksIsSaidOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestTokensEndWithThePasswordAndWithFactors(t *testing.T) {
+	d := newDesk(t)
+	boss, _ := d.admin()
+	d.token(boss, ListItems)
+	text := d.token(boss, ViewItem)
+	holds := func() bool {
+		_, err := d.TokenActor(t.Context(), text, afar)
+		return err == nil
+	}
+	local := evidence.Actor{Kind: "server", ID: "local"}
+	d.wait(4 * time.Second)
+	session, err := d.ChangePassword(t.Context(), boss, password, "meadow copper violin 8", true, home)
+	if err != nil || !holds() {
+		t.Fatalf("kept: %v", err)
+	}
+	boss = d.actor(session)
+	boss.FactorAt = d.now()
+	d.wait(4 * time.Second)
+	if session, err = d.ChangePassword(t.Context(), boss, "meadow copper violin 8", "meadow copper violin 9", false, home); err != nil || holds() {
+		t.Errorf("not kept: %v", err)
+	}
+	if n := d.count(evidence.EventTokenRevoked); n != 2 {
+		t.Errorf("%d events", n)
+	}
+	boss = d.actor(session)
+	boss.FactorAt = d.now()
+	text = d.token(boss, ViewItem)
+	if err := d.SetPassword(t.Context(), "a.moreno", "meadow copper violin 10", local, Origin{}); err != nil || holds() {
+		t.Errorf("set by somebody else: %v", err)
+	}
+	if session, err = d.signIn("a.moreno", "meadow copper violin 10"); err != nil {
+		t.Fatal(err)
+	}
+	text = d.token(d.actor(session), ViewItem)
+	if err := d.ResetFactors(t.Context(), "a.moreno", local, Origin{}); err != nil || holds() {
+		t.Errorf("after factors were reset: %v", err)
+	}
+	if n := d.count(evidence.EventTokenRevoked); n != 4 {
+		t.Errorf("%d events", n)
+	}
+}

@@ -33,7 +33,7 @@ func TestAttack36NoSessionOutlivesItsEnd(t *testing.T) {
 		t.Errorf("the session before a sign-in by passkey lives on (%v)", err)
 	}
 	pending := d.pending()
-	next, err := d.ChangePassword(t.Context(), d.actor(e.Session), password, newPassword, home)
+	next, err := d.ChangePassword(t.Context(), d.actor(e.Session), password, newPassword, false, home)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestPeopleOfTheDirectorySignInWithTheirPasswordOfIt(t *testing.T) {
 	if n := d.count(evidence.EventDirectoryChanged); n != 1 {
 		t.Errorf("%d changes on record", n)
 	}
-	if _, err := d.ChangePassword(t.Context(), again, slapd.Password, password, Origin{Address: "192.0.2.1"}); !errors.Is(err, ErrDirectoryPassword) {
+	if _, err := d.ChangePassword(t.Context(), again, slapd.Password, password, false, Origin{Address: "192.0.2.1"}); !errors.Is(err, ErrDirectoryPassword) {
 		t.Errorf("changing the password here: %v", err)
 	}
 	d.wait(FreshFor)

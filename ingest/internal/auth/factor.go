@@ -55,8 +55,9 @@ func (s *Service) FreshNow(a *Actor) error { return Fresh(a, s.clock()) }
 // Factors are what a person can show besides a password.
 type Factors struct {
 	Passkeys      []PasskeyFactor
-	App           *AppFactor // nil: no authenticator app
-	RecoveryCodes int64      // that were not used yet; they stand in for a factor and are none
+	App           *AppFactor   // nil: no authenticator app
+	Phone         *PhoneFactor // nil: no codes by phone
+	RecoveryCodes int64        // that were not used yet; they stand in for a factor and are none
 }
 
 // PasskeyFactor is a passkey, without what proves it.
@@ -75,6 +76,9 @@ func (f *Factors) Any() bool { return f.Count() > 0 }
 func (f *Factors) Count() int {
 	n := len(f.Passkeys)
 	if f.App != nil {
+		n++
+	}
+	if f.Phone != nil {
 		n++
 	}
 	return n
@@ -96,6 +100,13 @@ func (s *Service) factors(ctx context.Context, r *sqldb.Reader, user string) (*F
 	case !errors.Is(err, catalog.ErrNotFound):
 		return nil, err
 	}
+	phone, err := s.phone(ctx, r, user)
+	if err == nil && phone != nil {
+		f.Phone, err = s.phoneFactor(phone)
+	}
+	if err != nil {
+		return nil, err
+	}
 	f.RecoveryCodes, err = r.CountRecoveryCodes(ctx, user)
 	return f, err
 }
@@ -109,7 +120,7 @@ func (s *Service) Factors(ctx context.Context, actor *Actor) (*Factors, error) {
 // Proof is what somebody who is signed in types to show who they are.
 type Proof struct {
 	Password string // counts where the person has no second factor
-	Code     string // of the authenticator app, or a recovery code
+	Code     string // of the authenticator app, by phone, or a recovery code
 }
 
 // Confirm makes what was shown in the actor's session fresh. Refusals are
@@ -139,7 +150,7 @@ func (s *Service) Confirm(ctx context.Context, actor *Actor, proof Proof, from O
 		switch {
 		case reason != "":
 		case proof.Code != "":
-			factor, reason, err = s.takeCode(ctx, tx, user, proof.Code, from)
+			factor, reason, err = s.takeCode(ctx, tx, user, actor.Session, phoneConfirm, proof.Code, from)
 		default:
 			var f *Factors
 			if f, err = s.factors(ctx, &tx.Reader, user.ID); err == nil && f.Any() {
@@ -212,7 +223,8 @@ func (s *Service) added(ctx context.Context, tx *sqldb.Tx, actor *Actor, from Or
 	return s.record(ctx, tx, evidence.EventFactorAdded, actor, from, map[string]string{"factor": kind, "name": name})
 }
 
-// RemoveFactor takes a passkey away by its id, or the authenticator app ("app").
+// RemoveFactor takes a passkey away by its id, the authenticator app ("app") or the
+// phone ("phone").
 // catalog.ErrNotFound, ErrFreshFactor, ErrLastFactor. With the last factor the
 // recovery codes go.
 func (s *Service) RemoveFactor(ctx context.Context, actor *Actor, id string, from Origin) error {
@@ -245,9 +257,12 @@ func (s *Service) RemoveFactor(ctx context.Context, actor *Actor, id string, fro
 		if last = f.Count() == 1 && required; last {
 			return nil
 		}
-		if kind == "app" {
+		switch kind {
+		case "app":
 			err = tx.DeleteAuthenticator(ctx, actor.User)
-		} else {
+		case "phone":
+			err = tx.DeletePhone(ctx, actor.User)
+		default:
 			err = tx.DeletePasskey(ctx, actor.User, id)
 		}
 		if err != nil {
@@ -267,8 +282,11 @@ func (s *Service) RemoveFactor(ctx context.Context, actor *Actor, id string, fro
 }
 
 func (f *Factors) find(id string) (kind, name string, ok bool) {
-	if id == "app" {
+	switch {
+	case id == "app":
 		return "app", "", f.App != nil
+	case id == "phone" && f.Phone != nil:
+		return "phone", f.Phone.Number, true
 	}
 	for _, k := range f.Passkeys {
 		if k.ID == id {

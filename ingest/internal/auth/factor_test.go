@@ -323,7 +323,7 @@ func TestWhatWasShownIsFreshForFiveMinutes(t *testing.T) {
 		"recovery codes": func() error { _, err := d.MakeRecoveryCodes(t.Context(), d.actor(session), home); return err },
 		"removing":       func() error { return d.RemoveFactor(t.Context(), d.actor(session), "app", home) },
 		"the password": func() error {
-			_, err := d.ChangePassword(t.Context(), d.actor(session), password, "meadow copper violin 8", home)
+			_, err := d.ChangePassword(t.Context(), d.actor(session), password, "meadow copper violin 8", false, home)
 			return err
 		},
 	} {

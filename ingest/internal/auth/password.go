@@ -199,7 +199,7 @@ func (s *Service) keepPassword(ctx context.Context, tx *sqldb.Tx, user *catalog.
 }
 
 // SetPassword gives a person another password, in words for whoever chose it
-// where it must not be used (*PersonError), and ends their sessions. by is who
+// where it must not be used (*PersonError), and ends their sessions and tokens. by is who
 // does it: a person whose role was checked, or the command line.
 func (s *Service) SetPassword(ctx context.Context, login, password string, by evidence.Actor, from Origin) error {
 	user, err := s.catalog.UserByLogin(ctx, canonicalLogin(login))
@@ -232,6 +232,9 @@ func (s *Service) SetPassword(ctx context.Context, login, password string, by ev
 			return err
 		}
 		if _, err := tx.DeleteUserSessions(ctx, user.ID, evidence.Digest{}); err != nil {
+			return err
+		}
+		if err := s.revokeTokens(ctx, tx, user.ID, by, from, "the password was set by somebody else"); err != nil {
 			return err
 		}
 		if err := s.keepPassword(ctx, tx, fresh); err != nil {

@@ -36,6 +36,8 @@ type Policy struct {
 	TwoPeople    map[Action]bool // acts that take a second person
 	RequestLife  time.Duration   // how long such an act waits for one
 	ExportFactor string          // before something is taken away: ExportPeople and the others; "" is that
+
+	Phone PhonePolicy // codes by SMS and call
 }
 
 // DefaultPolicy is that of an agency that has decided nothing: NIST SP 800-63B-4
@@ -58,6 +60,13 @@ func (s *Service) policy(ctx context.Context) Policy {
 	}
 	return s.decided(ctx)
 }
+
+// ShortestPassword is how many characters a new password needs.
+func (s *Service) ShortestPassword(ctx context.Context) int { return s.policy(ctx).MinPassword }
+
+// ShortWithFactor is the shortest that a password may be where a second factor is shown
+// with it by everybody, each time: NIST SP 800-63B-4 section 3.1.1.2.
+const ShortWithFactor = 8
 
 // MinPassword and MaxPassword bound a password's length in characters: NIST
 // SP 800-63B-4 section 3.1.1.2 where a password stands alone, and a bound that

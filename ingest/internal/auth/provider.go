@@ -39,6 +39,7 @@ func (s *Service) ProviderName() string {
 type begun struct {
 	Attempt *directory.Attempt `json:"attempt"`
 	Next    string             `json:"next"`
+	Notice  string             `json:"notice"` // hash of the use notice that was accepted before
 }
 
 // BeginProvider begins a sign-in at the provider: where to send the browser, and
@@ -58,7 +59,7 @@ func (s *Service) BeginProvider(ctx context.Context, next string, anew bool, fro
 	} else if err != nil {
 		return "", "", unexpected("beginning a sign-in at the provider", err)
 	}
-	data, err := json.Marshal(begun{attempt, next})
+	data, err := json.Marshal(begun{attempt, next, from.Notice})
 	if err != nil {
 		return "", "", unexpected("beginning a sign-in at the provider", err)
 	}
@@ -90,6 +91,7 @@ func (s *Service) FinishProvider(ctx context.Context, token string, back url.Val
 	if err != nil || was.Attempt == nil {
 		return nil, "", unexpected("taking up a sign-in at the provider", errors.Join(err, ErrPending))
 	}
+	from.Notice = was.Notice
 	person, err := s.directory.Provider.Finish(ctx, was.Attempt, back)
 	switch {
 	case errors.Is(err, directory.ErrRefused):

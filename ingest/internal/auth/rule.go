@@ -20,6 +20,7 @@ const (
 	settingRequired = "auth.factor_required"
 	settingWhen     = "auth.factor_when"
 	settingGrace    = "auth.factor_grace_days"
+	settingLength   = "password.length" // of package settings, which asks StoredFactorRule in turn
 )
 
 // maxGrace bounds how many days an account may do without a required factor.
@@ -81,15 +82,63 @@ func (s *Service) requires(ctx context.Context, r *sqldb.Reader, rule FactorRule
 	return newBook(merged(p, s.agency)).manages(user), nil
 }
 
+// OfEverybody reports whether nobody signs in by password alone under the rule, so that
+// passwords may be shorter (ShortWithFactor).
+func (r FactorRule) OfEverybody() bool {
+	return r.Required == "everyone" && r.When == "always" && r.GraceDays == 0
+}
+
+// shortPasswords returns how short passwords may be now where that is shorter than one
+// that stands alone may be; 0: it is not.
+func (s *Service) shortPasswords(ctx context.Context, r *sqldb.Reader) (int, error) {
+	v, err := r.Setting(ctx, s.agency, settingLength)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
+	}
+	if n, err := strconv.Atoi(v.Value); err == nil && n < MinPassword {
+		return n, nil
+	}
+	return 0, nil
+}
+
+// FormerFactorRule returns the rule that was in force before the present one was set, to
+// set it back; nil where it was never set. ErrForbidden.
+func (s *Service) FormerFactorRule(ctx context.Context, actor *Actor) (*FactorRule, error) {
+	if !May(actor, ListSettings, Object{Agency: s.agency}) {
+		return nil, ErrForbidden
+	}
+	rows, err := s.catalog.Events(ctx, catalog.EventFilter{Agency: s.agency, Type: evidence.EventFactorRuleSet}, 20)
+	if err != nil {
+		return nil, unexpected("looking up former rules", err)
+	}
+	for _, row := range rows {
+		var e evidence.Event
+		if err := evidence.Decode(row.JSON, &e); err != nil {
+			return nil, unexpected("looking up former rules", err)
+		}
+		if days, err := strconv.Atoi(e.Details["former_grace_days"]); err == nil && e.Outcome == evidence.OutcomeDone {
+			return &FactorRule{e.Details["former_required"], e.Details["former_when"], days}, nil
+		}
+	}
+	return nil, nil
+}
+
 func (r FactorRule) always() bool { return r.When != "new-place" }
 
 func (r FactorRule) grace() time.Duration { return time.Duration(r.GraceDays) * 24 * time.Hour }
 
-// rule reads the settings. What is not known there means the strictest.
 func (s *Service) rule(ctx context.Context, r *sqldb.Reader) (FactorRule, error) {
+	return StoredFactorRule(ctx, r, s.agency)
+}
+
+// StoredFactorRule reads the rule in force of an agency. What is not known there means
+// the strictest.
+func StoredFactorRule(ctx context.Context, r *sqldb.Reader, agency evidence.AgencyID) (FactorRule, error) {
 	rule := DefaultFactorRule()
 	read := func(name string, take func(string)) error {
-		v, err := r.Setting(ctx, s.agency, name)
+		v, err := r.Setting(ctx, agency, name)
 		if errors.Is(err, catalog.ErrNotFound) {
 			return nil
 		} else if err == nil {
@@ -142,12 +191,16 @@ func (s *Service) SetFactorRule(ctx context.Context, actor *Actor, rule FactorRu
 	if err := Clear(ctx, actor, Act{Do: ManageAccount, On: []Object{{Agency: s.agency}}, About: "setting:auth.factor", Kind: evidence.EventFactorRuleSet}); err != nil {
 		return err
 	}
-	now := s.clock()
+	now, short := s.clock(), 0
 	err := s.catalog.Update(ctx, func(tx *sqldb.Tx) error {
 		former, err := s.rule(ctx, &tx.Reader)
 		if err != nil {
 			return err
 		}
+		if short, err = s.shortPasswords(ctx, &tx.Reader); err != nil || short != 0 && !rule.OfEverybody() {
+			return err
+		}
+		short = 0
 		for name, value := range map[string]string{settingRequired: rule.Required, settingWhen: rule.When, settingGrace: strconv.Itoa(rule.GraceDays)} {
 			if err := tx.SetSetting(ctx, &catalog.Setting{Agency: s.agency, Name: name, Value: value, UpdatedAt: now, UpdatedBy: actor.User}); err != nil {
 				return err
@@ -162,5 +215,9 @@ func (s *Service) SetFactorRule(ctx context.Context, actor *Actor, rule FactorRu
 		_, err = tx.AppendEvent(ctx, e)
 		return err
 	})
+	if err == nil && short != 0 {
+		why := fmt.Errorf("%w: passwords of %d characters are allowed now, and under this rule they would stand alone: set password.length to %d or more first", ErrRule, short, MinPassword)
+		return s.recordRefused(ctx, evidence.EventFactorRuleSet, actor, from, why, nil)
+	}
 	return unexpected("setting the rule about second factors", err)
 }

@@ -48,7 +48,10 @@ type Config struct {
 	Directory *Directory // nil: all accounts are of this server alone
 	// Policy returns what the agency has decided, as of now; nil: nothing.
 	Policy func(context.Context) Policy
-	Now    func() time.Time
+	// Gateway hands a code to the agency's gateway for SMS and calls, at an address;
+	// nil: no codes are sent.
+	Gateway func(ctx context.Context, address string, m PhoneMessage) error
+	Now     func() time.Time
 }
 
 // Service signs people in and out. Safe for concurrent use.
@@ -63,6 +66,8 @@ type Service struct {
 	shelf   shelf
 	decided func(context.Context) Policy // nil: nothing
 	noted   seldom                       // refused places that are on record
+	gateway func(context.Context, string, PhoneMessage) error
+	sending sync.WaitGroup // codes on their way to the gateway
 
 	doors map[string]http.Handler // who answers what is asked
 
@@ -90,6 +95,7 @@ func New(c Config) (*Service, error) {
 		directory: agencys,
 		catalog:   c.Catalog, agency: c.Agency, hasher: hasher, pepper: append([]byte(nil), c.Pepper...),
 		now: c.Now, sources: newSources(c.Now), party: newParty(c.Hosts, string(c.Agency)), decided: c.Policy,
+		gateway: c.Gateway,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
@@ -144,7 +145,7 @@ func (s *Service) afterFirst(ctx context.Context, tx *sqldb.Tx, user *catalog.Us
 	if err := s.recordPlace(ctx, tx, user, where, from); err != nil {
 		return nil, err
 	}
-	token, row := s.newCeremony(ceremonySecond, user.ID, first)
+	token, row := s.newCeremony(ceremonySecond, user.ID, first+"\n"+from.Notice)
 	return &Entry{Pending: token, Factors: *f}, tx.InsertCeremony(ctx, row)
 }
 
@@ -180,7 +181,7 @@ func (s *Service) CodeStep(ctx context.Context, pending, code string, b Browser,
 		factor := ""
 		reason, err := s.judge(ctx, tx, user.Login, user, true, from)
 		if err == nil && reason == "" {
-			factor, reason, err = s.takeCode(ctx, tx, user, code, from)
+			factor, reason, err = s.takeCode(ctx, tx, user, row.TokenHash, phoneSignIn, code, from)
 		}
 		if err != nil {
 			return err
@@ -196,7 +197,9 @@ func (s *Service) CodeStep(ctx context.Context, pending, code string, b Browser,
 			return err
 		}
 		where.newDevice, where.newNetwork = false, false // was recorded at the password
-		e, err = s.enter(ctx, tx, user, shown(row.Data, factor), where, b, from)
+		first, notice, _ := strings.Cut(row.Data, "\n")
+		from.Notice = notice // was accepted with the first step
+		e, err = s.enter(ctx, tx, user, shown(first, factor), where, b, from)
 		return err
 	})
 	switch {
@@ -221,6 +224,9 @@ func (s *Service) enter(ctx context.Context, tx *sqldb.Tx, user *catalog.User, f
 		if err := tx.ClearLoginFailures(ctx, s.loginKey(user.Login)); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.dropPhone(ctx, tx, user, from); err != nil {
+		return nil, err
 	}
 	f, err := s.factors(ctx, &tx.Reader, user.ID)
 	if err != nil {
@@ -339,7 +345,7 @@ func (s *Service) refuse(ctx context.Context, tx *sqldb.Tx, login string, user *
 		return err
 	}
 	if user.ID != "" {
-		if err := tx.EndUserCeremonies(ctx, user.ID); err != nil {
+		if err := errors.Join(tx.EndUserCeremonies(ctx, user.ID), tx.DropPhoneCodes(ctx, user.ID)); err != nil {
 			return err
 		}
 	}

@@ -61,37 +61,45 @@ func (s *Service) stepOf(secret, code string) (step int64, ok bool, err error) {
 	return step, ok, nil
 }
 
-// sealSecret encrypts a user's secret with AES-256-GCM under a key that is not
-// in the database, for this user alone.
 func (s *Service) sealSecret(user, secret string) (string, error) {
-	aead, err := s.secretKey()
-	if err != nil {
-		return "", err
-	}
-	return base64.RawStdEncoding.EncodeToString(aead.Seal(nil, nil, []byte(secret), s.secretOf(user))), nil
+	return s.sealText("totp", user, secret)
 }
 
 func (s *Service) openSecret(user, sealed string) (string, error) {
-	aead, err := s.secretKey()
+	return s.openText("totp", user, sealed)
+}
+
+// sealText encrypts something of a user with AES-256-GCM under a key that is not
+// in the database, for this user and purpose alone.
+func (s *Service) sealText(purpose, user, text string) (string, error) {
+	aead, err := s.sealingKey(purpose)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawStdEncoding.EncodeToString(aead.Seal(nil, nil, []byte(text), s.sealedFor(purpose, user))), nil
+}
+
+func (s *Service) openText(purpose, user, sealed string) (string, error) {
+	aead, err := s.sealingKey(purpose)
 	if err != nil {
 		return "", err
 	}
 	b, err := base64.RawStdEncoding.DecodeString(sealed)
 	if err == nil {
-		b, err = aead.Open(nil, nil, b, s.secretOf(user))
+		b, err = aead.Open(nil, nil, b, s.sealedFor(purpose, user))
 	}
 	if err != nil {
-		return "", fmt.Errorf("opening the secret of an authenticator app: it was stored under another pepper file, or is damaged: %w", err)
+		return "", fmt.Errorf("opening what was sealed for a user's %s: it was stored under another pepper file, or is damaged: %w", purpose, err)
 	}
 	return string(b), nil
 }
 
-func (s *Service) secretOf(user string) []byte {
-	return []byte("sealdock/totp/v1\n" + string(s.agency) + "\n" + user)
+func (s *Service) sealedFor(purpose, user string) []byte {
+	return []byte("sealdock/" + purpose + "/v1\n" + string(s.agency) + "\n" + user)
 }
 
-func (s *Service) secretKey() (cipher.AEAD, error) {
-	key, err := s.subkey("totp")
+func (s *Service) sealingKey(purpose string) (cipher.AEAD, error) {
+	key, err := s.subkey(purpose)
 	if err != nil {
 		return nil, err
 	}
@@ -202,10 +210,14 @@ func (s *Service) FinishApp(ctx context.Context, actor *Actor, ceremony, code st
 // ErrAppCode: an app that is being set up shows another code.
 var ErrAppCode = errors.New("the app shows another code at this moment: wait for its next one and type that, and see that the clocks of phone and server are right")
 
-// takeCode takes a code of the app or a recovery code, once, and returns what
-// was shown, or why it was refused, for the record.
-func (s *Service) takeCode(ctx context.Context, tx *sqldb.Tx, user *catalog.User, code string, from Origin) (factor, reason string, err error) {
+// takeCode takes a code of the app, one that was sent to a phone for what it is bound
+// to, or a recovery code, once, and returns what was shown, or why it was refused, for
+// the record.
+func (s *Service) takeCode(ctx context.Context, tx *sqldb.Tx, user *catalog.User, boundTo evidence.Digest, purpose, code string, from Origin) (factor, reason string, err error) {
 	code = bareCode(code)
+	if len(code) == PhoneDigits {
+		return s.takePhone(ctx, tx, user, boundTo, purpose, code, from)
+	}
 	if len(code) != codeDigits {
 		return s.takeRecovery(ctx, tx, user, code, from)
 	}

@@ -130,6 +130,11 @@ func (d *Desk) Acknowledge(ctx context.Context, id, note string) error {
 	if err := d.some(auth.AcknowledgeAlert); err != nil {
 		return d.refuse(ctx, auth.AcknowledgeAlert, evidence.EventAlertAcknowledged, "", err)
 	}
+	if alert, err := d.Catalog.Alert(ctx, d.Agency, id); err == nil && !d.local && d.MayAcknowledge(alert) {
+		if err := auth.Clear(ctx, d.actor, auth.Act{Do: auth.AcknowledgeAlert, On: []auth.Object{auth.StationObject(d.Agency, alert.Station)}, About: alert.Object, Kind: evidence.EventAlertAcknowledged}); err != nil {
+			return err
+		}
+	}
 	now := d.instant()
 	var denied error
 	object := ""

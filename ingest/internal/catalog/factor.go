@@ -48,3 +48,31 @@ type Ceremony struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 }
+
+// Phone is where codes are sent to a user, by SMS or by a call. There is one at
+// most.
+type Phone struct {
+	User       string
+	Number     string // sealed by the caller
+	NumberKey  string // under what the number is counted
+	Channel    string // sms or call
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+}
+
+// PhoneCode is a code that was sent to a phone and is not used yet. It belongs to
+// the sign-in or session that it was sent for.
+type PhoneCode struct {
+	BoundTo   evidence.Digest
+	Purpose   string
+	User      string
+	Number    string // sealed by the caller
+	NumberKey string
+	Channel   string
+	Hash      evidence.Digest
+	SentAt    time.Time
+	ExpiresAt time.Time
+}
+
+// PhoneSends is how many codes were sent in a time.
+type PhoneSends struct{ User, Number, Agency int64 }

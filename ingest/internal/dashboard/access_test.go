@@ -292,6 +292,8 @@ func (about thing) body(pattern string) (kind, text string) {
 		return "application/json", `{"digest":"` + evidence.SHA256(nil).String() + `"}`
 	}
 	switch pattern {
+	case "POST /api/v1/freezes/{id}/end":
+		return "application/json", `{"reason":"x"}`
 	case "POST /api/v1/cases", "PUT /api/v1/cases/{id}":
 		return "application/json", `{"number":"","title":"x"}`
 	case "POST /api/v1/cases/{id}/items":
@@ -299,7 +301,7 @@ func (about thing) body(pattern string) (kind, text string) {
 	}
 	texts := map[string]string{
 		"packages": `{"items":[{"id":"%s"}]}`, "clips": `{"from_us":0,"to_us":1000,"reason":"x"}`, "queue/order": `{"order":[]}`, "bandwidth": `{"windows":[]}`, "/sending": `{}`,
-		"queue/move": `{"evidence_id":"%s","to":"first"}`, "queue/urgent": `{"evidence_id":"%s","urgent":true}`, "withdraw": `{"model":"X","counter":1}`, "acknowledge": `{}`, "v1/freezes": `{"scope":"item","value":"%s","reason":"x"}`, "freezes/{id}/end": `{"reason":"x"}`,
+		"queue/move": `{"evidence_id":"%s","to":"first"}`, "queue/urgent": `{"evidence_id":"%s","urgent":true}`, "withdraw": `{"model":"X","counter":1}`, "acknowledge": `{}`, "v1/freezes": `{"scope":"item","value":"%s","reason":"x"}`,
 		"enrolment-tokens": fmt.Sprintf(`{"dock":%q,"station":%q}`, about.dock, about.station), "annotation": `{"version":99}`, "/disable": `{}`, "/enable": `{}`,
 		"v1/settings/": `{"value":"20","reason":"x"}`,
 		"/approve":     `{"reason":"x"}`, "/block": `{"reason":"x"}`, "/hold": `{"reason":"x"}`, "/end-hold": `{"reason":"x"}`, "/assign": `{"officer":"Ann"}`,

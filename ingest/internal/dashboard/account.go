@@ -27,6 +27,7 @@ func (d *Dashboard) accountRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /account/app/finish", d.own(d.finishApp))
 	mux.HandleFunc("POST /account/passkey/begin", d.own(d.beginPasskey))
 	mux.HandleFunc("POST /account/passkey", d.own(d.newPasskey))
+	d.phoneRoutes(mux)
 	mux.HandleFunc("POST /account/factor/remove", d.freshOwn(d.removeFactor))
 	mux.HandleFunc("GET /account/recovery", d.freshOwn(d.recoveryPage))
 	mux.HandleFunc("POST /account/recovery", d.freshOwn(d.makeRecovery))
@@ -199,10 +200,12 @@ type passwordView struct {
 	base
 	Login, Problem string
 	BadNew         bool
+	KeepTokens     bool // the box was not ticked in what was refused
+	Least          int  // characters
 }
 
 func (d *Dashboard) passwordView(r *http.Request, actor *auth.Actor) passwordView {
-	return passwordView{base: d.ownBase(r, actor, "Change your password"), Login: actor.Login}
+	return passwordView{base: d.ownBase(r, actor, "Change your password"), Login: actor.Login, Least: d.Auth.ShortestPassword(r.Context())}
 }
 
 // ownBase is base for a page of the own account, which has no rooms around it
@@ -223,12 +226,13 @@ func (d *Dashboard) changePassword(w http.ResponseWriter, r *http.Request, actor
 		return
 	}
 	v, f := d.passwordView(r, actor), r.PostForm
+	v.KeepTokens = f.Get("end_tokens") != "yes"
 	if f.Get("password") != f.Get("again") {
 		v.Problem, v.BadNew = "The two new passwords are not the same. Type both again.", true
 		d.show(w, r, http.StatusUnprocessableEntity, "password", v)
 		return
 	}
-	session, err := d.Auth.ChangePassword(r.Context(), actor, f.Get("old"), f.Get("password"), auth.OriginOf(r))
+	session, err := d.Auth.ChangePassword(r.Context(), actor, f.Get("old"), f.Get("password"), f.Get("end_tokens") != "yes", auth.OriginOf(r))
 	var person *auth.PersonError
 	if errors.As(err, &person) {
 		v.Problem, v.BadNew = sentence(err), true

@@ -37,6 +37,8 @@ func factorText(factor string) string {
 		return "by passkey"
 	case "password+code":
 		return "by password and code"
+	case "password+phone":
+		return "by password and a code by phone"
 	case "password+recovery":
 		return "by password and recovery code"
 	case "provider":
@@ -45,6 +47,8 @@ func factorText(factor string) string {
 		return "at the agency’s provider, with a second factor"
 	case "provider+code":
 		return "at the agency’s provider, and by code"
+	case "provider+phone":
+		return "at the agency’s provider, and by a code by phone"
 	case "provider+recovery":
 		return "at the agency’s provider, and by recovery code"
 	}

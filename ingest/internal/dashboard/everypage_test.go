@@ -222,6 +222,7 @@ const unseen = `(() => { const found = [];
 var leadElsewhere = map[string]string{
 	"GET /sign-in/oidc": "leads to the provider", "GET /sign-in/oidc/back": "comes from the provider", "GET /sign-in/oidc/end": "leads to the provider",
 	"GET /confirm": "leads on for who has shown a factor just now: see factors and gates", "GET /sign-in/factor": "leads to sign-in without a password before",
+	"GET /account/phone":                  "offered to who manages nothing, where codes are sent: see TestAPhoneIsSetUpAndSignsInOnItsPages",
 	"GET /evidence/{id}/package/progress": "tells a page of a package that it asked for",
 	"GET /cases/put":                      "opened about recordings: see case-put",
 	"GET /setup":                          "opened with a link", "GET /join": "opened with a link", "GET /again": "opened with a form that waits: see answers",

@@ -15,6 +15,7 @@ type factorView struct {
 	Next, Problem string
 	PasskeyHost   string
 	Factors       *auth.Factors
+	Sent          bool   // a code to the phone, if there is one
 	ByPassword    bool   // nothing else can be shown
 	ProviderName  string // of a provider that can ask anew; "": none
 }
@@ -36,7 +37,7 @@ func (d *Dashboard) showFactor(w http.ResponseWriter, r *http.Request, code int,
 		d.fail(w, r, nil, err)
 		return
 	}
-	d.show(w, r, code, "factor", factorView{base: d.gateBase("One more step", "passkey.js"), Next: next, Problem: problem, PasskeyHost: d.Auth.PasskeyHost(), Factors: f})
+	d.show(w, r, code, "factor", factorView{base: d.gateBase("One more step", "passkey.js"), Sent: r.URL.Query().Has("sent"), Next: next, Problem: problem, PasskeyHost: d.Auth.PasskeyHost(), Factors: f})
 }
 
 func (d *Dashboard) factorStep(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +69,7 @@ func (d *Dashboard) showConfirm(w http.ResponseWriter, r *http.Request, actor *a
 		d.fail(w, r, actor, err)
 		return
 	}
-	d.show(w, r, code, "confirm", factorView{base: d.ownBase(r, actor, "Is it still you?", "passkey.js"), Next: next, Problem: problem, PasskeyHost: d.Auth.PasskeyHost(), Factors: f, ByPassword: !f.Any() && !byProvider(actor), ProviderName: d.askingAnew(actor)})
+	d.show(w, r, code, "confirm", factorView{base: d.ownBase(r, actor, "Is it still you?", "passkey.js"), Sent: r.URL.Query().Has("sent"), Next: next, Problem: problem, PasskeyHost: d.Auth.PasskeyHost(), Factors: f, ByPassword: !f.Any() && !byProvider(actor), ProviderName: d.askingAnew(actor)})
 }
 
 func (d *Dashboard) confirm(w http.ResponseWriter, r *http.Request, actor *auth.Actor) {
@@ -104,6 +105,7 @@ type newFactorView struct {
 	MustEnrol     bool
 	PasskeyHost   string
 	Factors       *auth.Factors
+	Phones        bool           // codes by phone are offered
 	Offer         *auth.AppOffer // an app that is being set up
 	QR            qrCode
 }
@@ -115,6 +117,10 @@ func (d *Dashboard) showNewFactor(w http.ResponseWriter, r *http.Request, actor 
 		return
 	}
 	v.base, v.Factors, v.MustEnrol, v.PasskeyHost = d.ownBase(r, actor, "Set up a second factor", "passkey.js"), f, actor.MustEnrol, d.Auth.PasskeyHost()
+	if v.Phones, err = d.Auth.OffersPhone(r.Context(), actor); err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
 	if v.Offer != nil {
 		if v.QR, err = newQR(v.Offer.URL); err != nil {
 			d.fail(w, r, actor, err)

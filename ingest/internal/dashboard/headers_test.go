@@ -72,6 +72,7 @@ func everyRoute(id evidence.EvidenceID) []struct{ method, path string } {
 		{"GET", "/account"}, {"GET", "/account/factor"}, {"GET", "/account/recovery"}, {"GET", "/account/password"}, {"POST", "/account/app"}, {"POST", "/account/app/finish"},
 		{"POST", "/account/passkey/begin"}, {"POST", "/account/passkey"}, {"POST", "/account/factor/remove"}, {"POST", "/account/recovery"}, {"POST", "/account/recovery/file"},
 		{"POST", "/account/password"}, {"POST", "/account/sessions/end"}, {"POST", "/account/sessions/end-others"},
+		{"GET", "/account/phone"}, {"POST", "/account/phone"}, {"POST", "/account/phone/finish"}, {"POST", "/sign-in/factor/send"}, {"POST", "/confirm/send"}, {"POST", "/api/v1/me/phone"}, {"POST", "/api/v1/me/confirm/code"},
 		{"GET", "/api/v1/me"}, {"GET", "/api/v1/me/sessions"}, {"DELETE", "/api/v1/me/sessions/0"}, {"DELETE", "/api/v1/me/sessions"}, {"POST", "/api/v1/me/confirm"}, {"POST", "/api/v1/me/password"},
 		{"POST", "/api/v1/me/app"}, {"POST", "/api/v1/me/recovery-codes"}, {"DELETE", "/api/v1/me/factors/app"},
 		{"GET", "/static/none/base.css"}, {"GET", "/api/v1/overview"}, {"GET", "/api/v1/none"}, {"POST", "/api/v1/items"},
@@ -182,7 +183,8 @@ func TestWhatAnotherSiteAsksForIsRefused(t *testing.T) {
 	client := s.signedIn(t)
 	for _, path := range []string{"/sign-in", "/sign-out", "/setup", "/evidence/" + item.ID.String() + "/original", "/evidence/" + item.ID.String() + "/package", "/evidence/" + item.ID.String() + "/receipt", "/api/v1/items", "/api/v1/packages", "/cameras/approve", "/cameras/hold", "/cameras/assign", "/alerts/acknowledge",
 		"/sign-in/factor", "/sign-in/passkey/begin", "/sign-in/passkey", "/confirm", "/confirm/passkey/begin", "/confirm/passkey", "/account/app", "/account/app/finish", "/account/passkey/begin", "/account/passkey",
-		"/account/factor/remove", "/account/recovery", "/account/recovery/file", "/account/password", "/account/sessions/end", "/account/sessions/end-others",
+		"/account/factor/remove", "/account/recovery", "/account/recovery/file", "/account/password", "/account/sessions/end", "/account/sessions/end-others", "/account/phone", "/account/phone/finish", "/sign-in/factor/send", "/confirm/send", "/settings/gateway-secret",
+		"/api/v1/me/phone", "/api/v1/me/phone/finish", "/api/v1/me/confirm/code", "/api/v1/settings/codes.gateway/secret",
 		"/api/v1/me/confirm", "/api/v1/me/password", "/api/v1/me/app", "/api/v1/me/recovery-codes"} {
 		for _, headers := range [][]string{
 			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},

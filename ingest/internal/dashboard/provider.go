@@ -18,13 +18,34 @@ func (d *Dashboard) providerRoutes(mux *http.ServeMux) {
 // beginProvider sends the browser to the provider.
 func (d *Dashboard) beginProvider(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	address, token, err := d.Auth.BeginProvider(r.Context(), q.Get("next"), q.Has("anew"), auth.OriginOf(r))
+	from := auth.OriginOf(r)
+	if _, from.Notice = d.notice(r); q.Get("accepted") != from.Notice {
+		// Who is signed in has accepted it, and is asked anew who they are.
+		if _, err := d.Auth.Owner(r.Context(), auth.Token(r), from); err != nil {
+			v := d.signInView(r, q.Get("next"))
+			v.Problem = errNotice
+			d.show(w, r, http.StatusForbidden, "signin", v)
+			return
+		}
+		from.Notice = ""
+	}
+	address, token, err := d.Auth.BeginProvider(r.Context(), q.Get("next"), q.Has("anew"), from)
 	if err != nil {
 		d.refuseProvider(w, r, q.Get("next"), err)
 		return
 	}
 	http.SetCookie(w, auth.ShortCookie(auth.ProviderCookieName, token))
+	if q.Has("accepted") { // a form, which may lead to no other site: a page does
+		d.leadOn(w, r, address)
+		return
+	}
 	http.Redirect(w, r, address, http.StatusSeeOther)
+}
+
+// leadOn shows a page that goes on at once.
+func (d *Dashboard) leadOn(w http.ResponseWriter, r *http.Request, to string) {
+	w.Header().Set("Refresh", "0; url="+to)
+	d.show(w, r, http.StatusOK, "onward", onwardView{d.gateBase("Signing in"), to})
 }
 
 type onwardView struct {
@@ -41,8 +62,7 @@ func (d *Dashboard) backFromProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	to := url.URL{Path: "/sign-in/oidc/end", RawQuery: r.URL.Query().Encode()}
-	w.Header().Set("Refresh", "0; url="+to.String()) // escaped
-	d.show(w, r, http.StatusOK, "onward", onwardView{d.gateBase("Signing in"), to.String()})
+	d.leadOn(w, r, to.String()) // escaped
 }
 
 // endProvider takes what the provider said.

@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -13,9 +14,12 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
 	"github.com/sealdock/sealdock/ingest/internal/directory"
+	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/internal/testkit/provider"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // withProvider is the site where people sign in at a provider, which is another
@@ -87,4 +91,29 @@ func TestABrowserComesBackFromTheProviderSignedIn(t *testing.T) {
 		t.Errorf("who has no role reads %s", text)
 	}
 	b.pictures("signin-provider-refused")
+}
+
+func TestTheUseNoticeIsAcceptedBeforeTheProvider(t *testing.T) {
+	s, p := withProvider(t)
+	s.decide(t, settings.UseNotice, "This system belongs to Harbour City.")
+	p.There(map[string]any{"sub": "7", "preferred_username": "a.moreno", "name": "Alba Moreno", "groups": []any{"evidence-admins"}, "amr": []any{"mfa"}})
+	client := s.client(t)
+	for _, path := range []string{"/sign-in/oidc", "/sign-in/oidc?anew=1&next=/", "/sign-in/oidc?accepted=0123456789"} {
+		if got := s.get(t, client, path); got.StatusCode != http.StatusForbidden || !strings.Contains(got.body, "accept it: without that nobody is let in") {
+			t.Errorf("%s without acceptance: %d", path, got.StatusCode)
+		}
+	}
+	b := newBrowser(t, s.named())
+	b.do(chromedp.Navigate(b.origin + "/sign-in?next=/account"))
+	b.at("/sign-in")
+	b.pictures("signin-provider-notice")
+	b.tabTo(focused(`input[name=accepted]`))
+	b.press(" ")
+	b.tabTo(focused(`form[action="/sign-in/oidc"] button`))
+	b.press(kb.Enter)
+	b.at("/account")
+	rows, err := s.DB.Events(t.Context(), catalog.EventFilter{Agency: readingtest.Agency, Type: evidence.EventSignedIn}, 1)
+	if err != nil || len(rows) != 1 || !strings.Contains(string(rows[0].JSON), `"notice_sha256":"`+evidence.SHA256([]byte("This system belongs to Harbour City.")).String()) {
+		t.Errorf("on record: %v, %v", rows, err)
+	}
 }

@@ -18,6 +18,7 @@ func (d *Dashboard) settingsRoutes(mux *http.ServeMux) {
 	}
 	mux.HandleFunc("GET /settings", d.private(d.settingsPage))
 	mux.HandleFunc("POST /settings", d.private(d.setSetting))
+	mux.HandleFunc("POST /settings/factor-rule", d.private(d.setFactorRule))
 	mux.HandleFunc("GET /posture", d.private(d.posturePage))
 	mux.HandleFunc("GET /.well-known/security.txt", d.securityText)
 }
@@ -29,6 +30,7 @@ type settingsView struct {
 	Found  int
 	Done   *settingDone
 	Form   settingForm
+	Rule   *ruleView // of second factors; nil: not to be shown
 }
 
 type settingsGroup struct {
@@ -82,6 +84,13 @@ func (d *Dashboard) showSettings(w http.ResponseWriter, r *http.Request, actor *
 		}
 		last := &v.Groups[len(v.Groups)-1]
 		last.Settings = append(last.Settings, shown)
+	}
+	if v.Rule, err = d.ruleOf(r, actor, v.Find, form); err != nil {
+		d.fail(w, r, actor, err)
+		return
+	}
+	if v.Rule != nil {
+		v.Found++
 	}
 	if v.Done, err = settingJustDone(r.Context(), desk, r.URL.Query().Get("done")); err != nil {
 		d.fail(w, r, actor, err)

@@ -27,7 +27,7 @@ func (s *site) decide(t *testing.T, name, value string) {
 func TestASettingIsChangedRefusedAndSetBackOnItsPage(t *testing.T) {
 	s := newSite(t)
 	client := s.signedIn(t)
-	if page := s.get(t, client, "/settings"); page.StatusCode != http.StatusOK || !containsAll(page.body, "Shortest password", "15 to 64 characters", "As default") {
+	if page := s.get(t, client, "/settings"); page.StatusCode != http.StatusOK || !containsAll(page.body, "Shortest password", "8 to 64 characters", "As default") {
 		t.Fatalf("%d", page.StatusCode)
 	}
 	if page := s.get(t, client, "/settings?q=lock+minutes"); !strings.Contains(page.body, "Length of the lock") || strings.Contains(page.body, "Shortest password") {
@@ -223,4 +223,45 @@ func TestSettingsAndPostureByKeyboard(t *testing.T) {
 	b.do(chromedp.Navigate(b.origin+"/sign-in"), chromedp.WaitVisible(chromedp.CSS(".use-notice")))
 	b.pictures("use-notice")
 	b.guarded()
+}
+
+func TestTheRuleOfSecondFactorsIsSetOnThePageOfSettings(t *testing.T) {
+	s := newSite(t)
+	client := s.signedIn(t)
+	page := func() string { t.Helper(); return s.get(t, client, "/settings").body }
+	if text := page(); !containsAll(text, "required of nobody", "Back to the default") {
+		t.Error("the rule is not shown")
+	}
+	set := func(want int, fields ...string) answer {
+		t.Helper()
+		form := url.Values{"back": {"/settings"}}
+		for i := 0; i < len(fields); i += 2 {
+			form.Set(fields[i], fields[i+1])
+		}
+		got := s.ask(t, client, http.MethodPost, "/settings/factor-rule", form)
+		if got.StatusCode != want {
+			t.Fatalf("%v: %d, want %d", fields, got.StatusCode, want)
+		}
+		return got
+	}
+	set(http.StatusSeeOther, "required", "everyone", "when", "always", "grace_days", "0")
+	if text := s.get(t, client, "/settings?done=factor-rule").body; !containsAll(text, "are now required of everyone", "Before, they were required of nobody", "Set it back") {
+		t.Error("the change cannot be set back")
+	}
+	if got := set(http.StatusUnprocessableEntity, "required", "nobody", "when", "new-place", "grace_days", "3"); !containsAll(got.body, "say why", `value="nobody" selected`, `name="grace_days" value="3"`) {
+		t.Error("a weaker rule without a reason is not explained, or what was typed is gone")
+	}
+	set(http.StatusUnprocessableEntity, "required", "everyone", "when", "always", "grace_days", "many", "reason", "x")
+	set(http.StatusSeeOther, "required", "nobody", "when", "always", "grace_days", "0", "reason", "set back")
+	s.Clock.Advance(6 * time.Minute)
+	if got := set(http.StatusSeeOther, "act", "unset"); !strings.HasPrefix(got.Header.Get("Location"), "/confirm") {
+		t.Errorf("without a fresh factor: to %s", got.Header.Get("Location"))
+	}
+	operator := s.operator(t)
+	if got := s.ask(t, operator, http.MethodPost, "/settings/factor-rule", url.Values{"act": {"unset"}}); got.StatusCode != http.StatusForbidden {
+		t.Errorf("an operator: %d", got.StatusCode)
+	}
+	if n := s.Events(t, evidence.EventFactorRuleSet, "setting:auth.factor"); n != 2 {
+		t.Errorf("%d changes on record", n)
+	}
 }

@@ -10,10 +10,12 @@ import (
 	"github.com/sealdock/sealdock/ingest/internal/api"
 	"github.com/sealdock/sealdock/ingest/internal/api/reading/readingtest"
 	"github.com/sealdock/sealdock/ingest/internal/auth"
+	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/dashboard"
 	"github.com/sealdock/sealdock/ingest/internal/derive"
 	"github.com/sealdock/sealdock/ingest/internal/settings"
 	"github.com/sealdock/sealdock/internal/testkit/routes"
+	"github.com/sealdock/sealdock/proto/evidence"
 )
 
 // Where every act takes a second person, no route of the API that changes or takes away
@@ -30,9 +32,14 @@ func TestNoActIsDoneByOneWhereItTakesTwo(t *testing.T) {
 	for _, d := range auth.TwoPeopleActions() {
 		all = append(all, d.Action)
 	}
+	alert := s.raise(t, catalog.AlertDamaged, catalog.SeverityWarning, evidence.ItemObject(evidence.EvidenceID{1}), "asked by a test")
+	ended, err := s.Freezes.For(boss).Begin(t.Context(), catalog.FreezeStation, "north", "asked by a test")
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.twoPeople(t, all...)
 	waiting := map[auth.Action]int{}
-	for _, pattern := range routes.Of(t, api.Routes(api.Config{Settings: s.Settings, Webhooks: s.Webhooks})) {
+	for _, pattern := range routes.Of(t, api.Routes(api.Config{Settings: s.Settings, Webhooks: s.Webhooks, Freezes: s.Freezes})) {
 		method, path, _ := strings.Cut(pattern, " ")
 		if method == http.MethodGet || !strings.HasPrefix(path, "/api/v1/") || strings.HasPrefix(path, "/api/v1/me") || strings.HasPrefix(path, "/api/v1/approvals") {
 			continue // what looks, is about oneself, or decides
@@ -41,7 +48,7 @@ func TestNoActIsDoneByOneWhereItTakesTwo(t *testing.T) {
 		if method == http.MethodDelete {
 			setting = settings.TwoPeople // the one that is not what it is by default
 		}
-		path = strings.Replace(path, "/settings/{name}", "/settings/"+setting, 1)
+		path = strings.NewReplacer("/settings/{name}", "/settings/"+setting, "/alerts/{id}", "/alerts/"+alert, "/freezes/{id}", "/freezes/"+ended.ID).Replace(path)
 		s.Clock.Advance(time.Second)
 		s.confirmed(t)
 		kind, body := about.body(pattern)

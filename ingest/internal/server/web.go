@@ -66,7 +66,7 @@ func (p *parts) dashboard() (http.Handler, error) {
 		return nil, err
 	}
 	people, err := auth.New(auth.Config{
-		Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Policy: p.settings.Policy, Hosts: p.config.PublicNames, Directory: agencys, Now: p.now,
+		Catalog: p.catalog, Agency: p.config.agency(), Pepper: p.secrets.pepper, Policy: p.settings.Policy, Hosts: p.config.PublicNames, Directory: agencys, Gateway: p.webhooks.SendCode, Now: p.now,
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,6 +59,9 @@ func (d *Desk) Set(ctx context.Context, c Change) (former string, err error) {
 			return err
 		}
 		former = valueOf(set, def.Name)
+		if refusal, err = d.tooShort(ctx, tx, def, value); err != nil || refusal != nil {
+			return err
+		}
 		if refusal = d.judge(def, c, value, former, set); refusal != nil || value == former {
 			return nil
 		}
@@ -146,6 +150,18 @@ func (d *Desk) judge(def Definition, c Change, value, former string, set map[str
 		return fmt.Errorf("%w: you are at %s, which the lists would not allow for the role %s. Add a network that holds it, or make the change from one that is allowed", ErrLockout, d.actor.Origin.Address, d.actor.Role)
 	}
 	return nil
+}
+
+// tooShort refuses passwords that would be too short to stand alone, where they may.
+func (d *Desk) tooShort(ctx context.Context, tx *sqldb.Tx, def Definition, value string) (refusal, err error) {
+	if n, _ := strconv.Atoi(value); def.Name != PasswordLength || n >= auth.MinPassword {
+		return nil, nil
+	}
+	rule, err := auth.StoredFactorRule(ctx, &tx.Reader, d.Agency)
+	if err != nil || rule.OfEverybody() {
+		return nil, err
+	}
+	return bad("fewer than %d characters are taken only while a second factor is required of everyone, at each sign-in and without days of grace: set that rule first", auth.MinPassword), nil
 }
 
 // stored reads the settings in the transaction that changes one.

@@ -116,7 +116,15 @@ func (d *Desk) accounts(ctx context.Context) ([]Fact, error) {
 	if len(bare) > 0 {
 		factors.Todo = "Have them set up a passkey or an app, or require it of everyone."
 	}
-	return []Fact{admin, idle, factors}, nil
+	phones, err := d.Catalog.CountPhones(ctx, d.Agency)
+	if err != nil {
+		return nil, fmt.Errorf("looking at phones: %w", err)
+	}
+	byPhone := Fact{Name: "accounts.phones", Title: "Accounts with codes by phone", Value: plural(int(phones), "account", "accounts"), Standing: AsDefault}
+	if phones > 0 {
+		byPhone.Standing, byPhone.Todo = Weaker, "Interceptable, and VoIP numbers and e-mail do not satisfy CJIS: have them set up a passkey or an app."
+	}
+	return []Fact{admin, idle, factors, byPhone}, nil
 }
 
 func plural(n int, one, many string) string {

@@ -33,6 +33,9 @@ const (
 	TwoPeople        = "approvals.actions"
 	RequestHours     = "approvals.hours"
 	ExportFactor     = "export.fresh_factor"
+	CodeGateway      = "codes.gateway"
+	CodeMinutes      = "codes.minutes"
+	CodesPerHour     = "codes.per_hour"
 )
 
 // Kind is how a setting's value is written.
@@ -50,6 +53,7 @@ const (
 	Contacts Kind = "contacts" // one address a line
 	ByClient Kind = "role_clients"
 	Acts     Kind = "actions" // one a line, in the order of auth.Deeds
+	Address  Kind = "address" // of HTTPS
 )
 
 // strength is which of two values is the stronger one.
@@ -95,8 +99,8 @@ func Find(name string) (Definition, bool) {
 }
 
 var registry = []Definition{
-	{Name: PasswordLength, Group: "Passwords", Title: "Shortest password", Kind: Number, Unit: "characters", Min: 15, Max: 64, Default: "15", strong: higher,
-		Help: "How many characters a new password needs at least.", Why: "NIST SP 800-63B-4: 15 where a password stands alone"},
+	{Name: PasswordLength, Group: "Passwords", Title: "Shortest password", Kind: Number, Unit: "characters", Min: auth.ShortWithFactor, Max: 64, Default: "15", strong: higher,
+		Help: "How many characters a new password needs at least. Fewer than 15 only while a second factor is required of everyone, at each sign-in and from the first on.", Why: "NIST SP 800-63B-4, CJIS IA-5(1): 15 where a password stands alone, 8 with a second factor"},
 	{Name: PasswordList, Group: "Passwords", Title: "Refuse common passwords", Kind: Switch, Default: "on", strong: higher,
 		Help: "Whether passwords on the list of common ones, repetitions and rows of keys are refused.", Why: "NIST SP 800-63B-4, CJIS IA-5(1)"},
 	{Name: PasswordOwnWords, Group: "Passwords", Title: "Words that do not count", Kind: Words, Max: 200, Default: "", strong: given,
@@ -114,6 +118,13 @@ var registry = []Definition{
 		Help: "After so many minutes a locked account takes its password again. 0: not before an administrator has released it.", Why: "CJIS AC-7: until released"},
 	{Name: UseNotice, Group: "Sign-in", Title: "Use notice", Kind: Text, Max: 4000, Default: "", strong: given,
 		Help: "Shown before sign-in, and to be accepted by whoever signs in: who owns the system, that its use is watched and recorded, and what misuse leads to. That it was accepted is on record.", Why: "CJIS AC-8"},
+
+	{Name: CodeGateway, Group: "Codes by phone", Title: "Gateway for SMS and calls", Kind: Address, Max: 1000, Default: "", strong: none,
+		Help: "With an address here, people who manage nothing may have codes sent to their phone as a second factor. The weakest there is: messages and calls can be intercepted, and numbers taken over. The address is told each code, signed like a webhook, and webhooks.networks counts for it. Nothing: no codes are sent, and phones count for nothing.", Why: "NIST SP 800-63B-4: a restricted authenticator; VoIP numbers and e-mail do not satisfy CJIS"},
+	{Name: CodeMinutes, Group: "Codes by phone", Title: "Life of a code", Kind: Number, Unit: "minutes", Min: 1, Max: 10, Default: "5", strong: lower,
+		Help: "After so many minutes a code that was sent is not taken any more. One that belongs to a sign-in ends with it, after 5.", Why: "NIST SP 800-63B-4: 10 at most"},
+	{Name: CodesPerHour, Group: "Codes by phone", Title: "Codes within an hour", Kind: Number, Unit: "codes", Min: 1, Max: 1000, Default: "60", strong: lower,
+		Help: "How many the whole agency has sent at most, against toll fraud. One person and one number have five."},
 
 	{Name: SessionIdle, Group: "Sessions", Title: "End without use", Kind: Number, Unit: "minutes", Min: 1, Max: 60, Default: "30", strong: lower,
 		Help: "A session that nobody uses ends after so many minutes.", Why: "CJIS AC-11: 30 minutes"},

@@ -139,6 +139,7 @@ func policyOf(set map[string]catalog.Setting) auth.Policy {
 		Networks:  networks(valueOf(set, Networks), valueOf(set, RoleNetworks)),
 		TokenLife: time.Duration(number(TokenDays)) * 24 * time.Hour, Clients: clientLimits(valueOf(set, RoleClients)),
 		TwoPeople: twoPeople(valueOf(set, TwoPeople)), RequestLife: time.Duration(number(RequestHours)) * time.Hour, ExportFactor: valueOf(set, ExportFactor),
+		Phone: auth.PhonePolicy{Gateway: valueOf(set, CodeGateway), Life: time.Duration(number(CodeMinutes)) * time.Minute, PerHour: number(CodesPerHour)},
 	}
 }
 

@@ -106,7 +106,7 @@ func TestValuesAreCheckedAndCompared(t *testing.T) {
 		name, value, canonical string // "!" for refused
 		standing               Standing
 	}{
-		{PasswordLength, "14", "!", ""}, {PasswordLength, "65", "!", ""}, {PasswordLength, " 020 ", "20", Stronger}, {PasswordLength, "15", "15", AsDefault}, {PasswordLength, "1e3", "!", ""}, {PasswordLength, "", "!", ""},
+		{PasswordLength, "7", "!", ""}, {PasswordLength, "14", "14", Weaker}, {PasswordLength, "65", "!", ""}, {PasswordLength, " 020 ", "20", Stronger}, {PasswordLength, "15", "15", AsDefault}, {PasswordLength, "1e3", "!", ""}, {PasswordLength, "", "!", ""},
 		{PasswordList, "off", "off", Weaker}, {PasswordList, "true", "!", ""}, {PasswordClasses, "3", "3", Stronger}, {PasswordHistory, "0", "0", Weaker},
 		{SignInFailures, "10", "10", Weaker}, {SignInFailures, "3", "3", Stronger}, {SignInFailures, "11", "!", ""}, {SignInFailures, "0", "!", ""},
 		{DormantDays, "0", "0", Weaker}, {DormantDays, "30", "30", Stronger}, {DormantDays, "120", "120", Weaker}, {DormantDays, "366", "!", ""},
@@ -116,6 +116,9 @@ func TestValuesAreCheckedAndCompared(t *testing.T) {
 		{Networks, "0.0.0.0/0", "!", ""}, {Networks, "::/0", "!", ""}, {Networks, "::ffff:10.0.0.0/104", "!", ""}, {Networks, "10.0.0.0/33", "!", ""}, {Networks, "localhost", "!", ""}, {Networks, "fe80::1%eth0", "!", ""},
 		{RoleNetworks, "administrator  10.20.5.1/24", "administrator 10.20.5.0/24", Stronger}, {RoleNetworks, "10.20.5.0/24", "!", ""}, {RoleNetworks, "administrator", "!", ""},
 		{SecurityContact, "mailto:security@example.org\nhttps://example.org/report", "mailto:security@example.org\nhttps://example.org/report", Stronger},
+		{CodeGateway, "https://sms.example.org:8443/codes?agency=1", "https://sms.example.org:8443/codes?agency=1", Weaker}, {CodeGateway, " ", "", AsDefault}, {CodeGateway, "http://sms.example.org/", "!", ""},
+		{CodeGateway, "https://u:p@sms.example.org/", "!", ""}, {CodeGateway, "https:///codes", "!", ""}, {CodeGateway, "https://a.example/ https://b.example/", "!", ""}, {CodeGateway, "https://a.example/#x", "!", ""},
+		{CodeMinutes, "10", "10", Weaker}, {CodeMinutes, "11", "!", ""}, {CodesPerHour, "10", "10", Stronger},
 		{SecurityContact, "javascript:alert(1)", "!", ""}, {SecurityContact, "http://example.org", "!", ""}, {SecurityContact, "mailto:a@b?bcc=c@d", "!", ""}, {SecurityContact, "https://user:pw@example.org", "!", ""}, {SecurityContact, "tel:+1-201-555-0123", "tel:+1-201-555-0123", Stronger},
 		{SecurityContact, "mailto:a@b\x00c", "!", ""}, {PasswordOwnWords, "Harbour\nharbour\nab", "!", ""}, {PasswordOwnWords, "Harbour\nharbour", "harbour", Stronger},
 		{UseNotice, strings.Repeat("é", 4000), strings.Repeat("é", 4000), Stronger}, {UseNotice, strings.Repeat("é", 4001), "!", ""}, {UseNotice, "\xff", "!", ""},
@@ -329,5 +332,45 @@ func networksOf(d Definition, value string) {
 		networks(value, "")
 	case ByRole:
 		networks("", value)
+	}
+}
+
+func TestShortPasswordsWantASecondFactorOfEverybody(t *testing.T) {
+	r := newRig(t)
+	short := Change{Name: PasswordLength, Value: "8", Reason: "everybody has a key"}
+	rule := func(required, when, grace string) {
+		t.Helper()
+		for name, value := range map[string]string{"auth.factor_required": required, "auth.factor_when": when, "auth.factor_grace_days": grace} {
+			if err := r.Catalog.Update(t.Context(), func(tx *sqldb.Tx) error {
+				return tx.SetSetting(t.Context(), &catalog.Setting{Agency: r.Agency, Name: name, Value: value, UpdatedAt: r.Now(), UpdatedBy: "test"})
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := r.administrator().Set(t.Context(), short); !errors.Is(err, ErrValue) {
+		t.Errorf("by default: %v", err)
+	}
+	for _, weak := range [][3]string{{"administrators", "always", "0"}, {"nobody", "always", "0"}, {"everyone", "new-place", "0"}, {"everyone", "always", "1"}} {
+		rule(weak[0], weak[1], weak[2])
+		if _, err := r.administrator().Set(t.Context(), short); !errors.Is(err, ErrValue) {
+			t.Errorf("under %v: %v", weak, err)
+		}
+		if _, err := r.CommandLine().Set(t.Context(), short); !errors.Is(err, ErrValue) {
+			t.Errorf("under %v, at the command line: %v", weak, err)
+		}
+	}
+	rule("everyone", "always", "0")
+	if _, err := r.administrator().Set(t.Context(), Change{Name: PasswordLength, Value: "8"}); !errors.Is(err, ErrReason) {
+		t.Errorf("without a reason: %v", err)
+	}
+	if _, err := r.administrator().Set(t.Context(), short); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Policy(t.Context()).CheckPassword("7gÜ.pq2x"); err != nil {
+		t.Errorf("eight characters: %v", err)
+	}
+	if _, err := r.administrator().Set(t.Context(), Change{Name: PasswordLength, Value: "7", Reason: "x"}); !errors.Is(err, ErrValue) {
+		t.Errorf("seven: %v", err)
 	}
 }

@@ -46,6 +46,8 @@ func (d Definition) Canonical(value string) (string, error) {
 			return "", bad("%q is none of %s", shorten(value), strings.Join(d.Choices, ", "))
 		}
 		return value, nil
+	case Address:
+		return checkAddress(value)
 	case Text:
 		if n := utf8.RuneCountInString(value); int64(n) > d.Max {
 			return "", bad("it has %d characters, at most %d are taken", n, d.Max)
@@ -179,6 +181,19 @@ func checkContact(text string) (string, error) {
 	return "", bad("%q is no contact: write it as mailto:security@example.org, https://example.org/report or tel:+1-201-555-0123", shorten(text))
 }
 
+// checkAddress takes an HTTPS address. Where it leads is judged when it is used.
+func checkAddress(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return "", nil
+	case err != nil || len(text) > 1000 || strings.ContainsFunc(text, func(r rune) bool { return r <= 0x20 || r > 0x7e }):
+	case u.Scheme == "https" && u.Hostname() != "" && u.Opaque == "" && u.User == nil && !strings.Contains(text, "#"):
+		return text, nil
+	}
+	return "", bad("%q is no address: write it as https://example.org/codes, without a name, a password or a #", shorten(text))
+}
+
 func shorten(s string) string {
 	if r := []rune(s); len(r) > 60 {
 		return string(r[:60]) + "…"
@@ -242,6 +257,8 @@ func (d Definition) Bounds() string {
 		return "on or off"
 	case Choice:
 		return strings.Join(d.Choices, " or ")
+	case Address:
+		return "an HTTPS address, or none"
 	case Text:
 		return fmt.Sprintf("up to %d characters", d.Max)
 	}

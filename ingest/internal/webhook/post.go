@@ -88,10 +88,15 @@ func (s *Service) ask(ctx context.Context, w *catalog.Webhook, m *message) *outc
 		s.Log.ErrorContext(ctx, "a webhook cannot be signed for", "webhook", w.ID, "error", err)
 		return &outcome{trouble: "its secret cannot be opened on this server: give it a new one"}
 	}
+	return s.postTo(ctx, w.URL, headers, m.body)
+}
+
+// postTo posts what is signed already.
+func (s *Service) postTo(ctx context.Context, address string, headers http.Header, body []byte) *outcome {
 	s.follow(ctx)
 	ctx, cancel := context.WithTimeout(ctx, s.Patience)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, w.URL, bytes.NewReader(m.body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return &outcome{trouble: troubleOf(err)}
 	}

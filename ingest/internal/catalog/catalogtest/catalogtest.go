@@ -137,6 +137,7 @@ func Run(t *testing.T, fresh func(t *testing.T) string) {
 		{"provisioned groups have members", provisionedGroups},
 		{"users get other logins and links", usersRenamed},
 		{"no code of an authenticator is taken twice", authenticators},
+		{"a code by phone is taken once, and counted", phones},
 		{"a recovery code works once", recoveryCodes},
 		{"a token is found by its hash until it is revoked", apiTokens},
 		{"an answer is kept under its key for a while", keptAnswers},

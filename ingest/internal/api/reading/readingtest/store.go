@@ -65,6 +65,7 @@ type Store struct {
 	Webhooks   *webhook.Service // that reach public addresses alone, as by default
 	DockKey    ed25519.PrivateKey
 	Receipts   ed25519.PrivateKey
+	Gateway    func(context.Context, string, auth.PhoneMessage) error // hands codes for phones over
 	entries    int64
 }
 
@@ -83,11 +84,15 @@ func New(t testing.TB) *Store {
 	rand.Read(pepper)
 	decided, err := settings.New(t.Context(), settings.Config{Catalog: db, Agency: Agency, Now: clock.Now, Log: slog.New(slog.DiscardHandler)})
 	check(t, err)
-	people, err := auth.New(auth.Config{Catalog: db, Agency: Agency, Pepper: pepper, HashesAtOnce: 2, Hosts: []string{"localhost"}, Policy: decided.Policy, Now: clock.Now})
+	s := &Store{}
+	people, err := auth.New(auth.Config{Catalog: db, Agency: Agency, Pepper: pepper, HashesAtOnce: 2, Hosts: []string{"localhost"}, Policy: decided.Policy, Now: clock.Now,
+		Gateway: func(ctx context.Context, address string, m auth.PhoneMessage) error {
+			return s.Gateway(ctx, address, m)
+		}})
 	check(t, err)
 	_, dockKey, _ := ed25519.GenerateKey(nil)
 	receiptPublic, receiptKey, _ := ed25519.GenerateKey(nil)
-	s := &Store{
+	*s = Store{
 		Path: path,
 		DB:   db, Ring: ring, Blobs: NewBlobs(), Live: NewLive(), Clock: clock, Auth: people, Settings: decided,
 		DockKey: dockKey, Receipts: receiptKey,
