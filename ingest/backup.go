@@ -47,6 +47,7 @@ func (v *verifyBackupCommand) Run(ctx context.Context, to streams) error {
 	if err != nil {
 		return err
 	}
+	config.Prompt = terminalPrompt()
 	if v.Checkpoint != "" {
 		text, err := os.ReadFile(v.Checkpoint)
 		if err != nil {
@@ -88,7 +89,7 @@ func (r *restoreBackupCommand) Run(ctx context.Context, to streams) error {
 			return errors.New("the file of the last checkpoint is empty")
 		}
 	}
-	made, err := server.Restore(ctx, r.Backup, r.To, r.Reason, last, log, time.Now)
+	made, err := server.Restore(ctx, r.Backup, r.To, r.Reason, last, terminalPrompt(), log, time.Now)
 	if err != nil {
 		return err
 	}

@@ -41,32 +41,30 @@ func TestAnOperatorsWayWithCameras(t *testing.T) {
 	key := make([]byte, 32)
 	alert := &catalog.Alert{Agency: "springfield", Code: catalog.AlertCode(evidence.FoundKeyUnknown), Severity: catalog.SeverityWarning, Object: evidence.CameraObject("CAM-1"), Message: "a key waits", LastAt: now}
 	gap := &catalog.Alert{Agency: "springfield", Code: catalog.AlertGap, Severity: catalog.SeverityUrgent, Object: evidence.CameraObject("CAM-1"), Message: "number 1 is missing", LastAt: now}
-	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(filepath.Dir(config), "catalog.db"), time.Now)
-	if err == nil {
-		err = db.Update(ctx, func(tx *sqldb.Tx) error {
-			steps := []func() error{
-				func() error {
-					return tx.CameraSeen(ctx, &catalog.Camera{Agency: "springfield", Serial: "CAM-1", Model: "X3", LastSeenAt: now, LastDock: "front-desk", LastBay: "1-1"})
-				},
-				func() error {
-					_, err := tx.CameraKeySeen(ctx, &catalog.CameraKey{Agency: "springfield", Camera: "CAM-1", Key: key, LastSeenAt: now, Standing: catalog.StandingPending})
-					return err
-				},
-				func() error { return tx.SetCameraStanding(ctx, "springfield", "CAM-1", catalog.StandingPending, key) },
-				func() error { _, err := tx.RaiseAlert(ctx, alert); return err },
-				func() error { _, err := tx.RaiseAlert(ctx, gap); return err },
-				func() error {
-					return tx.PutDocking(ctx, &catalog.Docking{Agency: "springfield", ID: evidence.DockingID{1}, Dock: "front-desk", Bay: "1-1", Camera: "CAM-1", At: now, TakenAt: now, LastAt: now, ReceivedAt: now, Next: 2, Parts: 1, PartsSeen: 1})
-				},
+	db := opened(t, filepath.Dir(config))
+	err := db.Update(ctx, func(tx *sqldb.Tx) error {
+		steps := []func() error{
+			func() error {
+				return tx.CameraSeen(ctx, &catalog.Camera{Agency: "springfield", Serial: "CAM-1", Model: "X3", LastSeenAt: now, LastDock: "front-desk", LastBay: "1-1"})
+			},
+			func() error {
+				_, err := tx.CameraKeySeen(ctx, &catalog.CameraKey{Agency: "springfield", Camera: "CAM-1", Key: key, LastSeenAt: now, Standing: catalog.StandingPending})
+				return err
+			},
+			func() error { return tx.SetCameraStanding(ctx, "springfield", "CAM-1", catalog.StandingPending, key) },
+			func() error { _, err := tx.RaiseAlert(ctx, alert); return err },
+			func() error { _, err := tx.RaiseAlert(ctx, gap); return err },
+			func() error {
+				return tx.PutDocking(ctx, &catalog.Docking{Agency: "springfield", ID: evidence.DockingID{1}, Dock: "front-desk", Bay: "1-1", Camera: "CAM-1", At: now, TakenAt: now, LastAt: now, ReceivedAt: now, Next: 2, Parts: 1, PartsSeen: 1})
+			},
+		}
+		for _, step := range steps {
+			if err := step(); err != nil {
+				return err
 			}
-			for _, step := range steps {
-				if err := step(); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,14 +43,20 @@ func TestAServerIsMadeUnderAPassphraseWhereOneIsGiven(t *testing.T) {
 	if _, _, err = run(t, "fsck", "--config", config); err == nil {
 		t.Error("fsck opened the keys without their passphrase")
 	}
-	// What opens no evidence needs no passphrase.
-	for _, args := range [][]string{{"dock-token", "--station", "main", "--dock", "front-desk"}, {"setup-link"}, {"cameras", "list"}, {"log-key"}} {
-		if _, _, err := run(t, append(args, "--config", config)...); err != nil {
-			t.Errorf("%v: %v", args, err)
+	// Nor does anything read the catalog, which names people.
+	all := [][]string{{"dock-token", "--station", "main", "--dock", "front-desk"}, {"setup-link"}, {"cameras", "list"}, {"log-key"}}
+	for _, args := range all {
+		if out, _, err := run(t, append(args, "--config", config)...); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%v, without the passphrase: %v\n%s", args, err, out)
 		}
 	}
 	if err := os.Rename(file+".away", file); err != nil {
 		t.Fatal(err)
+	}
+	for _, args := range all {
+		if _, _, err := run(t, append(args, "--config", config)...); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
 	}
 	if _, _, err = run(t, "keys", "passphrase", "--config", config, "--none"); err == nil || !strings.Contains(err.Error(), "root_protection") {
 		t.Errorf("taken away against the configuration: %v", err)
@@ -171,10 +177,7 @@ func TestASysadminsYearWithKeys(t *testing.T) {
 // employ makes an administrator, as the dashboard would.
 func employ(t *testing.T, folder, login, password string) {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(folder, "catalog.db"), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := opened(t, folder)
 	defer db.Close()
 	pepper, err := os.ReadFile(filepath.Join(folder, "keys", "pepper.key"))
 	if err != nil {

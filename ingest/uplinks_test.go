@@ -9,20 +9,37 @@ import (
 
 	"github.com/sealdock/sealdock/ingest/internal/catalog"
 	"github.com/sealdock/sealdock/ingest/internal/catalog/sqldb"
+	"github.com/sealdock/sealdock/ingest/internal/keys"
 	"github.com/sealdock/sealdock/proto/evidence"
 )
+
+// opened opens the catalog of a data folder, whose root key is in clear or under the
+// passphrase of these tests.
+func opened(t *testing.T, folder string) *sqldb.DB {
+	t.Helper()
+	ring, err := keys.OpenWith(filepath.Join(folder, "keys"), func() ([]byte, error) { return []byte("correct horse battery staple"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ring.CatalogKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(folder, "catalog.db"), time.Now, sqldb.Sealed(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
 
 // enrolled enters a dock into the catalog, as its enrolment would.
 func enrolled(t *testing.T, config string, station evidence.StationID, dock evidence.DockID) {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(filepath.Dir(config), "catalog.db"), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = db.Update(t.Context(), func(tx *sqldb.Tx) error {
+	db := opened(t, filepath.Dir(config))
+	err := db.Update(t.Context(), func(tx *sqldb.Tx) error {
 		return tx.RegisterDock(t.Context(), &catalog.Dock{Agency: "springfield", ID: dock, Station: station, Fingerprint: evidence.SHA256([]byte(dock)), StatementKey: make([]byte, 32), Enabled: true, EnrolledAt: time.Now()})
 	})
-	if err = errors.Join(err, db.Close()); err != nil {
+	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -114,6 +114,7 @@ const (
 	EventKeysRewrapped     EventType = "keys.rewrapped"      // recordings' keys were wrapped to another key of the agency
 	EventKeyRetired        EventType = "keys.retired"        // a key pair of an agency was destroyed
 	EventEscrowMade        EventType = "keys.escrow_made"    // all keys left, under the passphrases of two people
+	EventCatalogSealed     EventType = "catalog.sealed"      // a catalog that was in clear on the disk was encrypted
 	EventKeysRestored      EventType = "keys.restored"       // the key folder was made anew of an escrow
 	EventKeyDrill          EventType = "keys.drill"          // an escrow was opened to see that it opens
 	EventDestructionWanted EventType = "evidence.destruction_requested"

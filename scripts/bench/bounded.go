@@ -14,8 +14,7 @@ import (
 	"strings"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3", to fill a catalog
-
+	"github.com/sealdock/sealdock/ingest/rawcatalog"
 	"github.com/sealdock/sealdock/internal/testkit/station"
 )
 
@@ -276,15 +275,11 @@ func (b *bench) fillCatalog(ctx context.Context, s *station.Station, rows int) e
 	if err := s.Ingest.Stop(ctx); err != nil {
 		return err
 	}
-	path := filepath.Join(s.Options.IngestDir, "catalog.db") // as init makes it
-	if _, err := os.Stat(path); err != nil {
-		return err
-	}
-	db, err := sql.Open("sqlite3", "file:"+path)
+	db, end, err := rawcatalog.Open(s.Options.IngestDir)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { end() }() // twice does no harm
 	// What must differ between two items. Ids are 32 hex digits, keys 64.
 	distinct := map[string]string{
 		"id": "printf('%032x', n)", "recording_key": "printf('%064x', n)", "stem_key": "printf('%064x', n)",
@@ -299,7 +294,7 @@ func (b *bench) fillCatalog(ctx context.Context, s *station.Station, rows int) e
 	if _, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return err
 	}
-	return errors.Join(db.Close(), s.StartIngest(ctx))
+	return errors.Join(end(), s.StartIngest(ctx))
 }
 
 func copyRows(ctx context.Context, db *sql.DB, table string, distinct map[string]string, rows int) error {

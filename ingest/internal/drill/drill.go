@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,10 @@ type Config struct {
 	Vault   vault.Store
 	Agency  evidence.AgencyID
 	File    []byte // the escrow
-	Sample  int    // recordings that are opened, at least 1
-	Now     func() time.Time
+
+	CatalogKey []byte // that the catalog is sealed under; nil: it is not
+	Sample     int    // recordings that are opened, at least 1
+	Now        func() time.Time
 
 	// Ask gives the passphrase of a holder.
 	Ask func(holder string) ([]byte, error)
@@ -85,7 +88,7 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	r.report.MadeAt, r.report.Pairs, r.ring = escrow.MadeAt, len(escrow.Generations()), escrow.Ring()
-	if err := r.step("it is of this agency and holds every key pair that the catalog needs", func() error { return r.covers(ctx, escrow) }); err != nil {
+	if err := r.step("it is of this agency and holds every key that the catalog needs", func() error { return r.covers(ctx, escrow) }); err != nil {
 		return err
 	}
 	var drawn []catalog.Item
@@ -116,6 +119,9 @@ func (r *run) run(ctx context.Context) error {
 func (r *run) covers(ctx context.Context, escrow *keys.Escrow) error {
 	if escrow.Agency != r.Agency {
 		return fmt.Errorf("the escrow is of agency %s, this server is of agency %s", escrow.Agency, r.Agency)
+	}
+	if r.CatalogKey != nil && !bytes.Equal(r.CatalogKey, escrow.CatalogKey()) {
+		return fmt.Errorf("the escrow was made on %s and lacks the key that the catalog is sealed under. Make a new one", escrow.MadeAt.Format(time.DateOnly))
 	}
 	uses, err := r.Catalog.KeyUses(ctx, r.Agency)
 	if err != nil {

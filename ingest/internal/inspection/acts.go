@@ -104,6 +104,7 @@ var acts = [...]act{
 	{evidence.EventKeyRetired, Administration, "destroyed a key of the agency", "destroy a key of the agency"},
 	{evidence.EventEscrowMade, Administration, "made an escrow of all keys", "make an escrow of all keys"},
 	{evidence.EventKeysRestored, Administration, "restored the keys from an escrow", "restore the keys from an escrow"},
+	{evidence.EventCatalogSealed, Administration, "encrypted the catalog, which lay in clear on the disk", "encrypt the catalog"},
 	{evidence.EventKeyDrill, Administration, "tried whether an escrow opens", "try whether an escrow opens"},
 	{evidence.EventBackupMade, Administration, "made a backup", "make a backup"},
 	{evidence.EventLogRestored, Administration, "restored the custody log from a backup", "restore the custody log from a backup"},

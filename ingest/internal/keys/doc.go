@@ -2,7 +2,7 @@
 // with them.
 //
 // The chain is: the root key encrypts the private keys of each agency, to which
-// every recording's own key was wrapped at the dock.
+// every recording's own key was wrapped at the dock, and the key of the catalog.
 // On disk there are, in one folder:
 //
 //	root.key            32 random bytes, mode 0600; or magic line, how its
@@ -16,6 +16,8 @@
 //	                    bound to agency and purpose by the associated data
 //	agency-ID.N-KEY.key the pair of generation N: magic line, what it is as one
 //	                    line of JSON, and the private key, bound to both lines
+//	catalog.key         the key that the catalog is sealed under: magic line, then the
+//	                    32 bytes under the root, bound to the purpose
 //
 // What docks and catalog hold is wrapped to one of the pairs; the newest one is
 // what everything is wrapped to from now on.

@@ -41,6 +41,8 @@ type Escrow struct {
 	MadeAt time.Time
 	files  map[string][]byte // by name, with slashes, from the data folder on
 	pairs  []*pair
+
+	catalog []byte // the catalog's key; nil: it has none
 }
 
 // Format hides the keys from every verb of package fmt.
@@ -53,6 +55,7 @@ type escrowText struct {
 	MadeAt  time.Time         `json:"made_at"`
 	Pairs   []escrowPair      `json:"pairs"`
 	Files   map[string][]byte `json:"files"`
+	Catalog []byte            `json:"catalog_key,omitempty"`
 }
 
 type escrowPair struct {
@@ -66,9 +69,13 @@ func (r *Ring) Escrow(agency evidence.AgencyID, at time.Time, files map[string][
 	if _, err := r.present(agency); err != nil {
 		return nil, err
 	}
+	catalog, err := r.CatalogKey()
+	if err != nil && !errors.Is(err, ErrNoCatalogKey) {
+		return nil, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := &Escrow{Agency: agency, MadeAt: at.UTC().Truncate(time.Second), files: files}
+	e := &Escrow{Agency: agency, MadeAt: at.UTC().Truncate(time.Second), files: files, catalog: catalog}
 	for _, pairs := range r.pairs {
 		e.pairs = append(e.pairs, pairs...)
 	}
@@ -81,6 +88,9 @@ func (e *Escrow) check() error {
 	if err := evidence.CheckName("agency", string(e.Agency)); err != nil {
 		return err
 	}
+	if e.catalog != nil && len(e.catalog) != catalogKeySize {
+		return fmt.Errorf("the catalog's key has %d bytes, not %d", len(e.catalog), catalogKeySize)
+	}
 	if len(e.pairs) == 0 || len(e.files) > maxSideFiles {
 		return fmt.Errorf("an escrow holds at least one key pair and at most %d files, this one %d and %d", maxSideFiles, len(e.pairs), len(e.files))
 	}
@@ -89,8 +99,8 @@ func (e *Escrow) check() error {
 		switch {
 		case !ok || folder != "keys" && folder != "authority" || base == "" || strings.ContainsAny(base, "/\\:\x00") || strings.HasPrefix(base, "."):
 			return fmt.Errorf("an escrow holds files of keys/ and authority/, not %.80q", name)
-		case folder == "keys" && (base == rootName || agencyOf(base) != ""):
-			return fmt.Errorf("an escrow does not hold %s: key pairs are kept by themselves, and the root key is not needed", name)
+		case folder == "keys" && (base == rootName || base == catalogName || agencyOf(base) != ""):
+			return fmt.Errorf("an escrow does not hold %s: key pairs and the catalog's key are kept by themselves, and the root key is not needed", name)
 		case len(file) > maxSideFile:
 			return fmt.Errorf("%s has %d bytes, at most %d are kept", name, len(file), maxSideFile)
 		}
@@ -120,7 +130,7 @@ func (e *Escrow) Seal(holders [2]Holder) ([]byte, error) {
 	if holders[0].Name == holders[1].Name || bytes.Equal(holders[0].Passphrase, holders[1].Passphrase) {
 		return nil, errors.New("an escrow takes two people and two different passphrases")
 	}
-	text := escrowText{Version: 1, Agency: e.Agency, MadeAt: e.MadeAt, Files: e.files}
+	text := escrowText{Version: 1, Agency: e.Agency, MadeAt: e.MadeAt, Files: e.files, Catalog: e.catalog}
 	for _, p := range e.pairs {
 		private, err := p.private.MarshalBinary()
 		if err != nil {
@@ -199,7 +209,7 @@ func parseEscrow(plain []byte) (*Escrow, error) {
 	if text.Version != 1 {
 		return nil, fmt.Errorf("it is of version %d, this program reads version 1", text.Version)
 	}
-	e := &Escrow{Agency: text.Agency, MadeAt: text.MadeAt, files: text.Files}
+	e := &Escrow{Agency: text.Agency, MadeAt: text.MadeAt, files: text.Files, catalog: text.Catalog}
 	for _, kept := range text.Pairs {
 		if err := evidence.CheckName("agency", string(kept.Agency)); err != nil || kept.Number < firstGeneration || kept.Number > maxGeneration || CheckID(string(kept.ID)) != nil {
 			return nil, errors.New("a key pair in it is of no agency or generation")
@@ -220,7 +230,7 @@ func parseEscrow(plain []byte) (*Escrow, error) {
 
 // Ring holds the escrow's keys in memory alone.
 func (e *Escrow) Ring() *Ring {
-	ring := &Ring{}
+	ring := &Ring{catalog: e.catalog}
 	ring.take(e.pairs)
 	return ring
 }
@@ -279,6 +289,6 @@ func (e *Escrow) Restore(dir string, passphrase []byte) error {
 			return err
 		}
 	}
-	_, err := build(dir, e.pairs, d, passphrase)
+	_, err := build(dir, e.pairs, e.catalog, d, passphrase)
 	return err
 }

@@ -25,8 +25,9 @@ var errInMemory = errors.New("these keys are of an escrow, in memory alone: rest
 // Ring is an opened key folder. It follows the folder: keys that another process
 // makes or removes there are seen.
 type Ring struct {
-	dir  string // "": the keys are in memory alone
-	root root
+	dir     string // "": the keys are in memory alone
+	root    root
+	catalog []byte // in memory alone: the catalog's key, if there is one
 
 	mu    sync.Mutex                    // guards pairs and held; held while the folder is read
 	pairs map[evidence.AgencyID][]*pair // oldest first; the slices are never changed
@@ -55,11 +56,12 @@ func create(dir string, agency evidence.AgencyID, d *derivation, passphrase []by
 	if err != nil {
 		return nil, err
 	}
-	return build(dir, []*pair{first}, d, passphrase)
+	return build(dir, []*pair{first}, nil, d, passphrase)
 }
 
-// build makes a key folder that holds pairs under a new root key.
-func build(dir string, pairs []*pair, d *derivation, passphrase []byte) (*Ring, error) {
+// build makes a key folder that holds pairs, and the catalog's key unless it is nil,
+// under a new root key.
+func build(dir string, pairs []*pair, catalog []byte, d *derivation, passphrase []byte) (*Ring, error) {
 	rootPath := filepath.Join(dir, rootName)
 	if _, err := os.Lstat(rootPath); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("making keys: %s exists already and is not replaced: everything stored so far depends on it", rootPath)
@@ -77,6 +79,11 @@ func build(dir string, pairs []*pair, d *derivation, passphrase []byte) (*Ring, 
 	for _, p := range pairs {
 		if err := p.write(dir, root); err != nil {
 			return nil, err
+		}
+	}
+	if catalog != nil {
+		if err := writeCatalogKey(dir, root, catalog); err != nil {
+			return nil, fmt.Errorf("writing the catalog's key: %w", err)
 		}
 	}
 	if err := durable.WriteFile(rootPath, file, 0o600); err != nil {

@@ -104,6 +104,7 @@ func newestBackup(dir string) (newest string, err error) {
 func (c *Config) copyTo(ctx context.Context, db *sqldb.DB, b *Backup, withEvidence bool, now func() time.Time) error {
 	k, to := &b.Copied, *c
 	to.DataDir, to.Catalog = k.To, ""
+	to.ringDir = to.keyDir() // which is copied as it is
 	mark := "A backup of the evidence server of agency " + c.Agency + ", made " + now().UTC().Format(time.DateTime) + " UTC.\n" +
 		"Check it:   sealdock-ingest verify-backup THIS-FOLDER\nRestore it: sealdock-ingest restore THIS-FOLDER --to NEW-FOLDER\nNever run a server on it.\n"
 	if err := durable.WriteFile(filepath.Join(k.To, backupMark), []byte(mark), 0o600); err != nil {

@@ -104,11 +104,11 @@ func TestABackupIsMadeUnderLoadAndRestoredElsewhere(t *testing.T) {
 	}
 
 	place := filepath.Join(t.TempDir(), "new")
-	made, err := Restore(r.ctx, last.Folder, place, "the server burnt", lost, r.logger(), time.Now)
+	made, err := Restore(r.ctx, last.Folder, place, "the server burnt", lost, nil, r.logger(), time.Now)
 	if err != nil || made.Restart == nil || made.Log != "localhost/springfield/restored-1" || made.Restart.Size >= made.Restart.Newest {
 		t.Fatalf("%+v, %v", made, err)
 	}
-	if _, err := Restore(r.ctx, last.Folder, place, "again", nil, r.logger(), time.Now); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if _, err := Restore(r.ctx, last.Folder, place, "again", nil, nil, r.logger(), time.Now); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("over a server: %v", err)
 	}
 	config, err := LoadConfig(made.ConfigPath)
@@ -150,13 +150,13 @@ func TestARestoreOfEverythingGoesOnAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	place := filepath.Join(t.TempDir(), "new")
-	if _, err := Restore(r.ctx, b.Folder, place, "moved", foreign, r.logger(), time.Now); err == nil {
+	if _, err := Restore(r.ctx, b.Folder, place, "moved", foreign, nil, r.logger(), time.Now); err == nil {
 		t.Error("a checkpoint of another server was taken")
 	}
-	if _, err := Restore(r.ctx, r.config.DataDir, place, "moved", last, r.logger(), time.Now); err == nil || !strings.Contains(err.Error(), "no backup") {
+	if _, err := Restore(r.ctx, r.config.DataDir, place, "moved", last, nil, r.logger(), time.Now); err == nil || !strings.Contains(err.Error(), "no backup") {
 		t.Errorf("of a folder that is no backup: %v", err)
 	}
-	made, err := Restore(r.ctx, b.Folder, place, "moved", last, r.logger(), time.Now)
+	made, err := Restore(r.ctx, b.Folder, place, "moved", last, nil, r.logger(), time.Now)
 	if err != nil || made.Restart != nil || made.Log != "localhost/springfield" {
 		t.Fatalf("%+v, %v", made, err)
 	}

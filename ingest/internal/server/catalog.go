@@ -26,7 +26,7 @@ func (c *Config) openCatalog(ctx context.Context, now func() time.Time) (*sqldb.
 			return nil, fmt.Errorf("opening the catalog: %w", err)
 		}
 	}
-	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+	db, err := c.openSealed(ctx, now)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +75,11 @@ func (c *Config) logOrigin() string { return tlog.Continued(c.LogOrigin, len(c.r
 
 // newCatalog opens the catalog of a server that is being made, and makes it
 // where it is a file. One that a server has used is refused.
-func (c *Config) newCatalog(ctx context.Context, now func() time.Time) (*sqldb.DB, error) {
-	db, err := sqldb.Open(ctx, c.catalogURL(), now)
+func (c *Config) newCatalog(ctx context.Context, key []byte, now func() time.Time) (*sqldb.DB, error) {
+	db, err := sqldb.Open(ctx, c.catalogURL(), now, sqldb.Sealed(key))
+	if errors.Is(err, sqldb.ErrKey) || errors.Is(err, sqldb.ErrClear) {
+		return nil, fmt.Errorf("%w (%w)", errUsed, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +88,8 @@ func (c *Config) newCatalog(ctx context.Context, now func() time.Time) (*sqldb.D
 	}
 	return db, nil
 }
+
+var errUsed = errors.New("this catalog belongs to another server; make a new database and name it with --catalog")
 
 // unused reports what another server left. A new server signs its custody log
 // before anything else happens.
@@ -98,7 +103,7 @@ func unused(ctx context.Context, db *sqldb.DB) error {
 		return err
 	}
 	if people > 0 || state.Assigned > 0 || state.Checkpoint != nil {
-		return errors.New("this catalog belongs to another server; make a new database and name it with --catalog")
+		return errUsed
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func TestAServerPreparesItemsForSearches(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.start()
-	raw := catalogtest.Raw(t, r.config.catalogURL())
+	raw := catalogtest.Raw(t, r.config.catalogURL(), r.catalogSecret())
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for slots := 0; slots < block; {

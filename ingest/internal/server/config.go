@@ -63,6 +63,10 @@ type Config struct {
 	// backup, as the catalog says; openCatalog sets it.
 	restored []int64
 
+	ring    *keys.Ring // set by openRing, so that nobody is asked twice
+	ringDir string     // the key folder that it is taken for
+	locked  bool       // the data folder is held by whoever has this configuration
+
 	// Reread has the files of the certificate for browsers read at once; nil where
 	// nobody can ask for it.
 	Reread <-chan os.Signal `toml:"-"`

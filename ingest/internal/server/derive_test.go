@@ -321,7 +321,7 @@ func TestFsckFindsAFalseClip(t *testing.T) {
 	c.must(err)
 	secrets, err := loadSecrets(&c.config)
 	c.must(err)
-	raw := catalogtest.Raw(t, c.config.catalogURL())
+	raw := catalogtest.Raw(t, c.config.catalogURL(), c.catalogSecret())
 	found := func(column, table string, value any) (said string) {
 		t.Helper()
 		_, err := raw.Exec("UPDATE "+table+" SET "+column+" = $1 WHERE id = $2", value, id.String())

@@ -74,6 +74,9 @@ func TestADestroyedItemOpensNowhere(t *testing.T) {
 	}
 	r.end()
 	before := r.copyOfCatalog()
+	if r.left(item.WrappedKey) == "" {
+		t.Fatal("the search does not find what it looks for")
+	}
 
 	done, err := DestroyItem(r.ctx, r.config, id, why, alba, ben, time.Now)
 	if err != nil || done.Path != "SECRET.MP4" || done.Original {
@@ -104,16 +107,8 @@ func TestADestroyedItemOpensNowhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, path := range r.catalogFiles() {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for at := 0; at+64 <= len(item.WrappedKey); at += 64 {
-			if bytes.Contains(text, item.WrappedKey[at:at+64]) {
-				t.Fatalf("%s holds a part of the wrapped key", path)
-			}
-		}
+	if found := r.left(item.WrappedKey); found != "" {
+		t.Fatalf("%s holds a part of the wrapped key", found)
 	}
 	for kind, who := range map[evidence.EventType]string{evidence.EventDestructionWanted: "A.MORENO", evidence.EventItemDestroyed: "B.LEE"} {
 		events := r.events(kind)
@@ -180,7 +175,7 @@ func TestWhoWritesRowsCannotDestroy(t *testing.T) {
 	if err != nil || len(page.Items) != 3 {
 		t.Fatal(len(page.Items), err)
 	}
-	raw := catalogtest.Raw(t, r.config.catalogURL())
+	raw := catalogtest.Raw(t, r.config.catalogURL(), r.catalogSecret())
 	if _, err := raw.ExecContext(r.ctx, "UPDATE items SET destroyed_at = 5 WHERE id = ?", page.Items[0].ID.String()); err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +198,23 @@ func TestWhoWritesRowsCannotDestroy(t *testing.T) {
 	if summary, problems := r.problems(); summary.Problems != 1 || !strings.Contains(problems, "on record as destroyed") {
 		t.Errorf("brought back by a row: %+v\n%s", summary, problems)
 	}
+}
+
+// left is the file of the catalog in which a part of a text is left, beneath the seal.
+func (r *running) left(text []byte) string {
+	r.t.Helper()
+	for _, path := range r.catalogFiles() {
+		file, err := sqldb.Plain(path, r.catalogSecret())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for at := 0; at+64 <= len(text); at += 64 {
+			if bytes.Contains(file, text[at:at+64]) {
+				return path
+			}
+		}
+	}
+	return ""
 }
 
 // catalogFiles are the files of the catalog.
@@ -230,7 +242,7 @@ func (r *running) copyOfCatalog() catalogCopy {
 			r.t.Fatal(err)
 		}
 	}
-	db, err := sqldb.Open(r.ctx, "sqlite:"+filepath.Join(dir, "catalog.db"), time.Now)
+	db, err := sqldb.Open(r.ctx, "sqlite:"+filepath.Join(dir, "catalog.db"), time.Now, sqldb.Sealed(r.catalogSecret()))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func (k *keyActs) escrow(ctx context.Context, ring *keys.Ring, by pair, passphra
 	return held, recorded(ctx, k.catalog, k.event(evidence.EventEscrowMade, evidence.KeyObject("all"), people, details), func() error { return keep(file) })
 }
 
-// sideFiles are the server's secret files but root and agencies' keys.
+// sideFiles are the server's secret files but the root key and what is under it.
 func (c *Config) sideFiles() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for folder, dir := range map[string]string{"keys": c.keyDir(), "authority": c.authorityDir()} {
@@ -98,7 +98,7 @@ func (c *Config) sideFiles() (map[string][]byte, error) {
 		}
 		for _, entry := range entries {
 			name := entry.Name()
-			if !entry.Type().IsRegular() || folder == "keys" && (!strings.HasSuffix(name, ".key") || name == "root.key" || strings.HasPrefix(name, "agency-") || strings.HasPrefix(name, "retiring-")) || strings.HasPrefix(name, durable.TempPrefix) {
+			if !entry.Type().IsRegular() || folder == "keys" && (!strings.HasSuffix(name, ".key") || name == "root.key" || name == "catalog.key" || strings.HasPrefix(name, "agency-") || strings.HasPrefix(name, "retiring-")) || strings.HasPrefix(name, durable.TempPrefix) {
 				continue
 			}
 			file, err := os.ReadFile(filepath.Join(dir, name))
@@ -145,6 +145,7 @@ func RestoreKeys(ctx context.Context, c Config, file []byte, ask AskHolder, now 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	c.locked = true
 	if keys.Protection(c.RootProtection).Kept() {
 		return nil, errMovedLater
 	}
@@ -162,6 +163,7 @@ func RestoreKeys(ctx context.Context, c Config, file []byte, ask AskHolder, now 
 		}
 		defer clear(passphrase)
 	}
+	c.ring, c.ringDir = escrow.Ring(), c.keyDir()
 	db, err := c.openCatalog(ctx, now)
 	if err != nil {
 		return nil, fmt.Errorf("%w. Restore the catalog first: it has to take the record", err)
@@ -257,8 +259,17 @@ func (k *keyActs) takeBack(ctx context.Context, ring *keys.Ring, file []byte, as
 }
 
 // DrillKeys plays the loss of the key folder with an escrow file: see drill.Run.
-// It needs catalog and vault, and no key of the server. The server may be running.
+// It needs catalog and vault, and no key of the server: where these are gone, the catalog
+// opens with the escrow's. The server may be running.
 func DrillKeys(ctx context.Context, c Config, file []byte, sample int, ask AskHolder, now func() time.Time, tell func(drill.Step)) (report drill.Report, err error) {
+	if _, err := keys.ProtectionOf(c.keyDir()); errors.Is(err, fs.ErrNotExist) {
+		ask = remember(ask)
+		escrow, _, err := keys.OpenEscrow(file, ask)
+		if err != nil {
+			return report, fmt.Errorf("the keys are gone, and the catalog opens with the escrow's: %w", err)
+		}
+		c.ring, c.ringDir = escrow.Ring(), c.keyDir()
+	}
 	db, err := c.openCatalog(ctx, now)
 	if err != nil {
 		return report, err
@@ -272,8 +283,26 @@ func DrillKeys(ctx context.Context, c Config, file []byte, sample int, ask AskHo
 	return c.drill(ctx, by, from, drill.Config{Catalog: db, Vault: vault, Agency: c.agency(), File: file, Sample: sample, Now: now, Ask: ask}, tell)
 }
 
+// remember asks for each secret once.
+func remember(ask func(string) ([]byte, error)) func(string) ([]byte, error) {
+	said := map[string][]byte{}
+	return func(what string) ([]byte, error) {
+		if text := said[what]; text != nil {
+			return bytes.Clone(text), nil
+		}
+		text, err := ask(what)
+		if err == nil {
+			said[what] = bytes.Clone(text)
+		}
+		return text, err
+	}
+}
+
 // drill plays it for whoever asks, on record.
 func (c *Config) drill(ctx context.Context, by evidence.Actor, from auth.Origin, with drill.Config, tell func(drill.Step)) (report drill.Report, err error) {
+	if with.CatalogKey, err = c.catalogKey(); err != nil && !errors.Is(err, keys.ErrNoCatalogKey) {
+		return report, err
+	}
 	event := c.keyEvent(evidence.EventKeyDrill, evidence.KeyObject("all"), map[string]string{"sha256": evidence.SHA256(with.File).String(), "sample": fmt.Sprint(with.Sample)})
 	event.Actor, event.Source = by, from.Address
 	err = recorded(ctx, with.Catalog, event, func() error {

@@ -51,22 +51,26 @@ func Init(ctx context.Context, c Config, logger *slog.Logger, now func() time.Ti
 		return nil, fmt.Errorf("finding the data folder: %w", err)
 	}
 	// The catalog first: when it cannot be had, there are no keys of no use.
-	db, err := c.newCatalog(ctx, now)
+	var key []byte // of PostgreSQL the disk is not ours
+	if c.inFile() {
+		key = keys.NewCatalogKey()
+	}
+	db, err := c.newCatalog(ctx, key, now)
 	if err != nil {
 		return nil, fmt.Errorf("making a server in %s: %w", c.DataDir, err)
 	}
-	made, err := c.make(ctx, db, logger, now)
+	made, err := c.make(ctx, db, key, logger, now)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("making a server in %s: %w. What was made so far is of no use: delete the folder and run init again", c.DataDir, err)
 	}
 	return made, nil
 }
 
-func (c *Config) make(ctx context.Context, db *sqldb.DB, logger *slog.Logger, now func() time.Time) (*Made, error) {
+func (c *Config) make(ctx context.Context, db *sqldb.DB, catalogKey []byte, logger *slog.Logger, now func() time.Time) (*Made, error) {
 	if err := durable.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := c.makeKeys(); err != nil {
+	if err := c.makeKeys(catalogKey); err != nil {
 		return nil, err
 	}
 	authority, err := identity.NewAuthority(c.agency(), now())
@@ -102,22 +106,28 @@ func (c *Config) make(ctx context.Context, db *sqldb.DB, logger *slog.Logger, no
 	return &Made{ConfigPath: path, SetupLink: link, Fingerprint: identity.Fingerprint(authority.Certificate())}, nil
 }
 
-// makeKeys makes root and agency key as root_protection says.
-func (c *Config) makeKeys() error {
+// makeKeys makes root and agency key as root_protection says, and keeps the catalog's.
+func (c *Config) makeKeys(catalogKey []byte) error {
 	if keys.Protection(c.RootProtection).Kept() {
 		return errMovedLater
 	}
-	if c.RootProtection != string(keys.Passphrase) {
-		_, err := keys.Create(c.keyDir(), c.agency())
+	ring, err := c.makeRing()
+	if err != nil || catalogKey == nil {
 		return err
+	}
+	return ring.KeepCatalogKey(catalogKey)
+}
+
+func (c *Config) makeRing() (*keys.Ring, error) {
+	if c.RootProtection != string(keys.Passphrase) {
+		return keys.Create(c.keyDir(), c.agency())
 	}
 	passphrase, err := c.passphrase()
 	if err != nil {
-		return fmt.Errorf("the root key needs a passphrase: %w", err)
+		return nil, fmt.Errorf("the root key needs a passphrase: %w", err)
 	}
 	defer clear(passphrase)
-	_, err = keys.CreateProtected(c.keyDir(), c.agency(), passphrase)
-	return err
+	return keys.CreateProtected(c.keyDir(), c.agency(), passphrase)
 }
 
 // file is the configuration as a file. conf.Show leaves the password of the

@@ -212,7 +212,7 @@ func TestADataFolderFromBeforeGenerationsIsTakenAsTheFirst(t *testing.T) {
 	}
 	r.end()
 	// As a server left it that did not note keys.
-	db := catalogtest.Raw(t, r.config.catalogURL())
+	db := catalogtest.Raw(t, r.config.catalogURL(), r.catalogSecret())
 	for _, table := range []string{"offers", "docks"} {
 		if _, err := db.ExecContext(r.ctx, "UPDATE "+table+" SET agency_key = ''"); err != nil {
 			t.Fatal(err)

@@ -82,6 +82,7 @@ func WithPackages(ctx context.Context, c Config, version string, log *slog.Logge
 	if err != nil && !isRunning {
 		return err
 	}
+	c.locked = !isRunning
 	if p.catalog, err = c.openCatalog(ctx, now); err != nil {
 		return err
 	}

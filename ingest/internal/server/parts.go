@@ -163,6 +163,7 @@ func open(ctx context.Context, c *Config, version string, log *slog.Logger, now 
 		}
 		return p, err
 	}
+	c.locked = true
 	c.removeUnfinished(ctx, log)
 	if p.catalog, err = c.openCatalog(ctx, now); err != nil {
 		return p, err

@@ -22,7 +22,7 @@ const (
 func (p *parts) facts(ctx context.Context) []settings.Fact {
 	c := p.config
 	return []settings.Fact{
-		p.rootFact(), p.certificateFact(),
+		p.rootFact(), p.catalogFact(), p.certificateFact(),
 		p.lastFact(ctx, "backup", "Last backup", evidence.EventBackupMade, backupAge, "Make one with sealdock-ingest backup, daily and on another machine."),
 		p.lastFact(ctx, "keys.drill", "Last drill of lost keys", evidence.EventKeyDrill, drillAge, "Play the loss of the keys once with sealdock-ingest keys drill."),
 		present("witnesses", "Witnesses of the custody log", len(c.Witnesses) > 0, fmt.Sprintf("%d, of which %d must confirm", len(c.Witnesses), c.WitnessQuorum), "Let outsiders confirm that the log only grows: witnesses in the configuration."),
@@ -50,6 +50,15 @@ func (p *parts) rootFact() settings.Fact {
 		f.Value, f.Standing, f.Todo = "in clear", settings.Weaker, "Put it under a passphrase, an HSM or a transit service: sealdock-ingest keys passphrase."
 	default:
 		f.Value = "guarded by " + string(have)
+	}
+	return f
+}
+
+// catalogFact tells whether the names in the catalog can be read from its disk.
+func (p *parts) catalogFact() settings.Fact {
+	f := settings.Fact{Name: "catalog.at_rest", Title: "Catalog, which names people, on its disk", Value: "encrypted under the root key", Standing: settings.Stronger}
+	if !p.config.inFile() {
+		f.Value, f.Standing, f.Todo = "PostgreSQL: not encrypted by Sealdock", settings.Weaker, "Keep PostgreSQL's data, its log and its backups on an encrypted volume (docs/server.md)."
 	}
 	return f
 }

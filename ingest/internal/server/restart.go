@@ -35,6 +35,7 @@ func RestartLog(ctx context.Context, c Config, reason string, known int64, log *
 		return "", nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	c.locked = true
 	db, err := c.openCatalog(ctx, now)
 	if err != nil {
 		return "", nil, err

@@ -36,7 +36,9 @@ func BackupConfig(folder string) (Config, error) {
 // Restore makes a server in a new folder of a backup, which stays as it is. Where last, the
 // newest checkpoint that anybody has, shows that the backup has everything, the custody log
 // goes on as it was; where it shows more, or is nil, the log goes on under its next name.
-func Restore(ctx context.Context, from, to, reason string, last []byte, log *slog.Logger, now func() time.Time) (r *Restored, err error) {
+// prompt asks for the secret of the backup's root key, which its catalog is sealed under; it
+// may be nil.
+func Restore(ctx context.Context, from, to, reason string, last []byte, prompt func(string) ([]byte, error), log *slog.Logger, now func() time.Time) (r *Restored, err error) {
 	if reason, err = reasonFor("a backup is restored", reason); err != nil {
 		return nil, err
 	}
@@ -46,6 +48,9 @@ func Restore(ctx context.Context, from, to, reason string, last []byte, log *slo
 	}
 	if to, err = filepath.Abs(to); err != nil {
 		return nil, err
+	}
+	if prompt != nil {
+		c.Prompt = remember(prompt)
 	}
 	known := int64(0)
 	whole := false

@@ -65,10 +65,12 @@ func (r *running) start() {
 	ctx, stop := context.WithCancel(r.ctx)
 	ready := make(chan Ready, 1)
 	r.stop, r.done = stop, make(chan error, 1)
+	r.config.ring = nil // a new process
 	go func() { r.done <- Run(ctx, r.config, "test", r.logger(), time.Now, func(at Ready) { ready <- at }) }()
 	select {
 	case r.ready = <-ready:
 	case err := <-r.done:
+		r.stop = nil
 		r.t.Fatalf("the server did not start: %v", err)
 	}
 	r.t.Cleanup(r.end)
@@ -218,9 +220,28 @@ func footage(n int) []byte {
 	return out
 }
 
+// openCatalog opens the catalog as the server does, by no key but what lies in its folder.
+func (r *running) openCatalog() (*sqldb.DB, error) {
+	c := r.config
+	c.ring = nil
+	return c.openCatalog(r.ctx, time.Now)
+}
+
+// catalogSecret is the key of the catalog.
+func (r *running) catalogSecret() []byte {
+	r.t.Helper()
+	c := r.config
+	c.ring = nil
+	key, err := c.catalogKey()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return key
+}
+
 func (r *running) catalog() *sqldb.DB {
 	r.t.Helper()
-	db, err := sqldb.Open(r.ctx, r.config.catalogURL(), time.Now)
+	db, err := r.openCatalog()
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -231,7 +252,7 @@ func (r *running) catalog() *sqldb.DB {
 // inCatalog opens the catalog for one step, and leaves no connection.
 func (r *running) inCatalog(step func(db *sqldb.DB) error) {
 	r.t.Helper()
-	db, err := sqldb.Open(r.ctx, r.config.catalogURL(), time.Now)
+	db, err := r.openCatalog()
 	if err == nil {
 		err = errors.Join(step(db), db.Close())
 	}

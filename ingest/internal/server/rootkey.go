@@ -112,8 +112,11 @@ func (c *Config) passphrase() ([]byte, error) {
 	return nil, fmt.Errorf("give it in passphrase_file of the configuration, as the credential %s of systemd (LoadCredential), in %s, or at a terminal", credentialName, passphraseVariable)
 }
 
-// openRing opens the agency's keys.
+// openRing opens the agency's keys, once.
 func (c *Config) openRing() (*keys.Ring, error) {
+	if c.ring != nil && c.ringDir == c.keyDir() {
+		return c.ring, nil
+	}
 	if err := c.checkRoot(); err != nil {
 		return nil, err
 	}
@@ -124,6 +127,7 @@ func (c *Config) openRing() (*keys.Ring, error) {
 	if _, err := ring.Public(c.agency()); err != nil {
 		return nil, fmt.Errorf("agency in the configuration: %w", err)
 	}
+	c.ring, c.ringDir = ring, c.keyDir()
 	return ring, nil
 }
 

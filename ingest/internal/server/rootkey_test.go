@@ -118,13 +118,16 @@ func TestAPassphraseIsNotChangedWithoutARecord(t *testing.T) {
 	}
 	r.config.Prompt = says("not the passphrase")
 	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: keys.None}, time.Now); err == nil {
-		t.Fatal("changed with a wrong passphrase")
-	}
-	events, err := r.catalog().Events(r.ctx, catalog.EventFilter{Agency: "springfield", Type: evidence.EventRootProtected}, 0)
-	if err != nil || len(events) != 3 || !bytes.Contains(events[0].JSON, []byte(`"outcome":"failed"`)) || bytes.Contains(events[0].JSON, []byte("not the passphrase")) {
-		t.Errorf("%d events, want one that tells of the failure: %v", len(events), err)
+		t.Fatal("changed with a wrong passphrase") // which opens no catalog to record it in
 	}
 	r.config.Prompt = says(phrase)
+	if err := ProtectRoot(r.ctx, r.config, keys.Target{Protection: "a dragon"}, time.Now); err == nil {
+		t.Fatal("put under what there is not")
+	}
+	events, err := r.catalog().Events(r.ctx, catalog.EventFilter{Agency: "springfield", Type: evidence.EventRootProtected}, 0)
+	if err != nil || len(events) != 3 || !bytes.Contains(events[0].JSON, []byte(`"outcome":"failed"`)) || bytes.Contains(events[0].JSON, []byte(phrase)) {
+		t.Errorf("%d events, want one that tells of the failure: %v", len(events), err)
+	}
 	catalogFile := filepath.Join(r.config.DataDir, "catalog.db")
 	if err := os.Rename(catalogFile, catalogFile+".away"); err != nil {
 		t.Fatal(err)

@@ -1,11 +1,12 @@
 package catalogtest
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -168,7 +169,7 @@ func run(t *testing.T, fresh func(t *testing.T) string, promises []promise) {
 	for _, c := range promises {
 		t.Run(c.name, func(t *testing.T) {
 			url, clock := fresh(t), NewClock()
-			db, err := sqldb.Open(t.Context(), url, clock.Now)
+			db, err := sqldb.Open(t.Context(), url, clock.Now, sqldb.Sealed(Key))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,16 +179,23 @@ func run(t *testing.T, fresh func(t *testing.T) string, promises []promise) {
 	}
 }
 
+// Key is what the suite's catalogs in files are sealed under.
+var Key = bytes.Repeat([]byte("catalog."), sqldb.KeySize/8)
+
 // Raw opens the database behind a catalog's address beside it, as somebody with
-// the database's password can: for tests that tamper. The drivers come with
-// sqldb.
-func Raw(t testing.TB, address string) *sql.DB {
+// the database's password can: for tests that tamper. A file is in clear, unless there
+// is a key. The drivers come with sqldb.
+func Raw(t testing.TB, address string, key ...[]byte) *sql.DB {
 	t.Helper()
-	driver, source := "pgx", address
 	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		driver, source = "sqlite3", (&url.URL{Scheme: "file", Path: path}).String()+"?_busy_timeout=10000"
+		db, end, err := sqldb.Raw(path, slices.Concat(key...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { end() })
+		return db
 	}
-	db, err := sql.Open(driver, source)
+	db, err := sql.Open("pgx", address)
 	if err != nil {
 		t.Fatal(err)
 	}

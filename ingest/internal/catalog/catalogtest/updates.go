@@ -122,7 +122,7 @@ func endedContext(s suite) {
 
 func openAgain(s suite) {
 	s.insert(NewItem(1, s.clock.Now()))
-	other, err := sqldb.Open(s.Context(), s.url, s.clock.Now)
+	other, err := sqldb.Open(s.Context(), s.url, s.clock.Now, sqldb.Sealed(Key))
 	s.must(err)
 	defer other.Close()
 	s.must(other.Ping(s.Context()))

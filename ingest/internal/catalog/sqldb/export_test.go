@@ -14,3 +14,6 @@ func BlocksOf(t *testing.T, n int) {
 	})
 	perBlock, firstWalk, maxWalk, fewFound, coming = n, min(n, 500), 5*n, int64(n), -1e9*time.Second
 }
+
+// SealStepwise is Seal that tells what it has done.
+var SealStepwise = sealUp

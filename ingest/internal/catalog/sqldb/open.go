@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -17,14 +16,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 
 	"github.com/sealdock/sealdock/internal/durable"
 )
 
 const (
 	sqliteReaders = 6                // connections that read beside the one that writes
-	sqliteCache   = 16 << 10         // KiB of pages per connection; with the default 2 MiB a search takes four times as long
+	sqliteCache   = 32 << 10         // KiB of pages per connection, opened; with 16 MiB searches take a third more of the processor
 	sqliteCached  = 128              // prepared statements kept per connection: more than there are queries; pgx keeps as many by itself
 	postgresConns = 24               // per server process
 	busyTimeout   = 30 * time.Second // how long SQLite waits for another process, such as fsck
@@ -39,18 +37,23 @@ type DB struct {
 	writes *sql.DB // SQLite: one connection; PostgreSQL: the same pool as reads
 	place  string  // PostgreSQL only: where it is, for people
 	file   string  // SQLite only: where it is
+	seal   *seal   // SQLite only: what it is sealed by; nil: it is in clear
 	queue  *queue  // SQLite only: joins waiting updates into one commit
 }
 
 // Open opens the catalog at url and brings its tables up to date:
 // "sqlite:PATH", which is made when missing, or "postgres://…" as libpq writes
-// it. now is the clock that lists and leases go by.
-func Open(ctx context.Context, url string, now func() time.Time) (*DB, error) {
+// it. now is the clock that lists and leases go by. A file is in clear, unless it is [Sealed].
+func Open(ctx context.Context, url string, now func() time.Time, options ...Option) (*DB, error) {
+	var how opening
+	for _, option := range options {
+		option(&how)
+	}
 	var db *DB
 	var err error
 	switch {
 	case strings.HasPrefix(url, "sqlite:"):
-		db, err = openSQLite(strings.TrimPrefix(url, "sqlite:"))
+		db, err = openSQLite(strings.TrimPrefix(url, "sqlite:"), how)
 	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
 		db, err = openPostgres(url)
 	default:
@@ -75,7 +78,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*DB, error) {
 
 // openSQLite opens two pools on one file: a single writer whose transactions
 // begin as writers (a reader that turns writer is refused at once), and readers.
-func openSQLite(path string) (*DB, error) {
+func openSQLite(path string, how opening) (*DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -92,26 +95,39 @@ func openSQLite(path string) (*DB, error) {
 	case !errors.Is(err, fs.ErrExist):
 		return nil, err
 	}
+	var by *seal
+	if how.key != nil {
+		if by, err = newSeal(how.key); err != nil {
+			return nil, err
+		}
+	}
+	db, err := openPools(path, by)
+	if err != nil {
+		return nil, errors.Join(err, by.end())
+	}
+	return db, nil
+}
+
+func openPools(path string, by *seal) (*DB, error) {
 	// mattn/go-sqlite3 builds WAL with synchronous=NORMAL as default, where a
 	// power cut takes back commits: FULL is not optional.
 	source := func(extra string) string {
-		u := url.URL{Scheme: "file", Path: path}
-		return fmt.Sprintf("%s?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=%d&_foreign_keys=1&_cache_size=-%d&_stmt_cache_size=%d%s",
-			u.String(), busyTimeout.Milliseconds(), sqliteCache, sqliteCached, extra)
+		return fmt.Sprintf("%s&_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_cache_size=-%d&_stmt_cache_size=%d%s",
+			address(path, by), sqliteCache, sqliteCached, extra)
 	}
-	writes, err := sql.Open("sqlite3", source("&_txlock=immediate"))
+	writes, err := sql.Open(driver(), source("&_txlock=immediate"))
 	if err != nil {
 		return nil, err
 	}
 	writes.SetMaxOpenConns(1)
 	writes.SetMaxIdleConns(1)
-	reads, err := sql.Open("sqlite3", source("&_query_only=1"))
+	reads, err := sql.Open(driver(), source("&_query_only=1"))
 	if err != nil {
 		return nil, errors.Join(err, writes.Close())
 	}
 	reads.SetMaxOpenConns(sqliteReaders)
 	reads.SetMaxIdleConns(sqliteReaders)
-	return &DB{engine: sqlite{}, reads: reads, writes: writes, queue: newQueue(writes), file: path}, nil
+	return &DB{engine: sqlite{}, reads: reads, writes: writes, queue: newQueue(writes), file: path, seal: by}, nil
 }
 
 func openPostgres(url string) (*DB, error) {
@@ -129,9 +145,12 @@ func openPostgres(url string) (*DB, error) {
 	return &DB{engine: postgres{}, reads: pool, writes: pool, place: place}, nil
 }
 
-// reach makes sure that PostgreSQL answers.
+// reach makes sure that PostgreSQL answers, and that a file opens as it was said to.
 func (db *DB) reach(ctx context.Context) error {
 	if db.place == "" {
+		if err := db.writes.PingContext(ctx); err != nil {
+			return fmt.Errorf("%s: %w", db.file, db.seal.explain(err))
+		}
 		return nil
 	}
 	if err := db.reads.PingContext(ctx); err != nil {
@@ -162,6 +181,7 @@ func (db *DB) Close() error {
 	if db.writes != db.reads {
 		err = errors.Join(err, db.writes.Close())
 	}
+	err = errors.Join(err, db.seal.end())
 	if err != nil {
 		return fmt.Errorf("closing the catalog: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 
 	"github.com/sealdock/sealdock/internal/durable"
@@ -31,11 +30,13 @@ func (db *DB) snapshot(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	source := url.URL{Scheme: "file", Path: filepath.ToSlash(db.file), RawQuery: fmt.Sprintf("_busy_timeout=%d", busyTimeout.Milliseconds())}
-	own, err := sql.Open("sqlite3", source.String()) // the pools' connections may not write elsewhere, or are needed
+	own, err := sql.Open(driver(), address(db.file, db.seal)) // the pools' connections may not write elsewhere, or are needed
 	if err == nil {
-		_, err = own.ExecContext(ctx, "VACUUM INTO ?", path)
+		_, err = own.ExecContext(ctx, "VACUUM INTO ?", address(path, db.seal))
 		err = errors.Join(err, own.Close())
+	}
+	if err == nil && db.seal != nil {
+		err = db.seal.key.ToWAL(path)
 	}
 	if err == nil {
 		err = errors.Join(file.Sync(), durable.SyncDir(filepath.Dir(path)))
