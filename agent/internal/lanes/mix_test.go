@@ -39,6 +39,11 @@ func TestTheMixFollowsThePath(t *testing.T) {
 				w := newWorld(c.path)
 				l := w.begin(t, c.set)
 				<-time.After(40 * time.Second)
+				for range 10 { // another mix may just be measured
+					if !c.good(w.mix()) {
+						<-time.After(time.Second)
+					}
+				}
 				if m := w.mix(); !c.good(m) {
 					t.Errorf("after 40 s: %v. %s", m, l.State().Why)
 				}
