@@ -180,7 +180,7 @@ func TestRefusedChangesAreEventsAndChangeNothing(t *testing.T) {
 		{r.desk(auth.Operator, "10.20.0.7"), Change{Name: PasswordLength, Value: "20"}, auth.ErrForbidden},
 		{r.For(nil), Change{Name: PasswordLength, Value: "20"}, auth.ErrForbidden},
 		{r.For(&auth.Actor{User: "u9", Agency: "other-pd", Role: auth.Administrator, Powers: auth.ShippedPowers(auth.Administrator)}), Change{Name: PasswordLength, Value: "20"}, auth.ErrForbidden},
-		{r.administrator(), Change{Name: PasswordLength, Value: "8"}, ErrValue},
+		{r.administrator(), Change{Name: PasswordLength, Value: "8", Reason: "asked by a test"}, ErrValue},
 		{r.administrator(), Change{Name: PasswordLength, Value: strings.Repeat("9\n", 20_000)}, ErrValue},
 		{r.administrator(), Change{Name: PasswordLength, Value: "20", Was: &was}, ErrConflict},
 		{r.administrator(), Change{Name: PasswordList, Value: "off", Reason: "  "}, ErrReason},
