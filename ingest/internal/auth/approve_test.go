@@ -19,11 +19,11 @@ import (
 // besides the chief, and a page that disables accounts.
 type pairOffice struct {
 	*office
-	asker, second      string // sessions
-	askerID, secondID  string
-	victim             string // user id
-	victims, confirmed int
-	broken             error // what the page has against it
+	asker, second     string // sessions
+	askerID, secondID string
+	victim            string // user id
+	confirmed         int
+	broken            error // what the page has against it
 }
 
 func newPair(t *testing.T, db *sqldb.DB) *pairOffice {
