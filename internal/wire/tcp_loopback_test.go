@@ -46,8 +46,9 @@ func carried(t *testing.T, dock, server *wire.Session) {
 	t.Helper()
 	up, down := dock.Traffic(), server.Traffic()
 	const payload = 8 << 20
-	if up.SentBytes < payload || up.SentBytes > payload*5/4 {
-		t.Errorf("%d bytes sent for %d", up.SentBytes, payload)
+	again := up.LostPackets * 1500 // a busy machine drops what its own loopback carries
+	if up.SentBytes < payload || up.SentBytes > payload*5/4+again {
+		t.Errorf("%d bytes sent for %d, %d packets lost", up.SentBytes, payload, up.LostPackets)
 	}
 	if up.SentPackets < payload/(64<<10) || up.SentBytes < payload+up.SentPackets*(20+8) {
 		t.Errorf("%d packets in %d bytes", up.SentPackets, up.SentBytes)
