@@ -291,6 +291,14 @@ func eventText(t evidence.EventType) (tone, shape, what string) {
 		return "", "off", "Removed"
 	case evidence.EventPackaged:
 		return "", "package", "Custody package made"
+	case evidence.EventActRequested:
+		return "", "wait", "A second person was asked for"
+	case evidence.EventActApproved:
+		return "", "ok", "Approved by a second person"
+	case evidence.EventActRefused:
+		return "bad", "stop", "Refused by a second person"
+	case evidence.EventActWithdrawn:
+		return "", "wait", "No longer asked for"
 	case evidence.EventCaseItemAdded:
 		return "", "package", "Put into the case"
 	case evidence.EventCaseItemRemoved:
